@@ -6,27 +6,38 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string_view>
 
 #include "support/dtype.h"
+#include "support/reduce_kind.h"
 
 namespace partita::comm {
 
-enum class ReduceKind : uint8_t { kSum, kProd, kMin, kMax, kAvg };
+using partita::ReduceKind;
 enum class CollectiveKind : uint8_t {
-  kAllReduce, kAllGather, kReduceScatter, kAllToAll, kBroadcast, kSend, kRecv, kBarrier
+  kAllReduce,
+  kAllGather,
+  kReduceScatter,
+  kAllToAll,
+  kBroadcast,
+  kSend,
+  kRecv,
+  kBarrier
 };
 inline constexpr size_t kCollectiveKinds = 8;
 
-[[nodiscard]] std::string_view to_string(ReduceKind kind);      // "sum", "prod", "min", "max", "avg"
 [[nodiscard]] std::string_view to_string(CollectiveKind kind);  // "all_reduce", ...
-[[nodiscard]] std::optional<ReduceKind> parse_reduce_kind(std::string_view name);
 
-// What one kind of call has cost so far on this rank. `payload_bytes` = bytes of the full (gathered, reduced or
-// sent) tensor; `wire_bytes` = bytes this rank sends under a ring: all_reduce 2p(n-1)/n, all_gather and
-// reduce_scatter p(n-1)/n, all_to_all own pieces for others, broadcast p(n-1)/n, send p, recv 0.
+// A send of at most this many bytes returns without waiting for its receiver (while earlier sends
+// to the same rank have been received); a longer one may wait until the receiver has called recv.
+inline constexpr int64_t kEagerBytes = int64_t{32} << 10;
+
+// What the finished calls of one kind have cost on this rank. `payload_bytes` = bytes of the full
+// (gathered, reduced, sent or received) tensor, for all_to_all of `in`; `wire_bytes` = bytes this
+// rank sends under a ring of n ranks, rounded down: all_reduce 2p(n-1)/n, all_gather,
+// reduce_scatter and broadcast p(n-1)/n, all_to_all own pieces for others, send p, recv and barrier
+// 0. split() is not counted.
 struct Counter {
   int64_t calls = 0;
   int64_t payload_bytes = 0;
@@ -35,13 +46,19 @@ struct Counter {
 };
 using Counters = std::array<Counter, kCollectiveKinds>;  // index: CollectiveKind
 
-// A group of ranks. Owned by the thread that drives the rank; every call is made by all ranks of the group in the
-// same order (send/recv: by the two peers). Only cancel() may be called from another thread.
+// A group of ranks. Owned by the thread that drives the rank; every call is made by all ranks of
+// the group in the same order with agreeing sizes (send/recv: by the two peers). Only cancel() may
+// be called from another thread.
 //
-// Reduction order is fixed (rank 0, 1, 2, ...; halves accumulate in f32), so all ranks get the same bits on every
-// run. A call that is not complete when its deadline passes throws Error(kDeadlineExceeded) that names the peer it
-// waits for; cancel() makes current and later calls throw kCancelled. After either the group is unusable.
-// Buffers of one call must not overlap, except where `in == out` is allowed.
+// Reduction order is fixed (rank 0, 1, 2, ...; halves accumulate in f32), so all ranks get the same
+// bits on every run. Integers wrap; their average rounds toward zero; a NaN stays NaN. Pointers are
+// aligned to the element; buffers of one call must not overlap, except where `in == out` is
+// allowed.
+//
+// A call that is not complete when its deadline passes throws Error(kDeadlineExceeded) that names
+// the ranks it waits for; cancel() makes current and later calls throw kCancelled; ranks that make
+// different calls get kInvalidArgument where the transport notices. After any error the group is
+// unusable: later calls throw it again.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -52,25 +69,35 @@ class Communicator {
   virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
   virtual void cancel() = 0;
 
-  // out[i] = reduce over ranks of in[i]; count elements; in == out allowed. MPI_Allreduce, ncclAllReduce.
-  virtual void all_reduce(const void* in, void* out, int64_t count, DType dtype, ReduceKind kind) = 0;
+  // out[i] = reduce over ranks of in[i]; count elements; in == out allowed. MPI_Allreduce,
+  // ncclAllReduce.
+  virtual void all_reduce(
+      const void* in, void* out, int64_t count, DType dtype, ReduceKind kind) = 0;
   // out = in(0) | in(1) | ...; counts[r] = elements of rank r (may be 0, uneven). MPI_Allgatherv.
-  virtual void all_gather(const void* in, void* out, std::span<const int64_t> counts, DType dtype) = 0;
+  virtual void all_gather(const void* in,
+                          void* out,
+                          std::span<const int64_t> counts,
+                          DType dtype) = 0;
   // in = sum(counts) elements; out = the reduced piece of this rank. MPI_Reduce_scatter.
-  virtual void reduce_scatter(const void* in, void* out, std::span<const int64_t> counts, DType dtype,
-                              ReduceKind kind) = 0;
+  virtual void reduce_scatter(
+      const void* in, void* out, std::span<const int64_t> counts, DType dtype, ReduceKind kind) = 0;
   // in = pieces for rank 0, 1, ...; out = pieces from rank 0, 1, .... MPI_Alltoallv.
-  virtual void all_to_all(const void* in, std::span<const int64_t> send_counts, void* out,
-                          std::span<const int64_t> recv_counts, DType dtype) = 0;
+  virtual void all_to_all(const void* in,
+                          std::span<const int64_t> send_counts,
+                          void* out,
+                          std::span<const int64_t> recv_counts,
+                          DType dtype) = 0;
   // Copies `count` elements of rank `root` to all. MPI_Bcast.
   virtual void broadcast(void* data, int64_t count, DType dtype, int root) = 0;
-  // Matched by order per (source, destination). Sizes must agree. MPI_Send / MPI_Recv.
+  // Matched by order per (source, destination). Sizes must agree. See kEagerBytes. MPI_Send /
+  // MPI_Recv.
   virtual void send(const void* data, int64_t count, DType dtype, int to) = 0;
   virtual void recv(void* data, int64_t count, DType dtype, int from) = 0;
   virtual void barrier() = 0;
 
-  // Ranks with the same color form a group, ordered by (key, rank); color < 0 gives nullptr. Called by all ranks of
-  // this group. Sub-groups share their parent's timeout at the time of the call, and cancel(). MPI_Comm_split.
+  // Ranks with the same color form a group, ordered by (key, rank); color < 0 gives nullptr. Called
+  // by all ranks of this group. Sub-groups start with their parent's timeout and share cancel()
+  // with it. MPI_Comm_split.
   [[nodiscard]] virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
 
   [[nodiscard]] virtual const Counters& counters() const = 0;

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels: code that runs one operator on one rank's pieces.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+#include "support/dtype.h"
+
+namespace partita::comm {
+class Communicator;
+}
+
+namespace partita::ops {
+
+// A dense row-major tensor in host memory; does not own its data.
+struct TensorView {
+  void* data = nullptr;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+
+  [[nodiscard]] int64_t elements() const;
+  template <typename T>
+  [[nodiscard]] T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
+// Gives collectives their group: communicators by the name in the node's attribute "group". The executor owns them.
+class Groups {
+ public:
+  virtual ~Groups() = default;
+  [[nodiscard]] virtual comm::Communicator& group(std::string_view name) = 0;
+};
+
+// What a kernel sees when it is bound, once, at load.
+struct BindArgs {
+  const ir::Node& node;
+  std::span<const ir::TensorType> inputs;   // local types; symbols may be unbound
+  std::span<const ir::TensorType> outputs;
+  // Per input: the weight's data when it is a weight (already loaded), else null. A kernel that keeps its own packed copy sets
+  // `release_weight[i]`, and the loader frees the plain data if no other node needs it.
+  std::span<const TensorView* const> weights;
+  std::span<bool> release_weight;
+  const ir::SymbolSizes& max_sizes;  // largest size of every symbol over all steps
+  Groups* groups;                    // null when the program has no collectives
+};
+
+// A kernel bound to one node. run() is called once per step with views of this step's sizes; buffers never overlap, and
+// sizes may be 0. No allocation in run() after the first call with a given size. Owned by the rank's thread.
+class BoundKernel {
+ public:
+  virtual ~BoundKernel() = default;
+  virtual void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs) = 0;
+};
+
+// One implementation of an op on one device.
+struct Kernel {
+  std::string_view name;  // "reference", "onednn"
+  // Null when it does not accept the dtypes or shapes of the call.
+  std::unique_ptr<BoundKernel> (*bind)(const BindArgs& args);
+};
+
+// The ordered list of an op: the first kernel that accepts wins; the last is the plain reference.
+struct KernelList {
+  std::string_view op;
+  std::span<const Kernel> kernels;
+};
+
+// Binds the first accepting CPU kernel of args.node.op; `only` (if not empty) admits just the kernel of that name, for
+// tests. Throws kUnsupported naming op, dtypes and kernels tried.
+[[nodiscard]] std::unique_ptr<BoundKernel> bind_cpu_kernel(const BindArgs& args, std::string_view only = {});
+[[nodiscard]] std::span<const Kernel> cpu_kernels_of(std::string_view op);
+
+}  // namespace partita::ops

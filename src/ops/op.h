@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an operator is: one declaration in index notation, from which the rest is derived.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+#include "spec/notation.h"
+
+namespace partita::ops {
+
+// An operator with its attributes and input types: what a declaration looks at.
+struct OpCall {
+  std::string_view op;
+  const ir::Attributes& attributes;
+  std::span<const ir::TensorType> inputs;
+};
+
+// A small valid call with concrete shapes; `integer_below` bounds the random values of integer inputs (ids). Used to prove every
+// derived strategy numerically and by the generated reference pages.
+struct OpSample {
+  ir::Attributes attributes;
+  std::vector<ir::TensorType> inputs;
+  std::vector<int64_t> integer_below;  // per input; 0 for float inputs
+};
+
+// One operator. Rows of static tables; each folder ops/<op>/ defines `std::span<const OpDef> <op>_ops()` and
+// `std::span<const ops::KernelList> <op>_cpu_kernels()`; CMake writes the operator table from the folder names.
+struct OpDef {
+  std::string_view name;
+  std::string_view summary;   // one sentence for the reference page
+  std::string_view notation;  // text of the notation as shown to people
+  // The bound notation of a call. Throws kInvalidArgument (number of inputs, dims, attributes), naming the op.
+  spec::Notation (*bind)(const OpCall& call) = nullptr;
+  // Output element types; null = the type of input 0 for every output. (Output dims come from the notation.)
+  std::vector<DType> (*output_dtypes)(const OpCall& call) = nullptr;
+  // Floating-point operations; null = 1 per output element.
+  double (*flops)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
+  // Bytes read and written; null = all inputs and outputs once.
+  double (*bytes)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
+  std::vector<OpSample> (*samples)() = nullptr;
+  bool has_side_effect = false;  // changes a state input in place, or talks to other ranks: never removed or merged
+  bool is_collective = false;
+};
+
+// All operators, sorted by name (generated table).
+[[nodiscard]] std::span<const OpDef* const> all_ops();
+// The operator of that name; throws kUnsupported listing similar names.
+[[nodiscard]] const OpDef& find_op(std::string_view name);
+
+// Output types of a call: symbolic dims keep the symbol of the input dim that carries the factor.
+[[nodiscard]] std::vector<ir::TensorType> infer_types(const OpCall& call);
+[[nodiscard]] double flops_of(const OpCall& call, const ir::SymbolSizes& symbols);
+[[nodiscard]] double bytes_of(const OpCall& call, const ir::SymbolSizes& symbols);
+
+// Adds a node to `graph` with inferred outputs and returns its first output.
+struct NodeOptions {
+  std::string name;
+  ir::Attributes attributes = {};
+  int32_t layer = -1;
+};
+ir::ValueId add_op(ir::Graph& graph, std::string_view op, std::vector<ir::ValueId> inputs, NodeOptions options);
+
+// ir::verify() plus: every op is known and the types of all results are what infer_types() says. Collectives, whose
+// output may be uneven, only check the number of dims.
+void verify_types(const ir::Graph& graph);
+
+// The bound notation of a node, its input types taken from the graph.
+[[nodiscard]] spec::Notation notation_of(const ir::Graph& graph, const ir::Node& node);
+
+}  // namespace partita::ops
