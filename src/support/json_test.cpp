@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The strict JSON rules and the messages of typed access.
+#include "support/json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/error.h"
+
+namespace partita {
+namespace {
+
+using testing::HasSubstr;
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kInvalidFile);
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Json, RefusesDuplicateKeysAtAnyDepth) {
+  EXPECT_THAT(message_of([] { (void)parse_json(R"({"a":1,"b":{"c":1,"c":2}})", "x.json"); }),
+              HasSubstr("x.json holds the key \"c\" twice"));
+  EXPECT_NO_THROW((void)parse_json(R"({"a":{"c":1},"b":{"c":2}})", "x.json"));
+}
+
+TEST(Json, RefusesDeepNestingTrailingBytesAndBadUtf8) {
+  EXPECT_THAT(message_of([] { (void)parse_json(std::string(300, '['), "x"); }), HasSubstr("deeper than 256"));
+  EXPECT_THAT(message_of([] { (void)parse_json("{} {}", "x"); }), HasSubstr("not valid JSON"));
+  EXPECT_THAT(message_of([] { (void)parse_json("\"\xff\"", "x"); }), HasSubstr("not valid JSON"));
+}
+
+TEST(Json, TypedAccessNamesKeyValueAndExpectedType) {
+  const Json json = parse_json(R"({"n": "four", "f": 1.5, "big": 18446744073709551615})", "config.json");
+  EXPECT_THAT(message_of([&] { (void)json_get<int64_t>(json, "n", "config.json"); }),
+              HasSubstr("config.json: key \"n\" is \"four\"; expected an integer"));
+  EXPECT_THAT(message_of([&] { (void)json_get<int64_t>(json, "big", "config.json"); }), HasSubstr("below 2^63"));
+  EXPECT_THAT(message_of([&] { (void)json_get<bool>(json, "none", "config.json"); }), HasSubstr("missing"));
+  EXPECT_EQ(json_get<double>(json, "f", "config.json"), 1.5);
+  EXPECT_EQ(json_get_or<int64_t>(json, "none", 7, "config.json"), 7);
+}
+
+}  // namespace
+}  // namespace partita
