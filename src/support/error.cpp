@@ -16,6 +16,13 @@ constexpr int kFirstExitCode = 2;  // 0 is success, 1 is what shells and runtime
 
 std::string_view to_string(ErrorCode code) { return kNames.at(static_cast<size_t>(code)); }
 
+ErrorCode parse_error_code(std::string_view name) {
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    if (kNames[i] == name) return static_cast<ErrorCode>(i);
+  }
+  return ErrorCode::kInternal;
+}
+
 int exit_code(ErrorCode code) { return kFirstExitCode + static_cast<int>(code); }
 
 void check_failed(const char* file, int line, const char* expression, const std::string& message) {

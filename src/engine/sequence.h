@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request in flight: its tokens, its place in the KV cache and its text stream.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/request.h"
+#include "engine/stop_strings.h"
+#include "text/detokenizer.h"
+
+namespace partita::engine {
+
+// Everything that is needed to go on after losing all ranks is `tokens`: prompt and emitted tokens.
+struct Sequence {
+  Sequence(int64_t request_id, Request user_request, const text::Tokenizer& tokenizer)
+      : id(request_id),
+        request(std::move(user_request)),
+        tokens(request.prompt),
+        detokenizer(tokenizer),
+        stops(request.stop) {}
+
+  int64_t id;
+  Request request;
+  std::vector<int32_t> tokens;   // prompt, then emitted
+  int64_t cached = 0;            // tokens whose keys and values are in the cache
+  std::vector<int32_t> blocks;   // cache blocks, in order of positions
+  text::Detokenizer detokenizer;
+  StopStrings stops;
+  FinishReason finish = FinishReason::kNone;
+
+  [[nodiscard]] int64_t length() const { return static_cast<int64_t>(tokens.size()); }
+  [[nodiscard]] int64_t emitted() const {
+    return length() - static_cast<int64_t>(request.prompt.size());
+  }
+  [[nodiscard]] bool is_decoding() const { return cached == length() - 1; }
+};
+
+}  // namespace partita::engine

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch/channel.h"
+
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "support/error.h"
+
+namespace partita::launch {
+namespace {
+
+constexpr uint32_t kMagic = 0x31415450;               // "PTA1"
+constexpr uint64_t kMaxPayload = uint64_t{1} << 30;   // far above the logits of any step
+constexpr auto kSendTimeout = std::chrono::minutes(1);  // a rank reads at once; longer means it is stuck
+constexpr int kBacklog = 256;
+
+struct FrameHeader {
+  uint32_t magic = kMagic;
+  uint32_t type = 0;
+  uint64_t length = 0;
+};
+static_assert(sizeof(FrameHeader) == 16);
+
+[[noreturn]] void system_error(std::string_view call) {
+  throw Error(ErrorCode::kSystem, str("[launch] ", call, " failed: ", std::strerror(errno)));
+}
+
+// Waits until `fd` is ready for `events`; false at the deadline.
+bool wait_ready(int fd, int16_t events, Clock::time_point deadline) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd entry{fd, events, 0};
+    const int ready = poll(&entry, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30)));
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+    if (errno != EINTR) system_error("poll");
+  }
+}
+
+sockaddr_un abstract_address(const std::string& name, socklen_t& length) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  CHECK(name.size() + 1 < sizeof(address.sun_path));
+  std::memcpy(address.sun_path + 1, name.data(), name.size());  // the leading NUL makes it abstract
+  length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return address;
+}
+
+}  // namespace
+
+Json Frame::json(std::string_view what) const {
+  return parse_json({reinterpret_cast<const char*>(payload.data()), payload.size()}, what);
+}
+
+Channel::~Channel() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Channel::Channel(Channel&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+Channel& Channel::operator=(Channel&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) close(fd_);
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Channel::send(FrameType type, std::span<const std::byte> payload) {
+  const FrameHeader header{kMagic, static_cast<uint32_t>(type), payload.size()};
+  const auto deadline = Clock::now() + kSendTimeout;
+  const std::span<const std::byte> head = std::as_bytes(std::span(&header, 1));
+  for (std::span<const std::byte> rest : {head, payload}) {
+    while (!rest.empty()) {
+      const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent >= 0) {
+        rest = rest.subspan(static_cast<size_t>(sent));
+      } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        if (!wait_ready(fd_, POLLOUT, deadline)) {
+          throw Error(ErrorCode::kDeadlineExceeded, "[launch] the peer did not read a message for a minute");
+        }
+      } else if (errno != EINTR) {
+        throw Error(ErrorCode::kRankFailed, str("[launch] the peer is gone: ", std::strerror(errno)));
+      }
+    }
+  }
+}
+
+void Channel::send(FrameType type, const Json& json) {
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  send(type, std::as_bytes(std::span(text)));
+}
+
+std::optional<Frame> Channel::receive(Clock::time_point deadline) {
+  FrameHeader header;
+  if (!read_exactly(&header, sizeof(header), deadline, true)) return std::nullopt;
+  if (header.magic != kMagic || header.type >= kFrameTypes || header.length > kMaxPayload) {
+    throw Error(ErrorCode::kInvalidFile,
+                str("[launch] received bytes that are no frame: magic ", header.magic, ", type ", header.type,
+                    ", length ", header.length, "; do frontend and ranks run the same version?"));
+  }
+  Frame frame{static_cast<FrameType>(header.type), std::vector<std::byte>(header.length)};
+  if (!read_exactly(frame.payload.data(), frame.payload.size(), deadline, false)) return std::nullopt;
+  return frame;
+}
+
+// False at end of file. The deadline holds for the first byte only when `at_start` and nothing was read yet: a frame that has
+// begun is finished by a live peer at once.
+bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline, bool at_start) {
+  auto* out = static_cast<std::byte*>(to);
+  if (!at_start) deadline = Clock::now() + kSendTimeout;
+  while (bytes > 0) {
+    const ssize_t received = recv(fd_, out, bytes, MSG_DONTWAIT);
+    if (received > 0) {
+      out += received;
+      bytes -= static_cast<size_t>(received);
+    } else if (received == 0 || errno == ECONNRESET) {
+      return false;
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (!wait_ready(fd_, POLLIN, deadline)) {
+        throw Error(ErrorCode::kDeadlineExceeded, "[launch] no message arrived in time");
+      }
+    } else if (errno != EINTR) {
+      system_error("recv");
+    }
+  }
+  return true;
+}
+
+Listener::Listener() {
+  uint64_t random = 0;
+  if (getrandom(&random, sizeof(random), 0) != sizeof(random)) system_error("getrandom");
+  name_ = str("partita-", getpid(), "-", std::hex, random);
+  fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd_ < 0) system_error("socket");
+  socklen_t length = 0;
+  const sockaddr_un address = abstract_address(name_, length);
+  if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), length) != 0 || listen(fd_, kBacklog) != 0) {
+    close(fd_);
+    system_error("bind");
+  }
+}
+
+Listener::~Listener() { close(fd_); }
+
+std::optional<Channel> Listener::accept() {
+  const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd >= 0) return Channel(fd);
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED) return std::nullopt;
+  system_error("accept");
+}
+
+Channel connect_to(const std::string& name) {
+  Channel channel(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (channel.fd() < 0) system_error("socket");
+  socklen_t length = 0;
+  const sockaddr_un address = abstract_address(name, length);
+  if (connect(channel.fd(), reinterpret_cast<const sockaddr*>(&address), length) != 0) {
+    throw Error(ErrorCode::kSystem, str("[launch] cannot reach the frontend at ", name, ": ",
+                                        std::strerror(errno), "; is it still running?"));
+  }
+  return channel;
+}
+
+}  // namespace partita::launch

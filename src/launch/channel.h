@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control channel between frontend and rank: framed messages over a Unix socket.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/json.h"
+
+namespace partita::launch {
+
+using Clock = std::chrono::steady_clock;
+
+enum class FrameType : uint32_t {
+  kHello,     // rank -> frontend, JSON: rank, pid, secret
+  kSetup,     // frontend -> rank, JSON: what to load (opaque here)
+  kProgress,  // rank -> frontend, JSON: bytes loaded, bytes in all
+  kReady,     // rank -> frontend, JSON: plan hash and what was loaded
+  kStep,      // frontend -> rank, encoded StepBatch
+  kStepDone,  // rank -> frontend, encoded StepResult
+  kReport,    // both ways: asks for / carries the JSON of a RankReport
+  kError,     // rank -> frontend, JSON: code, message
+  kShutdown,  // frontend -> rank: leave in order
+};
+inline constexpr uint32_t kFrameTypes = 9;
+
+struct Frame {
+  FrameType type = FrameType::kError;
+  std::vector<std::byte> payload;
+
+  [[nodiscard]] Json json(std::string_view what) const;  // throws kInvalidFile
+};
+
+// One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on different threads.
+// Frame on the wire, little endian: u32 magic, u32 type, u64 payload length (<= 1 GiB), payload.
+class Channel {
+ public:
+  explicit Channel(int fd) : fd_(fd) {}
+  ~Channel();
+  Channel(Channel&& other) noexcept;
+  Channel& operator=(Channel&& other) noexcept;
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_; }
+  // Throws kRankFailed when the peer is gone, kDeadlineExceeded when it does not read for a minute.
+  void send(FrameType type, std::span<const std::byte> payload);
+  void send(FrameType type, const Json& json);
+  // The next frame; nothing at end of file. Throws kDeadlineExceeded, or kInvalidFile for bytes that are no frame.
+  [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline);
+
+ private:
+  [[nodiscard]] bool read_exactly(void* to, size_t bytes, Clock::time_point deadline, bool at_start);
+
+  int fd_;
+};
+
+// A listening socket in the abstract namespace: it has a name but no file, so nothing can be left behind.
+class Listener {
+ public:
+  Listener();
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] int fd() const { return fd_; }
+  // Accepts one waiting connection; nothing when none waits.
+  [[nodiscard]] std::optional<Channel> accept();
+
+ private:
+  int fd_ = -1;
+  std::string name_;
+};
+
+// Connects to Listener::name(). Throws kSystem.
+[[nodiscard]] Channel connect_to(const std::string& name);
+
+}  // namespace partita::launch

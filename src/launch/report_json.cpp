@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reports and limits as JSON on the control channel.
+#include "launch/process_group.h"
+
+namespace partita::launch {
+namespace {
+
+constexpr const char* kWhat = "a message of a rank";
+
+engine::CollectiveReport collective_from_json(const Json& json) {
+  return {.kind = json_get<std::string>(json, "kind", kWhat),
+          .calls = json_get<int64_t>(json, "calls", kWhat),
+          .payload_bytes = json_get<int64_t>(json, "payload_bytes", kWhat),
+          .wire_bytes = json_get<int64_t>(json, "wire_bytes", kWhat),
+          .seconds = json_get<double>(json, "seconds", kWhat)};
+}
+
+}  // namespace
+
+Json to_json(const engine::RankReport& report) {
+  Json collectives = Json::array();
+  for (const engine::CollectiveReport& row : report.collectives) {
+    collectives.push_back({{"kind", row.kind},
+                           {"calls", row.calls},
+                           {"payload_bytes", row.payload_bytes},
+                           {"wire_bytes", row.wire_bytes},
+                           {"seconds", row.seconds}});
+  }
+  return {{"rank", report.rank},
+          {"stage", report.stage},
+          {"pid", report.pid},
+          {"weight_bytes", report.weight_bytes},
+          {"kv_bytes", report.kv_bytes},
+          {"activation_bytes", report.activation_bytes},
+          {"bytes_read", report.bytes_read},
+          {"peak_rss_bytes", report.peak_rss_bytes},
+          {"load_seconds", report.load_seconds},
+          {"step_seconds", report.step_seconds},
+          {"steps", report.steps},
+          {"collectives", collectives}};
+}
+
+engine::RankReport report_from_json(const Json& json) {
+  engine::RankReport report;
+  report.rank = static_cast<int>(json_get<int64_t>(json, "rank", kWhat));
+  report.stage = static_cast<int>(json_get<int64_t>(json, "stage", kWhat));
+  report.pid = json_get<int64_t>(json, "pid", kWhat);
+  report.weight_bytes = json_get<int64_t>(json, "weight_bytes", kWhat);
+  report.kv_bytes = json_get<int64_t>(json, "kv_bytes", kWhat);
+  report.activation_bytes = json_get<int64_t>(json, "activation_bytes", kWhat);
+  report.bytes_read = json_get<int64_t>(json, "bytes_read", kWhat);
+  report.peak_rss_bytes = json_get<int64_t>(json, "peak_rss_bytes", kWhat);
+  report.load_seconds = json_get<double>(json, "load_seconds", kWhat);
+  report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
+  report.steps = json_get<int64_t>(json, "steps", kWhat);
+  for (const Json& row : json.at("collectives")) report.collectives.push_back(collective_from_json(row));
+  return report;
+}
+
+Json to_json(const engine::RunnerLimits& limits) {
+  return {{"vocab_size", limits.vocab_size},       {"max_context", limits.max_context},
+          {"max_step_tokens", limits.max_step_tokens}, {"max_sequences", limits.max_sequences},
+          {"kv_blocks", limits.kv_blocks},         {"block_size", limits.block_size}};
+}
+
+engine::RunnerLimits limits_from_json(const Json& json) {
+  return {.vocab_size = json_get<int64_t>(json, "vocab_size", kWhat),
+          .max_context = json_get<int64_t>(json, "max_context", kWhat),
+          .max_step_tokens = json_get<int64_t>(json, "max_step_tokens", kWhat),
+          .max_sequences = json_get<int64_t>(json, "max_sequences", kWhat),
+          .kv_blocks = json_get<int64_t>(json, "kv_blocks", kWhat),
+          .block_size = json_get<int64_t>(json, "block_size", kWhat)};
+}
+
+}  // namespace partita::launch
