@@ -157,10 +157,15 @@ def random_weight(rng, name, shape, family):
     return gain_of(name) / np.sqrt(fan_in) * rng.standard_normal(shape)
 
 
+def settings_of(config):
+    """A transformers config object; the copy is needed because it edits nested dicts in place."""
+    return AutoConfig.for_model(**copy.deepcopy(config))
+
+
 def random_weights(config, seed):
     """name -> tensor in the stored dtype, tied heads left out as published checkpoints do."""
     family = config["model_type"]
-    settings = AutoConfig.for_model(**config)
+    settings = settings_of(config)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(settings)
     rng = np.random.default_rng(seed)
@@ -302,7 +307,7 @@ def scaling_effect(folder, case, ids, logits):
         return None
     config["rope_scaling"] = None
     config["rope_theta"] = config.pop("rope_parameters", config).get("rope_theta")
-    model = load(folder, config=AutoConfig.for_model(**config))
+    model = load(folder, config=settings_of(config))
     return (logits_of(model, ids) - logits).abs().max().item()
 
 
@@ -334,7 +339,7 @@ def good_case(folder, case, seed):
 def check_alt_config(folder, case, ids, logits):
     """Both spellings of the config must mean the same to transformers."""
     if "alt" in case:
-        model = load(folder, config=AutoConfig.for_model(**case["alt"]))
+        model = load(folder, config=settings_of(case["alt"]))
         assert torch.equal(logits_of(model, ids), logits), folder
 
 

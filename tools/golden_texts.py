@@ -8,11 +8,13 @@ TRAINING = [
     "In 1984 there were 12345 boats, 678 bells and 90 rivers; in 2001 there were 2048 and 4096.",
     "def area(width, height):\n    return width * height\n\nfor row in rows:\n\tprint(row)\n",
     "Hello world! Hello again, world? Yes: hello, hello, hello...",
-    "Caf\u00e9 na\u00efve r\u00e9sum\u00e9 \u00fcber stra\u00dfe se\u00f1or \u00e9t\u00e9 d\u00e9j\u00e0 vu",
-    "\u6771\u4eac\u306f\u5927\u304d\u3044\u3067\u3059\u3002\u4f60\u597d\u4e16\u754c\uff0c\u6211\u4eec"
+    "Caf\u00e9 na\u00efve r\u00e9sum\u00e9 "
+    "\u00fcber stra\u00dfe se\u00f1or \u00e9t\u00e9 d\u00e9j\u00e0 vu",
+    "\u6771\u4eac\u306f\u5927\u304d\u3044\u3067\u3059\u3002"
+    "\u4f60\u597d\u4e16\u754c\uff0c\u6211\u4eec"
     "\u53bb\u6cb3\u8fb9\u3002\uc548\ub155\ud558\uc138\uc694",
-    "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440! \u0420\u0435\u043a\u0430 "
-    "\u0442\u0435\u0447\u0435\u0442 \u043a \u043c\u043e\u0440\u044e.",
+    "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440! "
+    "\u0420\u0435\u043a\u0430 \u0442\u0435\u0447\u0435\u0442 \u043a \u043c\u043e\u0440\u044e.",
     "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645",
     "the quick brown fox jumps over the lazy dog and the lazy dog sleeps under the quick brown fox",
     "  two spaces    four spaces        eight spaces\n\n\nthree lines\r\nwindows line\r\n",

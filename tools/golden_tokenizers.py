@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small tokenizer.json files of every supported kind with what the tokenizers package makes of them."""
+"""Small tokenizer.json files of all supported kinds and what tokenizers makes of them."""
 import json
 import shutil
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running a planned model: start the ranks, generate text, report what it cost.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "partita/model.h"
+#include "partita/plan.h"
+
+namespace partita {
+
+struct EngineOptions {
+  // "threads" (virtual ranks in this process), "fork", "mpirun", "srun", or "external" (ranks started by somebody else).
+  std::string launcher = "threads";
+  // Between the ranks: "auto" (local for threads, shm for fork, mpi for the others), "shm" or "mpi".
+  std::string transport = "auto";
+  std::string worker_program = {};   // of rank processes; empty = the program `partita` beside the caller, then on PATH
+  std::string log_dir = {};          // output of rank processes; empty = ours
+  int threads_per_rank = 0;     // 0 = usable cores / ranks on this host, at least 1
+  int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
+  int start_timeout_ms = 600000;
+  int64_t max_sequences = 0;    // sequences per step; 0 = the plan's concurrency
+  // Told while weights load: bytes of one rank.
+  std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress = {};
+  // "external" only: told the environment variables the ranks need.
+  std::function<void(const std::string& variables)> on_external = {};
+};
+
+struct GenerateOptions {
+  int64_t max_tokens = 128;
+  double temperature = 0;  // 0 = greedy
+  int64_t top_k = 0;       // 0 = all
+  double top_p = 1;
+  double repetition_penalty = 1;
+  uint64_t seed = 0;
+  std::vector<std::string> stop;
+  bool ignore_end_of_text = false;
+};
+
+struct Completion {
+  std::string text;
+  std::vector<int32_t> prompt_tokens;
+  std::vector<int32_t> tokens;
+  std::string finish_reason;  // "eos", "stop", "length", "cancelled"
+};
+
+struct CollectiveCost {
+  std::string kind;  // "all_reduce", ...
+  int64_t calls = 0;
+  int64_t payload_bytes = 0;  // of the whole tensors
+  int64_t wire_bytes = 0;     // sent by this rank
+  double seconds = 0;         // waiting for peers included
+};
+
+struct RankCost {
+  int rank = 0;
+  int stage = 0;
+  int64_t pid = 0;
+  int64_t weight_bytes = 0;
+  int64_t kv_bytes = 0;
+  int64_t activation_bytes = 0;
+  int64_t bytes_read = 0;
+  int64_t peak_rss_bytes = 0;
+  double load_seconds = 0;
+  std::vector<CollectiveCost> collectives;
+};
+
+struct RunReport {
+  double start_seconds = 0;  // from the call to ready ranks
+  int64_t prefill_tokens = 0;
+  double prefill_seconds = 0;
+  int64_t decode_tokens = 0;
+  int64_t decode_steps = 0;
+  double decode_seconds = 0;
+  std::vector<RankCost> ranks;
+};
+
+// Called with every piece of text; never half a character.
+using OnText = std::function<void(std::string_view text)>;
+
+// A running model. Owned and used by one thread, which must outlive it; several requests may be in flight at once.
+class Engine {
+ public:
+  // Starts the ranks and loads the weights. Throws kRankFailed, kDeadlineExceeded, and what loading finds.
+  Engine(const Model& model, const Plan& plan, EngineOptions options = {});
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Runs one prompt to its end.
+  Completion generate(std::string_view prompt, const GenerateOptions& options = {}, const OnText& on_text = {});
+  // Queues a prompt of tokens; step() computes all queued requests together. take() gives the completion once it is done.
+  int64_t submit(std::vector<int32_t> prompt, const GenerateOptions& options = {}, OnText on_text = {});
+  bool step();                    // false when nothing is in flight
+  void cancel(int64_t request);
+  [[nodiscard]] Completion take(int64_t request);  // throws kNotFound when unknown, kInvalidArgument when not done
+  // The logits [positions, vocab_size] that the model gives after each position of a prompt.
+  [[nodiscard]] std::vector<float> logits(const std::vector<int32_t>& prompt);
+
+  [[nodiscard]] RunReport report();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace partita

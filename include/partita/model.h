@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checkpoint: its graph and tokenizer, without its weights.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace partita {
+
+struct LoadOptions {
+  // Element type of the weights at run time: "f32", "bf16", or "auto" (bf16 for bf16 checkpoints, else f32).
+  std::string dtype = "auto";
+};
+
+// What a checkpoint check has found.
+struct CheckReport {
+  int64_t tensors = 0;
+  int64_t bytes = 0;
+  std::vector<std::string> errors;  // empty = the checkpoint can be run
+  std::vector<std::string> notes;   // e.g. tensors that the model does not use
+};
+
+// Reads config.json and tokenizer.json only; costs milliseconds for any size. Immutable, cheap to copy, thread-safe.
+class Model {
+ public:
+  // `directory`: a Hugging Face checkpoint directory, or what write_partition() has written. The tokenizer may be
+  // absent (planning needs none). Throws kNotFound, kInvalidFile, kUnsupported (unknown family: lists the known ones).
+  [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {});
+
+  [[nodiscard]] const std::string& family() const;  // "llama", "gpt2", ...
+  [[nodiscard]] const std::string& dtype() const;   // "f32" or "bf16"
+  [[nodiscard]] int64_t vocab_size() const;
+  [[nodiscard]] int64_t layers() const;
+  [[nodiscard]] int64_t max_positions() const;
+  [[nodiscard]] int64_t weight_bytes() const;  // at run time, unsharded, tied weights once
+  [[nodiscard]] const std::filesystem::path& directory() const;
+
+  // Tokens of a text, with the special tokens the tokenizer adds. Throws kNotFound without tokenizer.json.
+  [[nodiscard]] std::vector<int32_t> encode(std::string_view text) const;
+  [[nodiscard]] std::string decode(std::span<const int32_t> tokens) const;
+
+  // The graph in text form (docs/formats/graph.md).
+  [[nodiscard]] std::string dump_graph() const;
+
+  struct Impl;
+  [[nodiscard]] const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;  // shared: copies of a Model are the same immutable data
+};
+
+// Verifies a checkpoint without running it: headers, names, shapes, and every weight for NaN and infinity. Problems are listed in
+// the report; only a directory that cannot be read at all throws.
+[[nodiscard]] CheckReport check_checkpoint(const std::filesystem::path& directory);
+
+}  // namespace partita

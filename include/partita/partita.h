@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole public API: load a model, plan it, run it.
+#pragma once
+
+#include "partita/engine.h"
+#include "partita/error.h"
+#include "partita/model.h"
+#include "partita/plan.h"
+#include "partita/worker.h"

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Planning: how a model lies on the ranks.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "partita/model.h"
+
+namespace partita {
+
+struct PlanOptions {
+  // Explicit degrees, e.g. "tp=2,pp=2": the axis pp makes stages, the others split tensors. Empty: `ranks` decides.
+  std::string mesh;
+  // Number of ranks over which the planner chooses the degrees itself; 0 = 1, or all of `devices`.
+  int ranks = 0;
+  // A described machine (docs/formats/devices.md) that need not be present. Empty: this machine, measured once and cached.
+  std::filesystem::path devices;
+  // The workload the plan is made for; max_context bounds prompt + output of one sequence.
+  int64_t prompt_tokens = 512;
+  int64_t output_tokens = 128;
+  int64_t concurrency = 1;
+  int64_t max_context = 0;  // 0 = what the model allows, at most 4096
+  int64_t max_step_tokens = 512;
+  double memory_limit_gb = 0;  // per rank, 1e9 bytes; 0 = what the device has
+  double time_limit_seconds = 30;
+};
+
+// All decisions. Immutable, cheap to copy, thread-safe.
+class Plan {
+ public:
+  // Throws kInfeasible with the shortfall and the smallest number of ranks that fits; kInvalidArgument for a bad mesh.
+  [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
+  // Reads plan.json, possibly edited by hand, and checks it against the model.
+  [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);
+
+  [[nodiscard]] int ranks() const;
+  [[nodiscard]] std::string hash() const;
+  [[nodiscard]] std::string to_json() const;  // docs/formats/plan.md; the same inputs give the same bytes
+  void write(const std::filesystem::path& file) const;
+  // A few lines for people: mesh, stages, collectives, memory per rank, predicted times.
+  [[nodiscard]] std::string explain() const;
+  // The program of one rank in text form.
+  [[nodiscard]] std::string dump_program(int rank) const;
+  [[nodiscard]] double predicted_decode_seconds() const;   // per step
+  [[nodiscard]] double predicted_prefill_seconds() const;  // per full prefill chunk
+
+  struct Impl;
+  [[nodiscard]] const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Plan(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;  // shared: copies of a Plan are the same immutable data
+};
+
+// Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json, and copies of the config and the
+// tokenizer into `out_dir` (created; must be empty or absent). Model::load(out_dir) runs it again, also at another rank count.
+void write_partition(const Model& model, const Plan& plan, const std::filesystem::path& out_dir);
+
+}  // namespace partita

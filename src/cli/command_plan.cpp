@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// partita plan: decides and shows how a model lies on the ranks; reads no weights.
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/common_options.h"
+
+namespace partita::cli {
+namespace {
+
+struct Options {
+  PlanningOptions planning;
+  std::string output;
+  int program_rank = -1;
+  bool dump_graph = false;
+  bool as_json = false;
+};
+
+int run(const Options& options) {
+  const Model model = Model::load(options.planning.directory, options.planning.load);
+  if (options.dump_graph) {
+    std::printf("%s", model.dump_graph().c_str());
+    return 0;
+  }
+  const Plan plan = plan_of(model, options.planning);
+  if (!options.output.empty()) plan.write(options.output);
+  if (options.program_rank >= 0) {
+    std::printf("%s", plan.dump_program(options.program_rank).c_str());
+  } else {
+    std::printf("%s", options.as_json ? plan.to_json().c_str() : plan.explain().c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_plan_command(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "plan",
+      "Decide how the model lies on the ranks. Needs config.json only.\n\nExamples:\n"
+      "  partita plan DIR --ranks 4\n"
+      "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --max-context 8192\n"
+      "  partita plan DIR --mesh tp=2 --output plan.json");
+  add_planning_options(*command, options->planning);
+  command->add_option("-o,--output", options->output, "Write plan.json here");
+  command->add_option("--program", options->program_rank, "Print the program of this rank");
+  command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");
+  command->add_flag("--json", options->as_json, "Print plan.json instead of the summary");
+  command->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace partita::cli

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// partita run: generates text from prompts on planned ranks.
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/common_options.h"
+#include "cli/console.h"
+
+namespace partita::cli {
+namespace {
+
+struct RunOptions {
+  PlanningOptions planning;
+  EngineOptions engine{.launcher = "fork"};
+  GenerateOptions generate;
+  std::vector<std::string> prompts;
+  bool as_json = false;
+  bool quiet = false;
+};
+
+// "-" stands for standard input, read to its end.
+std::vector<std::string> prompt_texts(const std::vector<std::string>& prompts) {
+  std::vector<std::string> texts = prompts;
+  for (std::string& text : texts) {
+    if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  }
+  return texts;
+}
+
+// One prompt streams; several are computed together and printed in order.
+std::vector<Completion> complete(Engine& engine, const Model& model, const RunOptions& options) {
+  const std::vector<std::string> texts = prompt_texts(options.prompts);
+  const bool streams = texts.size() == 1 && !options.as_json;
+  std::vector<int64_t> requests;
+  for (const std::string& text : texts) {
+    OnText on_text;
+    if (streams) {
+      std::printf("%s", text.c_str());
+      on_text = [](std::string_view piece) {
+        std::fwrite(piece.data(), 1, piece.size(), stdout);
+        std::fflush(stdout);
+      };
+    }
+    requests.push_back(engine.submit(model.encode(text), options.generate, on_text));
+  }
+  while (engine.step()) {
+  }
+  std::vector<Completion> completions;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    completions.push_back(engine.take(requests[i]));
+    if (!streams && !options.as_json) std::printf("[%zu] %s%s\n", i, texts[i].c_str(), completions[i].text.c_str());
+  }
+  if (streams) std::printf("\n");
+  return completions;
+}
+
+Json to_json(const std::vector<Completion>& completions) {
+  Json json = Json::array();
+  for (const Completion& completion : completions) {
+    json.push_back({{"text", completion.text},
+                    {"prompt_tokens", completion.prompt_tokens},
+                    {"tokens", completion.tokens},
+                    {"finish_reason", completion.finish_reason}});
+  }
+  return json;
+}
+
+int run(RunOptions options) {
+  const Model model = Model::load(options.planning.directory, options.planning.load);
+  const auto prompt_count = static_cast<int64_t>(options.prompts.size());
+  options.planning.plan.concurrency = std::max(options.planning.plan.concurrency, prompt_count);
+  const Plan plan = plan_of(model, options.planning);
+  ProgressBar bar(!options.quiet && !options.as_json);
+  options.engine.on_progress = [&bar](int rank, int64_t bytes, int64_t total) { bar.update(rank, bytes, total); };
+  options.engine.on_external = [](const std::string& variables) {
+    std::fprintf(stderr, "waiting for the ranks; start each with\n  %s RANK=<i> WORLD_SIZE=<n> partita worker\n",
+                 variables.c_str());
+  };
+  Engine engine(model, plan, options.engine);
+  bar.clear();
+  const std::vector<Completion> completions = complete(engine, model, options);
+  const RunReport report = engine.report();
+  if (options.as_json) {
+    const Json json = {{"completions", to_json(completions)},
+                       {"plan_hash", plan.hash()},
+                       {"report", cli::to_json(report, plan)}};
+    std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  } else if (!options.quiet) {
+    print_summary(plan, report);
+  }
+  return 0;
+}
+
+void add_generation_options(CLI::App& command, GenerateOptions& generate) {
+  command.add_option("-n,--max-tokens", generate.max_tokens, "Most tokens to generate")->capture_default_str();
+  command.add_option("--temperature", generate.temperature, "0 = greedy")->capture_default_str();
+  command.add_option("--top-k", generate.top_k, "Keep the k most likely tokens (0 = all)")->capture_default_str();
+  command.add_option("--top-p", generate.top_p, "Keep the smallest set with this probability")->capture_default_str();
+  command.add_option("--repetition-penalty", generate.repetition_penalty, "1 = off")->capture_default_str();
+  command.add_option("--seed", generate.seed, "The same seed gives the same text for every plan")
+      ->capture_default_str();
+  command.add_option("--stop", generate.stop, "End before this text (may be given several times)");
+  command.add_flag("--ignore-eos", generate.ignore_end_of_text, "Go on after an end-of-text token");
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Action& action) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand(
+      "run",
+      "Plan, start the ranks and generate text.\n\nExamples:\n"
+      "  partita run DIR --ranks 2 --prompt \"Once upon a time\"\n"
+      "  partita run DIR --mesh tp=2,pp=2 --launcher mpirun --prompt - < prompt.txt\n"
+      "  partita run DIR --plan plan.json --prompt A --prompt B --json");
+  add_planning_options(*command, options->planning);
+  command->add_option("-p,--prompt", options->prompts, "Text to continue; - reads standard input; may be repeated")
+      ->required();
+  add_generation_options(*command, options->generate);
+  command->add_option("--launcher", options->engine.launcher, "threads, fork, mpirun, srun or external")
+      ->capture_default_str();
+  command->add_option("--transport", options->engine.transport, "Between ranks: auto, shm or mpi")
+      ->capture_default_str();
+  command->add_option("--threads", options->engine.threads_per_rank, "Threads per rank (0 = cores / ranks)")
+      ->capture_default_str();
+  command->add_option("--step-timeout-ms", options->engine.step_timeout_ms, "Longest step before a rank counts as hung")
+      ->capture_default_str();
+  command->add_option("--log-dir", options->engine.log_dir, "Folder for the output of the ranks");
+  command->add_flag("--json", options->as_json, "Print one JSON object instead of text");
+  command->add_flag("-q,--quiet", options->quiet, "Print the text only");
+  command->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace partita::cli

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sub-commands: each adds itself to the command line and returns its exit code when run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace partita::cli {
+
+// Set by the sub-command that was parsed; main() calls it inside the error handler.
+using Action = std::function<int()>;
+
+void add_run_command(CLI::App& app, Action& action);
+void add_plan_command(CLI::App& app, Action& action);
+void add_partition_command(CLI::App& app, Action& action);
+void add_check_command(CLI::App& app, Action& action);
+void add_worker_command(CLI::App& app, Action& action);
+
+}  // namespace partita::cli

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options that several sub-commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "partita/partita.h"
+
+namespace partita::cli {
+
+// DIR, --dtype, --mesh, --ranks, --devices, --plan and the workload.
+struct PlanningOptions {
+  std::string directory;
+  std::string plan_file;  // an existing plan.json to follow; empty = plan now
+  LoadOptions load;
+  PlanOptions plan;
+};
+void add_planning_options(CLI::App& command, PlanningOptions& options);
+
+// Reads the plan file, or makes a plan.
+[[nodiscard]] Plan plan_of(const Model& model, const PlanningOptions& options);
+
+}  // namespace partita::cli

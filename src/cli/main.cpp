@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program partita: parses the command line, runs one sub-command, turns errors into one line and an exit code.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "partita/error.h"
+
+namespace {
+
+constexpr int kInternalExitCode = 12;  // exit_code(ErrorCode::kInternal)
+
+int report(std::string_view kind, const char* message, int code) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "partita: error (%.*s): %s\n", static_cast<int>(kind.size()), kind.data(), message);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "partita: cuts a model over the machines you have, runs it and shows what it costs.\n\n"
+      "Examples:\n"
+      "  partita run models/tiny-tales --ranks 2 --prompt \"Once upon a time\"\n"
+      "  partita plan DIR --devices machine.toml --json > plan.json\n"
+      "  partita partition DIR --mesh tp=4 --out-dir parts\n"
+      "  partita check DIR");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", PARTITA_VERSION);
+  partita::cli::Action action;
+  partita::cli::add_run_command(app, action);
+  partita::cli::add_plan_command(app, action);
+  partita::cli::add_partition_command(app, action);
+  partita::cli::add_check_command(app, action);
+  partita::cli::add_worker_command(app, action);
+  try {
+    app.parse(argc, argv);
+    return action();
+  } catch (const CLI::ParseError& e) {
+    const bool is_help = e.get_exit_code() == 0;
+    if (is_help) return app.exit(e);
+    return report("invalid_argument", (std::string(e.what()) + "; see partita --help").c_str(),
+                  exit_code(partita::ErrorCode::kInvalidArgument));
+  } catch (const partita::Error& e) {
+    return report(to_string(e.code()), e.what(), exit_code(e.code()));
+  } catch (const std::bad_alloc&) {
+    return report("out_of_memory", "an allocation failed; use more ranks, --dtype bf16 or a smaller --max-context",
+                  exit_code(partita::ErrorCode::kOutOfMemory));
+  } catch (const std::exception& e) {
+    return report("internal", e.what(), kInternalExitCode);
+  }
+}

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains models/tiny-tales, the small Llama-like model that the project carries with it.
+
+Usage: python tools/train_bundled_model.py [--steps N] [--threads N] [--goldens-only]
+Text comes from story_grammar.py. Training is seeded; with one thread it repeats on one machine.
+The shape is awkward on purpose: 6 heads over 2 KV heads, an FFN width that 4 does not divide, an
+odd number of layers and a prime vocabulary. Writes tests/golden/tiny_tales as well.
+"""
+import argparse
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["RAYON_NUM_THREADS"] = "1"
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+from tokenizers import Tokenizer, decoders, processors  # noqa: E402
+from tokenizers.models import BPE  # noqa: E402
+from tokenizers.trainers import BpeTrainer  # noqa: E402
+from tokenizers.pre_tokenizers import ByteLevel  # noqa: E402
+
+import golden_tokenizers  # noqa: E402
+import story_grammar  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = ROOT / "models" / "tiny-tales"
+GOLDEN = ROOT / "tests" / "golden" / "tiny_tales"
+VOCAB = 509
+CONTEXT = 512
+BATCH = 4
+LEARNING_RATE = 4e-3
+WARM_UP = 100
+BOS, EOS = "<|begin_of_text|>", "<|end_of_text|>"
+PROMPTS = ["Once upon a time", "There once was a clever fox", "Long ago, a brave girl named Mia"]
+
+CONFIG = {
+    "architectures": ["LlamaForCausalLM"],
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "bos_token_id": VOCAB - 2,
+    "eos_token_id": VOCAB - 1,
+    "head_dim": 16,
+    "hidden_act": "silu",
+    "hidden_size": 96,
+    "initializer_range": 0.05,
+    "intermediate_size": 274,
+    "max_position_embeddings": CONTEXT,
+    "mlp_bias": False,
+    "model_type": "llama",
+    "num_attention_heads": 6,
+    "num_hidden_layers": 5,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-5,
+    "rope_scaling": None,
+    "rope_theta": 10000.0,
+    "tie_word_embeddings": True,
+    "torch_dtype": "float32",
+    "use_cache": True,
+    "vocab_size": VOCAB,
+}
+
+
+def train_tokenizer():
+    """ByteLevel BPE with the split rule of the Llama 3 kind; every text starts with BOS."""
+    rng = random.Random(7)
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = golden_tokenizers.split_then_bytes(golden_tokenizers.LLAMA3_SPLIT)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = BpeTrainer(vocab_size=VOCAB - 2, show_progress=False,
+                         initial_alphabet=ByteLevel.alphabet())
+    tokenizer.train_from_iterator([story_grammar.story(rng) for _ in range(3000)], trainer)
+    tokenizer.add_special_tokens([BOS, EOS])
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        golden_tokenizers.bos_template(BOS, tokenizer.token_to_id(BOS))])
+    assert tokenizer.get_vocab_size() == VOCAB
+    return tokenizer
+
+
+def batches(tokenizer, seed):
+    """Endless [BATCH, CONTEXT] blocks of stories, each between BOS and EOS, cut where they end."""
+    rng = random.Random(seed)
+    tokens = []
+    eos = tokenizer.token_to_id(EOS)
+    while True:
+        while len(tokens) < BATCH * CONTEXT:
+            tokens += tokenizer.encode(story_grammar.story(rng)).ids + [eos]
+        yield torch.tensor(tokens[:BATCH * CONTEXT]).view(BATCH, CONTEXT)
+        tokens = tokens[BATCH * CONTEXT:]
+
+
+def learning_rate_share(step, steps):
+    """Linear warm-up, then a cosine down to nearly zero."""
+    if step < WARM_UP:
+        return (step + 1) / WARM_UP
+    progress = (step - WARM_UP) / max(1, steps - WARM_UP)
+    return 0.02 + 0.49 * (1 + torch.cos(torch.tensor(3.14159265 * progress)).item())
+
+
+def train(tokenizer, steps):
+    torch.manual_seed(11)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**CONFIG))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95),
+                                  weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_share(step, steps))
+    data, start = batches(tokenizer, seed=23), time.time()
+    for step in range(steps):
+        block = next(data)
+        loss = model(block, labels=block).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+        if step % 50 == 0 or step == steps - 1:
+            print(f"step {step} loss {loss.item():.4f} {time.time() - start:.0f} s", flush=True)
+    return model
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="ascii")
+
+
+def tokenizer_config():
+    def token(content):
+        return {"content": content, "lstrip": False, "normalized": False, "rstrip": False,
+                "single_word": False, "special": True}
+    return {"added_tokens_decoder": {str(VOCAB - 2): token(BOS), str(VOCAB - 1): token(EOS)},
+            "bos_token": BOS, "clean_up_tokenization_spaces": False, "eos_token": EOS,
+            "model_max_length": CONTEXT, "tokenizer_class": "PreTrainedTokenizerFast"}
+
+
+def save(model, tokenizer):
+    MODEL.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()
+               if name != "lm_head.weight"}
+    save_file(weights, MODEL / "model.safetensors", metadata={"format": "pt"})
+    (MODEL / "model.safetensors").chmod(0o644)
+    write_json(MODEL / "config.json", CONFIG)
+    write_json(MODEL / "generation_config.json", {
+        "bos_token_id": VOCAB - 2, "do_sample": False, "eos_token_id": VOCAB - 1})
+    write_json(MODEL / "tokenizer_config.json", tokenizer_config())
+    content = json.loads(tokenizer.to_str())
+    (MODEL / "tokenizer.json").write_text(
+        json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def greedy(model, ids, count):
+    """Greedy ids behind the prompt (eos ends them) and the smallest margin of the best two."""
+    out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)).long(),
+                         do_sample=False, max_new_tokens=count, pad_token_id=VOCAB - 1)
+    tokens = out[0].tolist()[len(ids):]
+    with torch.no_grad():
+        logits = model(out[:, :-1]).logits[0, len(ids) - 1:]
+    best = torch.topk(logits, 2).values
+    return tokens, (best[:, 0] - best[:, 1]).min().item()
+
+
+def write_goldens(count=60):
+    model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+    tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    rows = []
+    for prompt in PROMPTS:
+        ids = tokenizer.encode(prompt).ids
+        tokens, margin = greedy(model, ids, count)
+        rows.append({"prompt": prompt, "prompt_ids": ids, "tokens": tokens,
+                     "text": tokenizer.decode(tokens), "min_margin": round(margin, 4)})
+        print(f"{prompt} ->{tokenizer.decode(greedy(model, ids, 400)[0])}\n  margin {margin:.4f}")
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    write_json(GOLDEN / "golden.json", {
+        "greedy": rows, "model": "models/tiny-tales",
+        "versions": {"torch": torch.__version__.split("+")[0],
+                     "transformers": transformers.__version__}})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--goldens-only", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if not options.goldens_only:
+        tokenizer = train_tokenizer()
+        save(train(tokenizer, options.steps), tokenizer)
+    write_goldens()
+
+
+if __name__ == "__main__":
+    main()
