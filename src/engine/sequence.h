@@ -17,8 +17,11 @@ struct Sequence {
       : id(request_id),
         request(std::move(user_request)),
         tokens(request.prompt),
-        detokenizer(tokenizer),
-        stops(request.stop) {}
+        detokenizer(tokenizer, /*skip_special_tokens=*/true),
+        stops(request.stop) {
+    // The decoder must have seen the prompt: some strip the space only at the very beginning.
+    for (const int32_t token : request.prompt) (void)detokenizer.push(token);
+  }
 
   int64_t id;
   Request request;

@@ -94,7 +94,7 @@ void Channel::send(FrameType type, std::span<const std::byte> payload) {
   }
 }
 
-void Channel::send(FrameType type, const Json& json) {
+void Channel::send_json(FrameType type, const Json& json) {
   const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   send(type, std::as_bytes(std::span(text)));
 }

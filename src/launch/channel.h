@@ -50,7 +50,7 @@ class Channel {
   [[nodiscard]] int fd() const { return fd_; }
   // Throws kRankFailed when the peer is gone, kDeadlineExceeded when it does not read for a minute.
   void send(FrameType type, std::span<const std::byte> payload);
-  void send(FrameType type, const Json& json);
+  void send_json(FrameType type, const Json& json);
   // The next frame; nothing at end of file. Throws kDeadlineExceeded, or kInvalidFile for bytes that are no frame.
   [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline);
 

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scheduling and generation over a fake model that checks every batch it is given.
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "engine/block_pool.h"
+#include "support/error.h"
+
+namespace partita::engine {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int32_t kVocab = 27;  // "a" .. "z", then the end of text
+constexpr int32_t kEnd = 26;
+
+std::unique_ptr<const text::Tokenizer> letters() {
+  Json vocab;
+  for (char letter = 'a'; letter <= 'z'; ++letter) vocab[std::string(1, letter)] = letter - 'a';
+  vocab["<end>"] = kEnd;
+  const Json json = {
+      {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::array()}}},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
+      {"decoder", {{"type", "ByteLevel"}}},
+      {"added_tokens",
+       Json::array({{{"id", kEnd},
+                     {"content", "<end>"},
+                     {"special", true},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false}}})}};
+  return text::Tokenizer::parse(json.dump(), "letters");
+}
+
+// Its "model": the next token is (sum of all tokens of the sequence + length) mod 27. It keeps tokens in a paged cache, so that a
+// wrong position, block or order gives a wrong sum. Real ranks would read garbage there.
+class FakeRunner : public StepRunner {
+ public:
+  explicit FakeRunner(RunnerLimits runner_limits) : limits_(runner_limits), cache_(slots(), -1) {}
+
+  const RunnerLimits& limits() const override { return limits_; }
+  std::vector<RankReport> report() override { return {}; }
+
+  StepResult run(const StepBatch& batch) override {
+    if (fail_at_step >= 0 && steps++ == fail_at_step) throw Error(ErrorCode::kRankFailed, "killed");
+    EXPECT_LE(static_cast<int64_t>(batch.token_ids.size()), limits_.max_step_tokens);
+    EXPECT_LE(batch.sequences, limits_.max_sequences);
+    expect_blocks_disjoint(batch);
+    for (size_t i = 0; i < batch.token_ids.size(); ++i) cache_.at(slot(batch, i)) = batch.token_ids[i];
+    StepResult result;
+    for (const int32_t row : batch.logit_rows) {
+      std::vector<float> logits(kVocab, 0.0F);
+      logits[static_cast<size_t>(next_token(batch, static_cast<size_t>(row)))] = 1;
+      result.logits.insert(result.logits.end(), logits.begin(), logits.end());
+    }
+    batch_sizes.push_back(batch.token_ids.size());
+    return result;
+  }
+
+  int fail_at_step = -1;
+  int steps = 0;
+  std::vector<size_t> batch_sizes;
+
+ private:
+  size_t slots() const { return static_cast<size_t>(limits_.kv_blocks * limits_.block_size); }
+  size_t slot(const StepBatch& batch, size_t token, int64_t position = -1) const {
+    if (position < 0) position = batch.positions[token];
+    const int64_t row = batch.sequence_ids[token] * batch.blocks_per_sequence;
+    const int32_t block = batch.block_tables.at(static_cast<size_t>(row + position / limits_.block_size));
+    EXPECT_GE(block, 0);
+    return static_cast<size_t>(block * limits_.block_size + position % limits_.block_size);
+  }
+  int32_t next_token(const StepBatch& batch, size_t token) const {
+    int32_t sum = batch.positions[token] + 1;
+    for (int64_t position = 0; position <= batch.positions[token]; ++position) {
+      sum += cache_.at(slot(batch, token, position));
+    }
+    return sum % kVocab;
+  }
+  static void expect_blocks_disjoint(const StepBatch& batch) {
+    std::set<int32_t> seen;
+    for (const int32_t block : batch.block_tables) {
+      const bool is_new = block < 0 || seen.insert(block).second;
+      EXPECT_TRUE(is_new) << "block " << block << " has two owners";
+    }
+  }
+
+  RunnerLimits limits_;
+  std::vector<int32_t> cache_;
+};
+
+std::vector<int32_t> expected_tokens(std::vector<int32_t> tokens, size_t count, bool ignore_end) {
+  std::vector<int32_t> emitted;
+  while (emitted.size() < count) {
+    int32_t sum = static_cast<int32_t>(tokens.size());
+    for (const int32_t token : tokens) sum += token;
+    tokens.push_back(sum % kVocab);
+    emitted.push_back(tokens.back());
+    if (tokens.back() == kEnd && !ignore_end) break;
+  }
+  return emitted;
+}
+
+constexpr RunnerLimits kRoomy{.vocab_size = kVocab,
+                              .max_context = 64,
+                              .max_step_tokens = 8,
+                              .max_sequences = 4,
+                              .kv_blocks = 64,
+                              .block_size = 4};
+
+struct Collected {
+  std::vector<int32_t> tokens;
+  std::string text;
+  FinishReason finish = FinishReason::kNone;
+};
+
+Request request_into(Collected& out, std::vector<int32_t> prompt, int64_t max_tokens) {
+  return {.prompt = std::move(prompt),
+          .max_tokens = max_tokens,
+          .sampling = {},
+          .stop = {},
+          .ignore_end_of_text = true,
+          .on_token =
+              [&out](const TokenEvent& event) {
+                if (event.token >= 0) out.tokens.push_back(event.token);
+                out.text += event.text;
+                out.finish = event.finish;
+              },
+          .on_logits = {}};
+}
+
+void run_to_end(Engine& engine) {
+  for (int steps = 0; engine.step(); ++steps) ASSERT_LT(steps, 5000) << "no end in sight";
+}
+
+TEST(Engine, APromptLongerThanAStepIsComputedInChunks) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, *tokenizer, {kEnd});
+  std::vector<int32_t> prompt(21, 1);
+  Collected out;
+  engine.submit(request_into(out, prompt, 3));
+  run_to_end(engine);
+  EXPECT_EQ(out.tokens, expected_tokens(prompt, 3, true));
+  EXPECT_EQ(runner.batch_sizes, (std::vector<size_t>{8, 8, 5, 1, 1}));
+  EXPECT_EQ(engine.stats().prefill_tokens, 21);
+  EXPECT_EQ(engine.stats().decode_tokens, 2);
+}
+
+TEST(Engine, ManySequencesGiveWhatEachGivesAlone) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, *tokenizer, {kEnd});
+  std::vector<Collected> outs(9);
+  std::vector<std::vector<int32_t>> prompts;
+  for (size_t i = 0; i < outs.size(); ++i) {
+    prompts.push_back(std::vector<int32_t>(1 + 3 * i, static_cast<int32_t>(i)));
+    engine.submit(request_into(outs[i], prompts[i], static_cast<int64_t>(5 + i)));
+  }
+  run_to_end(engine);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    EXPECT_EQ(outs[i].tokens, expected_tokens(prompts[i], 5 + i, true)) << i;
+    EXPECT_EQ(outs[i].finish, FinishReason::kLength);
+  }
+}
+
+TEST(Engine, ScarceBlocksPreemptTheYoungestAndLoseNothing) {
+  const auto tokenizer = letters();
+  RunnerLimits scarce = kRoomy;
+  scarce.kv_blocks = 9;  // 36 positions for four sequences that grow to 25 each
+  FakeRunner runner(scarce);
+  Engine engine(runner, *tokenizer, {kEnd});
+  std::vector<Collected> outs(4);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    engine.submit(request_into(outs[i], std::vector<int32_t>(5, static_cast<int32_t>(i)), 20));
+  }
+  run_to_end(engine);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    EXPECT_EQ(outs[i].tokens, expected_tokens(std::vector<int32_t>(5, static_cast<int32_t>(i)), 20, true)) << i;
+  }
+}
+
+TEST(Engine, ADecodingSequenceIsNotStalledByALongPrompt) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, *tokenizer, {kEnd});
+  Collected first;
+  Collected second;
+  engine.submit(request_into(first, {1, 2}, 8));
+  ASSERT_TRUE(engine.step());
+  engine.submit(request_into(second, std::vector<int32_t>(40, 3), 2));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(engine.step());
+  EXPECT_EQ(first.tokens.size(), 4U);  // one per step, while the prompt of 40 takes 6 steps
+}
+
+TEST(Engine, EndOfTextEndsUnlessIgnored) {
+  const auto tokenizer = letters();
+  // The sum of a prompt {25} is 25 + 1 = 26: the end of text.
+  for (const bool ignore : {false, true}) {
+    FakeRunner runner(kRoomy);
+    Engine engine(runner, *tokenizer, {kEnd});
+    Collected out;
+    Request request = request_into(out, {25}, 4);
+    request.ignore_end_of_text = ignore;
+    engine.submit(std::move(request));
+    run_to_end(engine);
+    EXPECT_EQ(out.tokens, expected_tokens({25}, 4, ignore));
+    EXPECT_EQ(out.finish, ignore ? FinishReason::kLength : FinishReason::kEndOfText);
+    EXPECT_EQ(out.text.find("<end>"), std::string::npos);
+  }
+}
+
+TEST(Engine, StopStringEndsBeforeIt) {
+  const auto tokenizer = letters();
+  FakeRunner plain_runner(kRoomy);
+  Engine plain(plain_runner, *tokenizer, {kEnd});
+  Collected whole;
+  plain.submit(request_into(whole, {1}, 10));
+  run_to_end(plain);
+  ASSERT_GE(whole.text.size(), 6U);
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, *tokenizer, {kEnd});
+  Collected out;
+  Request request = request_into(out, {1}, 10);
+  request.stop = {whole.text.substr(3, 2)};
+  engine.submit(std::move(request));
+  run_to_end(engine);
+  EXPECT_EQ(out.text, whole.text.substr(0, whole.text.find(whole.text.substr(3, 2))));
+  EXPECT_EQ(out.finish, FinishReason::kStopString);
+}
+
+TEST(Engine, CancelEndsWithAnEventAndFreesTheBlocks) {
+  const auto tokenizer = letters();
+  RunnerLimits tight = kRoomy;
+  tight.kv_blocks = 4;
+  FakeRunner runner(tight);
+  Engine engine(runner, *tokenizer, {kEnd});
+  Collected cancelled;
+  Collected other;
+  const int64_t id = engine.submit(request_into(cancelled, std::vector<int32_t>(12, 1), 3));
+  ASSERT_TRUE(engine.step());
+  engine.cancel(id);
+  engine.cancel(999);
+  EXPECT_EQ(cancelled.finish, FinishReason::kCancelled);
+  engine.submit(request_into(other, std::vector<int32_t>(12, 2), 3));
+  run_to_end(engine);
+  EXPECT_EQ(other.tokens, expected_tokens(std::vector<int32_t>(12, 2), 3, true));
+}
+
+TEST(Engine, AfterLosingTheRanksTheSameRequestsGoOn) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  runner.fail_at_step = 6;
+  Engine engine(runner, *tokenizer, {kEnd});
+  std::vector<Collected> outs(3);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    engine.submit(request_into(outs[i], std::vector<int32_t>(4 + i, 2), 12));
+  }
+  EXPECT_THROW(run_to_end(engine), Error);
+  FakeRunner fresh(kRoomy);
+  engine.restart(fresh);
+  run_to_end(engine);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    EXPECT_EQ(outs[i].tokens, expected_tokens(std::vector<int32_t>(4 + i, 2), 12, true));
+  }
+}
+
+TEST(Engine, GenerationStopsWhereTheContextEnds) {
+  const auto tokenizer = letters();
+  RunnerLimits small = kRoomy;
+  small.max_context = 10;
+  FakeRunner runner(small);
+  Engine engine(runner, *tokenizer, {kEnd});
+  Collected out;
+  engine.submit(request_into(out, {1, 2, 3}, 100));
+  run_to_end(engine);
+  EXPECT_EQ(out.tokens.size(), 7U);
+  EXPECT_EQ(out.finish, FinishReason::kLength);
+}
+
+TEST(Engine, ImpossibleRequestsAreRefusedByName) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, *tokenizer, {kEnd});
+  Collected out;
+  const auto refusal = [&](Request request) -> std::string {
+    try {
+      engine.submit(std::move(request));
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+      return e.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(refusal(request_into(out, {}, 1)), HasSubstr("prompt is empty"));
+  EXPECT_THAT(refusal(request_into(out, {27}, 1)), HasSubstr("token id 27"));
+  EXPECT_THAT(refusal(request_into(out, {-1}, 1)), HasSubstr("token id -1"));
+  EXPECT_THAT(refusal(request_into(out, std::vector<int32_t>(64, 1), 1)), HasSubstr("has 64 tokens; at most 63"));
+  EXPECT_THAT(refusal(request_into(out, {1}, 0)), HasSubstr("max_tokens is 0"));
+  EXPECT_TRUE(engine.idle());
+}
+
+TEST(BlockPool, GivingBackTwiceIsABug) {
+  BlockPool pool(2);
+  std::vector<int32_t> blocks = {pool.take()};
+  std::vector<int32_t> copy = blocks;
+  pool.give_back(blocks);
+  EXPECT_EQ(pool.free_blocks(), 2);
+  EXPECT_THROW(pool.give_back(copy), Error);
+}
+
+}  // namespace
+}  // namespace partita::engine

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each filter alone, their order, ties, and reproducibility.
+#include "engine/sampling.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "support/error.h"
+
+namespace partita::engine {
+namespace {
+
+using testing::HasSubstr;
+
+std::map<int32_t, int> draw_many(const std::vector<float>& logits, const SamplingParams& params, int draws = 4000) {
+  std::map<int32_t, int> counts;
+  for (int i = 0; i < draws; ++i) ++counts[sample(logits, {}, params, static_cast<uint64_t>(i))];
+  return counts;
+}
+
+TEST(Sampling, GreedyTakesTheLargestAndTheLowestIdOnTies) {
+  EXPECT_EQ(sample(std::vector<float>{1, 5, 3}, {}, {}, 0), 1);
+  EXPECT_EQ(sample(std::vector<float>{2, 7, 7, 1}, {}, {}, 0), 1);
+}
+
+TEST(Sampling, FrequenciesFollowTheSoftmax) {
+  // exp(0) : exp(log 3) = 1 : 3
+  const auto counts = draw_many({0.0F, std::log(3.0F)}, {.temperature = 1, .seed = 5});
+  EXPECT_NEAR(counts.at(1) / 4000.0, 0.75, 0.035);  // five standard deviations of 0.0068
+}
+
+TEST(Sampling, TemperatureSharpens) {
+  // At temperature 0.5 the ratio 1:3 becomes 1:9.
+  const auto counts = draw_many({0.0F, std::log(3.0F)}, {.temperature = 0.5, .seed = 5});
+  EXPECT_NEAR(counts.at(1) / 4000.0, 0.9, 0.024);
+}
+
+TEST(Sampling, TopKKeepsOnlyTheLikeliest) {
+  const auto counts = draw_many({1, 4, 3, 2}, {.temperature = 10, .top_k = 2});
+  EXPECT_EQ(counts.size(), 2U);
+  EXPECT_TRUE(counts.contains(1) && counts.contains(2));
+}
+
+TEST(Sampling, TopPKeepsTheSmallestSufficientSet) {
+  // Probabilities 0.5, 0.3, 0.2: 0.5 alone covers p = 0.5; p = 0.6 needs two tokens.
+  const std::vector<float> logits = {std::log(0.5F), std::log(0.3F), std::log(0.2F)};
+  EXPECT_EQ(draw_many(logits, {.temperature = 1, .top_p = 0.49}).size(), 1U);
+  EXPECT_EQ(draw_many(logits, {.temperature = 1, .top_p = 0.6}).size(), 2U);
+  EXPECT_EQ(draw_many(logits, {.temperature = 1, .top_p = 1}).size(), 3U);
+}
+
+TEST(Sampling, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogitsOnce) {
+  const SamplingParams params{.repetition_penalty = 2};
+  const std::vector<int32_t> history = {0, 0};
+  EXPECT_EQ(sample(std::vector<float>{3.0F, 2.0F}, history, params, 0), 1);   // 3/2 < 2, but not if applied never
+  EXPECT_EQ(sample(std::vector<float>{3.0F, 1.2F}, history, params, 0), 0);   // 1.5 > 1.2; 3/4 would lose
+  EXPECT_EQ(sample(std::vector<float>{-1.0F, -1.5F}, history, params, 0), 1);  // -2 < -1.5
+}
+
+TEST(Sampling, SameSeedAndIndexGiveTheSameTokenAndOthersDiffer) {
+  const std::vector<float> logits(100, 0.0F);
+  const SamplingParams params{.temperature = 1, .seed = 42};
+  EXPECT_EQ(sample(logits, {}, params, 3), sample(logits, {}, params, 3));
+  EXPECT_GT(draw_many(logits, params, 200).size(), 50U);
+}
+
+TEST(Sampling, NanLogitsAreAnError) {
+  const std::vector<float> logits = {0, std::numeric_limits<float>::quiet_NaN()};
+  try {
+    (void)sample(logits, {}, {}, 0);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("token 1 is NaN"));
+  }
+}
+
+TEST(Sampling, BadValuesAreRefusedByName) {
+  const auto refused = [](SamplingParams params, const char* name) {
+    try {
+      validate(params);
+      ADD_FAILURE() << name << " was accepted";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+      EXPECT_THAT(e.what(), HasSubstr(name));
+    }
+  };
+  refused({.temperature = -1}, "temperature");
+  refused({.temperature = std::nan("")}, "temperature");
+  refused({.top_k = -1}, "top_k");
+  refused({.top_p = 0}, "top_p");
+  refused({.top_p = 1.5}, "top_p");
+  refused({.repetition_penalty = 0}, "repetition_penalty");
+  EXPECT_NO_THROW(validate({.temperature = 0.7, .top_k = 40, .top_p = 0.9, .repetition_penalty = 1.1}));
+}
+
+}  // namespace
+}  // namespace partita::engine

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames over a socket: round trip, end of file, deadlines, garbage.
+#include "launch/channel.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include "launch/step_codec.h"
+#include "support/error.h"
+
+namespace partita::launch {
+namespace {
+
+std::pair<Channel, Channel> channel_pair() {
+  int fds[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+  return {Channel(fds[0]), Channel(fds[1])};
+}
+
+Clock::time_point soon() { return Clock::now() + std::chrono::seconds(5); }
+
+ErrorCode code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::kInternal;
+}
+
+TEST(Channel, CarriesFramesLargerThanTheSocketBuffer) {
+  auto [left, right] = channel_pair();
+  const std::vector<std::byte> payload(3 << 20, std::byte{7});
+  std::thread sender([&left = left, &payload] { left.send(FrameType::kStepDone, payload); });
+  const auto frame = right.receive(soon());
+  sender.join();
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(frame->type, FrameType::kStepDone);
+  EXPECT_EQ(frame->payload, payload);
+}
+
+TEST(Channel, EndOfFileIsNoFrame) {
+  auto [left, right] = channel_pair();
+  { const Channel closed = std::move(left); }
+  EXPECT_FALSE(right.receive(soon()));
+}
+
+TEST(Channel, SendingToAClosedPeerIsARankFailure) {
+  auto [left, right] = channel_pair();
+  { const Channel closed = std::move(right); }
+  EXPECT_EQ(code_of([&left = left] { left.send_json(FrameType::kStep, Json{{"a", 1}}); }), ErrorCode::kRankFailed);
+}
+
+TEST(Channel, ReceivingRespectsTheDeadline) {
+  auto [left, right] = channel_pair();
+  const auto begin = Clock::now();
+  EXPECT_EQ(code_of([&right = right] { (void)right.receive(Clock::now() + std::chrono::milliseconds(20)); }),
+            ErrorCode::kDeadlineExceeded);
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(2));
+}
+
+TEST(Channel, BytesThatAreNoFrameAreRefused) {
+  auto [left, right] = channel_pair();
+  const std::string garbage = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  ASSERT_EQ(write(left.fd(), garbage.data(), garbage.size()), static_cast<ssize_t>(garbage.size()));
+  EXPECT_EQ(code_of([&right = right] { (void)right.receive(soon()); }), ErrorCode::kInvalidFile);
+}
+
+TEST(Listener, AcceptsWhoConnectsByName) {
+  Listener listener;
+  EXPECT_FALSE(listener.accept());
+  Channel client = connect_to(listener.name());
+  std::optional<Channel> server = listener.accept();
+  ASSERT_TRUE(server);
+  client.send_json(FrameType::kHello, Json{{"rank", 3}});
+  EXPECT_EQ(server->receive(soon())->json("hello")["rank"], 3);
+}
+
+TEST(StepCodec, BatchAndResultSurviveTheRoundTrip) {
+  const engine::StepBatch batch{.token_ids = {5, 6, 7},
+                                .positions = {0, 1, 9},
+                                .sequence_ids = {0, 0, 1},
+                                .block_tables = {3, -1, 4, 5},
+                                .sequences = 2,
+                                .blocks_per_sequence = 2,
+                                .logit_rows = {1, 2}};
+  const engine::StepBatch copy = decode_batch(encode(batch));
+  EXPECT_EQ(copy.token_ids, batch.token_ids);
+  EXPECT_EQ(copy.positions, batch.positions);
+  EXPECT_EQ(copy.sequence_ids, batch.sequence_ids);
+  EXPECT_EQ(copy.block_tables, batch.block_tables);
+  EXPECT_EQ(copy.logit_rows, batch.logit_rows);
+  EXPECT_EQ(copy.sequences, 2);
+  const engine::StepResult result = decode_result(encode_result(0.5, std::vector<float>{1, 2}));
+  EXPECT_EQ(result.seconds, 0.5);
+  EXPECT_EQ(result.logits, (std::vector<float>{1, 2}));
+}
+
+TEST(StepCodec, SizesThatDoNotMatchAreRefused) {
+  std::vector<std::byte> bytes = encode(engine::StepBatch{});
+  for (const int64_t lie : {int64_t{1}, int64_t{-1}, INT64_MAX}) {
+    std::memcpy(bytes.data(), &lie, sizeof(lie));
+    EXPECT_EQ(code_of([&] { (void)decode_batch(bytes); }), ErrorCode::kInvalidFile) << lie;
+  }
+  EXPECT_EQ(code_of([&] { (void)decode_batch({}); }), ErrorCode::kInvalidFile);
+  bytes = encode(engine::StepBatch{});
+  bytes.push_back(std::byte{0});
+  EXPECT_EQ(code_of([&] { (void)decode_batch(bytes); }), ErrorCode::kInvalidFile);
+}
+
+}  // namespace
+}  // namespace partita::launch
