@@ -200,7 +200,8 @@ def prefixes(tokenizer):
         for count in range(len(ids) + 1):
             rows.append({"ids": ids[:count],
                          "decoded": tokenizer.decode(ids[:count], skip_special_tokens=False)})
-        rows.append({"ids": ids[1:], "decoded": tokenizer.decode(ids[1:])})
+        rows.append({"ids": ids[1:],
+                     "decoded": tokenizer.decode(ids[1:], skip_special_tokens=False)})
     return rows
 
 

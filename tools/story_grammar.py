@@ -6,9 +6,10 @@ line that starts with "| " is another way to fill the place above it. A word in 
 that keeps its value for the whole story, so names, pronouns and things stay consistent.
 """
 
+# Each name has an initial of its own: a small model then learns that the friend is not the hero.
 PEOPLE = {
-    "she": "Mia Anna Lily Sara Emma Nora Lucy Ruth Clara Ida".split(),
-    "he": "Tom Ben Max Sam Leo Jack Finn Otto Paul Hugo".split(),
+    "she": "Mia Anna Lily Tilda Emma Nora Vera Ruth Clara Ida".split(),
+    "he": "Dan Ben Gus Sam Karl Jack Finn Otto Paul Hugo".split(),
 }
 ANIMALS = {"she": ["rabbit", "mouse", "cat", "duck", "squirrel"],
            "he": ["fox", "bear", "frog", "dog", "hedgehog"]}

@@ -24,7 +24,6 @@ struct EngineOptions {
   int threads_per_rank = 0;     // 0 = usable cores / ranks on this host, at least 1
   int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
   int start_timeout_ms = 600000;
-  int64_t max_sequences = 0;    // sequences per step; 0 = the plan's concurrency
   // Told while weights load: bytes of one rank.
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress = {};
   // "external" only: told the environment variables the ranks need.

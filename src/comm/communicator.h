@@ -2,49 +2,22 @@
 // The one interface between ranks: collectives and point-to-point messages on host memory.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 
+#include "comm/counters.h"
 #include "support/dtype.h"
 #include "support/reduce_kind.h"
 
 namespace partita::comm {
 
 using partita::ReduceKind;
-enum class CollectiveKind : uint8_t {
-  kAllReduce,
-  kAllGather,
-  kReduceScatter,
-  kAllToAll,
-  kBroadcast,
-  kSend,
-  kRecv,
-  kBarrier
-};
-inline constexpr size_t kCollectiveKinds = 8;
-
-[[nodiscard]] std::string_view to_string(CollectiveKind kind);  // "all_reduce", ...
 
 // A send of at most this many bytes returns without waiting for its receiver (while earlier sends
 // to the same rank have been received); a longer one may wait until the receiver has called recv.
 inline constexpr int64_t kEagerBytes = int64_t{32} << 10;
-
-// What the finished calls of one kind have cost on this rank. `payload_bytes` = bytes of the full
-// (gathered, reduced, sent or received) tensor, for all_to_all of `in`; `wire_bytes` = bytes this
-// rank sends under a ring of n ranks, rounded down: all_reduce 2p(n-1)/n, all_gather,
-// reduce_scatter and broadcast p(n-1)/n, all_to_all own pieces for others, send p, recv and barrier
-// 0. split() is not counted.
-struct Counter {
-  int64_t calls = 0;
-  int64_t payload_bytes = 0;
-  int64_t wire_bytes = 0;
-  double seconds = 0;
-};
-using Counters = std::array<Counter, kCollectiveKinds>;  // index: CollectiveKind
 
 // A group of ranks. Owned by the thread that drives the rank; every call is made by all ranks of
 // the group in the same order with agreeing sizes (send/recv: by the two peers). Only cancel() may
@@ -69,8 +42,7 @@ class Communicator {
   virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
   virtual void cancel() = 0;
 
-  // out[i] = reduce over ranks of in[i]; count elements; in == out allowed. MPI_Allreduce,
-  // ncclAllReduce.
+  // out[i] = reduce over ranks of in[i]; count elements; in == out allowed. MPI_Allreduce.
   virtual void all_reduce(
       const void* in, void* out, int64_t count, DType dtype, ReduceKind kind) = 0;
   // out = in(0) | in(1) | ...; counts[r] = elements of rank r (may be 0, uneven). MPI_Allgatherv.
@@ -89,8 +61,7 @@ class Communicator {
                           DType dtype) = 0;
   // Copies `count` elements of rank `root` to all. MPI_Bcast.
   virtual void broadcast(void* data, int64_t count, DType dtype, int root) = 0;
-  // Matched by order per (source, destination). Sizes must agree. See kEagerBytes. MPI_Send /
-  // MPI_Recv.
+  // Matched by order per (source, destination). See kEagerBytes. MPI_Send / MPI_Recv.
   virtual void send(const void* data, int64_t count, DType dtype, int to) = 0;
   virtual void recv(void* data, int64_t count, DType dtype, int from) = 0;
   virtual void barrier() = 0;

@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 5> kFinishNames = {"", "eos", "stop", "le
 
 std::string_view to_string(FinishReason reason) { return kFinishNames.at(static_cast<size_t>(reason)); }
 
-Engine::Engine(StepRunner& runner, const text::Tokenizer& tokenizer, std::vector<int32_t> end_of_text)
+Engine::Engine(StepRunner& runner, const text::Tokenizer* tokenizer, std::vector<int32_t> end_of_text)
     : runner_(&runner),
       tokenizer_(tokenizer),
       end_of_text_(std::move(end_of_text)),
@@ -65,6 +65,9 @@ void Engine::check(const Request& request) const {
   validate(request.sampling);
   if (request.prompt.empty()) refuse("the prompt is empty; give at least one token");
   if (request.max_tokens < 1) refuse(str("max_tokens is ", request.max_tokens, "; expected at least 1"));
+  if (tokenizer_ == nullptr && !request.stop.empty()) {
+    refuse("stop strings need a tokenizer, and this model has none; add tokenizer.json or remove them");
+  }
   for (const std::string& stop : request.stop) {
     if (stop.empty()) refuse("a stop string is empty; remove it");
   }
@@ -95,7 +98,7 @@ void Engine::take_token(Sequence& sequence, std::span<const float> logits) {
   if (is_end && !request.ignore_end_of_text) {
     event.finish = FinishReason::kEndOfText;
   } else {
-    event.text = sequence.stops.push(sequence.detokenizer.push(token));
+    event.text = sequence.stops.push(sequence.detokenizer ? sequence.detokenizer->push(token) : "");
     if (sequence.stops.stopped()) {
       event.finish = FinishReason::kStopString;
     } else if (sequence.emitted() >= request.max_tokens || sequence.length() >= room) {
@@ -103,7 +106,7 @@ void Engine::take_token(Sequence& sequence, std::span<const float> logits) {
     }
   }
   if (event.finish != FinishReason::kNone && !sequence.stops.stopped()) {
-    event.text += sequence.stops.push(sequence.detokenizer.finish());
+    if (sequence.detokenizer) event.text += sequence.stops.push(sequence.detokenizer->finish());
     event.text += sequence.stops.finish();
   }
   sequence.finish = event.finish;

@@ -24,13 +24,14 @@ struct EngineStats {
 };
 
 // Owns all requests; the runner executes. Owned by one thread. Example:
-//   Engine engine(runner, tokenizer, {eos});
+//   Engine engine(runner, &tokenizer, {eos});
 //   engine.submit({.prompt = tokenizer.encode("Once"), .on_token = print});
 //   while (engine.step()) {}
 class Engine {
  public:
-  // `runner` and `tokenizer` must outlive the engine. Tokens of `end_of_text` end a request.
-  Engine(StepRunner& runner, const text::Tokenizer& tokenizer, std::vector<int32_t> end_of_text);
+  // `runner` and `tokenizer` must outlive the engine; without tokenizer (null) events carry tokens but no text. Tokens of
+  // `end_of_text` end a request.
+  Engine(StepRunner& runner, const text::Tokenizer* tokenizer, std::vector<int32_t> end_of_text);
 
   // Queues a request and returns its id (1, 2, ...). Throws kInvalidArgument: empty prompt, ids outside the vocabulary, a prompt
   // that leaves no room in max_context or in the KV cache, bad sampling values, empty stop string, max_tokens < 1.
@@ -51,7 +52,7 @@ class Engine {
   void count(const ScheduledStep& step, double seconds);
 
   StepRunner* runner_;
-  const text::Tokenizer& tokenizer_;
+  const text::Tokenizer* tokenizer_;
   std::vector<int32_t> end_of_text_;
   Scheduler scheduler_;
   int64_t next_id_ = 1;

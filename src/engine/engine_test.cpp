@@ -142,7 +142,7 @@ void run_to_end(Engine& engine) {
 TEST(Engine, APromptLongerThanAStepIsComputedInChunks) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   std::vector<int32_t> prompt(21, 1);
   Collected out;
   engine.submit(request_into(out, prompt, 3));
@@ -156,7 +156,7 @@ TEST(Engine, APromptLongerThanAStepIsComputedInChunks) {
 TEST(Engine, ManySequencesGiveWhatEachGivesAlone) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   std::vector<Collected> outs(9);
   std::vector<std::vector<int32_t>> prompts;
   for (size_t i = 0; i < outs.size(); ++i) {
@@ -175,7 +175,7 @@ TEST(Engine, ScarceBlocksPreemptTheYoungestAndLoseNothing) {
   RunnerLimits scarce = kRoomy;
   scarce.kv_blocks = 9;  // 36 positions for four sequences that grow to 25 each
   FakeRunner runner(scarce);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   std::vector<Collected> outs(4);
   for (size_t i = 0; i < outs.size(); ++i) {
     engine.submit(request_into(outs[i], std::vector<int32_t>(5, static_cast<int32_t>(i)), 20));
@@ -189,7 +189,7 @@ TEST(Engine, ScarceBlocksPreemptTheYoungestAndLoseNothing) {
 TEST(Engine, ADecodingSequenceIsNotStalledByALongPrompt) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   Collected first;
   Collected second;
   engine.submit(request_into(first, {1, 2}, 8));
@@ -204,7 +204,7 @@ TEST(Engine, EndOfTextEndsUnlessIgnored) {
   // The sum of a prompt {25} is 25 + 1 = 26: the end of text.
   for (const bool ignore : {false, true}) {
     FakeRunner runner(kRoomy);
-    Engine engine(runner, *tokenizer, {kEnd});
+    Engine engine(runner, tokenizer.get(), {kEnd});
     Collected out;
     Request request = request_into(out, {25}, 4);
     request.ignore_end_of_text = ignore;
@@ -219,13 +219,13 @@ TEST(Engine, EndOfTextEndsUnlessIgnored) {
 TEST(Engine, StopStringEndsBeforeIt) {
   const auto tokenizer = letters();
   FakeRunner plain_runner(kRoomy);
-  Engine plain(plain_runner, *tokenizer, {kEnd});
+  Engine plain(plain_runner, tokenizer.get(), {kEnd});
   Collected whole;
   plain.submit(request_into(whole, {1}, 10));
   run_to_end(plain);
   ASSERT_GE(whole.text.size(), 6U);
   FakeRunner runner(kRoomy);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   Collected out;
   Request request = request_into(out, {1}, 10);
   request.stop = {whole.text.substr(3, 2)};
@@ -240,7 +240,7 @@ TEST(Engine, CancelEndsWithAnEventAndFreesTheBlocks) {
   RunnerLimits tight = kRoomy;
   tight.kv_blocks = 4;
   FakeRunner runner(tight);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   Collected cancelled;
   Collected other;
   const int64_t id = engine.submit(request_into(cancelled, std::vector<int32_t>(12, 1), 3));
@@ -257,7 +257,7 @@ TEST(Engine, AfterLosingTheRanksTheSameRequestsGoOn) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   runner.fail_at_step = 6;
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   std::vector<Collected> outs(3);
   for (size_t i = 0; i < outs.size(); ++i) {
     engine.submit(request_into(outs[i], std::vector<int32_t>(4 + i, 2), 12));
@@ -276,7 +276,7 @@ TEST(Engine, GenerationStopsWhereTheContextEnds) {
   RunnerLimits small = kRoomy;
   small.max_context = 10;
   FakeRunner runner(small);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   Collected out;
   engine.submit(request_into(out, {1, 2, 3}, 100));
   run_to_end(engine);
@@ -287,7 +287,7 @@ TEST(Engine, GenerationStopsWhereTheContextEnds) {
 TEST(Engine, ImpossibleRequestsAreRefusedByName) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
-  Engine engine(runner, *tokenizer, {kEnd});
+  Engine engine(runner, tokenizer.get(), {kEnd});
   Collected out;
   const auto refusal = [&](Request request) -> std::string {
     try {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/request.h"
@@ -13,14 +14,13 @@ namespace partita::engine {
 
 // Everything that is needed to go on after losing all ranks is `tokens`: prompt and emitted tokens.
 struct Sequence {
-  Sequence(int64_t request_id, Request user_request, const text::Tokenizer& tokenizer)
-      : id(request_id),
-        request(std::move(user_request)),
-        tokens(request.prompt),
-        detokenizer(tokenizer, /*skip_special_tokens=*/true),
-        stops(request.stop) {
+  // `tokenizer` may be null: then there are tokens, but no text.
+  Sequence(int64_t request_id, Request user_request, const text::Tokenizer* tokenizer)
+      : id(request_id), request(std::move(user_request)), tokens(request.prompt), stops(request.stop) {
+    if (tokenizer == nullptr) return;
+    detokenizer.emplace(*tokenizer, /*skip_special_tokens=*/true);
     // The decoder must have seen the prompt: some strip the space only at the very beginning.
-    for (const int32_t token : request.prompt) (void)detokenizer.push(token);
+    for (const int32_t token : request.prompt) (void)detokenizer->push(token);
   }
 
   int64_t id;
@@ -28,7 +28,7 @@ struct Sequence {
   std::vector<int32_t> tokens;   // prompt, then emitted
   int64_t cached = 0;            // tokens whose keys and values are in the cache
   std::vector<int32_t> blocks;   // cache blocks, in order of positions
-  text::Detokenizer detokenizer;
+  std::optional<text::Detokenizer> detokenizer;
   StopStrings stops;
   FinishReason finish = FinishReason::kNone;
 

@@ -13,7 +13,8 @@
 namespace partita::importer {
 
 struct ImportOptions {
-  DType weight_dtype = DType::kF32;  // kF32 or kBF16: of weights at run time
+  // Of weights at run time: kF32 or kBF16; nothing = bf16 when config.json says bf16, else f32.
+  std::optional<DType> weight_dtype = DType::kF32;
   int64_t block_size = 16;           // positions per KV cache block
 };
 
@@ -23,6 +24,7 @@ struct ModelInfo {
   int64_t vocab_size = 0;
   int64_t max_positions = 0;
   int64_t layers = 0;
+  DType weight_dtype = DType::kF32;  // as chosen
   std::optional<int32_t> bos_token;
   std::vector<int32_t> eos_tokens;  // from generation_config.json, else config.json
 };
@@ -33,8 +35,11 @@ struct ImportedModel {
   std::filesystem::path directory;
 };
 
-// Reads config.json (and generation_config.json when present) only; never weights. Throws kNotFound, kInvalidFile, kUnsupported
-// (unknown family: lists the known ones).
-[[nodiscard]] ImportedModel import_model(const std::filesystem::path& directory, const ImportOptions& options = {});
+// Reads config.json, generation_config.json when present, and the NAMES of the tensors when there
+// is a checkpoint (families come with and without a prefix); never weights. Without a checkpoint
+// the usual names are taken. Throws kNotFound, kInvalidFile, kUnsupported (unknown family: lists
+// the known ones).
+[[nodiscard]] ImportedModel import_model(const std::filesystem::path& directory,
+                                         const ImportOptions& options = {});
 
 }  // namespace partita::importer

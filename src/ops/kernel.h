@@ -2,6 +2,8 @@
 // Kernels: code that runs one operator on one rank's pieces.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -29,28 +31,50 @@ struct TensorView {
   }
 };
 
-// Gives collectives their group: communicators by the name in the node's attribute "group". The executor owns them.
+// Gives collectives their group: communicators by the name in the node's attribute "group". The
+// executor owns them.
 class Groups {
  public:
   virtual ~Groups() = default;
   [[nodiscard]] virtual comm::Communicator& group(std::string_view name) = 0;
 };
 
+// Working memory that all kernels of one rank share, because they run one after another: what a
+// kernel writes there is gone when its run() returns. Grows only; owned by the rank's thread.
+class Scratch {
+ public:
+  enum Slot : uint8_t { kInput, kOutput, kLibrary, kSlots };
+
+  Scratch();
+  ~Scratch();
+  // At least `bytes` at an address aligned to 64 bytes, valid until the next reserve() of the slot.
+  std::byte* reserve(Slot slot, int64_t bytes);
+  [[nodiscard]] int64_t bytes() const;  // of all slots
+
+ private:
+  struct Memory;
+  std::unique_ptr<Memory> memory_;
+};
+
 // What a kernel sees when it is bound, once, at load.
 struct BindArgs {
   const ir::Node& node;
-  std::span<const ir::TensorType> inputs;   // local types; symbols may be unbound
+  std::span<const ir::TensorType> inputs;  // local types; symbols may be unbound
   std::span<const ir::TensorType> outputs;
-  // Per input: the weight's data when it is a weight (already loaded), else null. A kernel that keeps its own packed copy sets
-  // `release_weight[i]`, and the loader frees the plain data if no other node needs it.
+  // Per input: the weight's data when it is a weight (already loaded), else null. A kernel that
+  // keeps its own packed copy sets `release_weight[i]`, and the loader frees the plain data if no
+  // other node needs it.
   std::span<const TensorView* const> weights;
   std::span<bool> release_weight;
   const ir::SymbolSizes& max_sizes;  // largest size of every symbol over all steps
   Groups* groups;                    // null when the program has no collectives
+  // Shared by the kernels of one rank; outlives them. Null: a kernel that needs any makes its own.
+  Scratch* scratch = nullptr;
 };
 
-// A kernel bound to one node. run() is called once per step with views of this step's sizes; buffers never overlap, and
-// sizes may be 0. No allocation in run() after the first call with a given size. Owned by the rank's thread.
+// A kernel bound to one node. run() is called once per step with views of this step's sizes;
+// buffers never overlap, and sizes may be 0. No allocation in run() after the first call with a
+// given size. Owned by the rank's thread.
 class BoundKernel {
  public:
   virtual ~BoundKernel() = default;
@@ -70,9 +94,10 @@ struct KernelList {
   std::span<const Kernel> kernels;
 };
 
-// Binds the first accepting CPU kernel of args.node.op; `only` (if not empty) admits just the kernel of that name, for
-// tests. Throws kUnsupported naming op, dtypes and kernels tried.
-[[nodiscard]] std::unique_ptr<BoundKernel> bind_cpu_kernel(const BindArgs& args, std::string_view only = {});
+// Binds the first accepting CPU kernel of args.node.op; `only` (if not empty) admits just the
+// kernel of that name, for tests. Throws kUnsupported naming op, dtypes and kernels tried.
+[[nodiscard]] std::unique_ptr<BoundKernel> bind_cpu_kernel(const BindArgs& args,
+                                                           std::string_view only = {});
 [[nodiscard]] std::span<const Kernel> cpu_kernels_of(std::string_view op);
 
 }  // namespace partita::ops

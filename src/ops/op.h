@@ -19,30 +19,39 @@ struct OpCall {
   std::span<const ir::TensorType> inputs;
 };
 
-// A small valid call with concrete shapes; `integer_below` bounds the random values of integer inputs (ids). Used to prove every
-// derived strategy numerically and by the generated reference pages.
+// A small valid call with concrete shapes, used to prove every derived strategy numerically, to
+// compare kernels and by the generated reference pages. Float inputs are random in [low, high);
+// `integer_below` bounds the random values of integer inputs (0 for float inputs); a non-empty
+// integer_values[i] gives all elements of integer input i (positions, block tables).
 struct OpSample {
   ir::Attributes attributes;
   std::vector<ir::TensorType> inputs;
-  std::vector<int64_t> integer_below;  // per input; 0 for float inputs
+  std::vector<int64_t> integer_below;                // per input
+  std::vector<std::vector<int64_t>> integer_values;  // per input, or empty
+  double low = -1;
+  double high = 1;
 };
 
-// One operator. Rows of static tables; each folder ops/<op>/ defines `std::span<const OpDef> <op>_ops()` and
-// `std::span<const ops::KernelList> <op>_cpu_kernels()`; CMake writes the operator table from the folder names.
+// One operator. Rows of static tables; each folder ops/<op>/ defines `std::span<const OpDef>
+// <op>_ops()` and `std::span<const ops::KernelList> <op>_cpu_kernels()`; CMake writes the operator
+// table from the folder names.
 struct OpDef {
   std::string_view name;
   std::string_view summary;   // one sentence for the reference page
   std::string_view notation;  // text of the notation as shown to people
-  // The bound notation of a call. Throws kInvalidArgument (number of inputs, dims, attributes), naming the op.
+  // The bound notation of a call. Throws kInvalidArgument (number of inputs, dims, attributes),
+  // naming the op.
   spec::Notation (*bind)(const OpCall& call) = nullptr;
-  // Output element types; null = the type of input 0 for every output. (Output dims come from the notation.)
+  // Output element types; null = the type of input 0 for every output. (Output dims come from the
+  // notation.)
   std::vector<DType> (*output_dtypes)(const OpCall& call) = nullptr;
   // Floating-point operations; null = 1 per output element.
   double (*flops)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
   // Bytes read and written; null = all inputs and outputs once.
   double (*bytes)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
   std::vector<OpSample> (*samples)() = nullptr;
-  bool has_side_effect = false;  // changes a state input in place, or talks to other ranks: never removed or merged
+  bool has_side_effect =
+      false;  // changes a state input in place, or talks to other ranks: never removed or merged
   bool is_collective = false;
 };
 
@@ -62,10 +71,13 @@ struct NodeOptions {
   ir::Attributes attributes = {};
   int32_t layer = -1;
 };
-ir::ValueId add_op(ir::Graph& graph, std::string_view op, std::vector<ir::ValueId> inputs, NodeOptions options);
+ir::ValueId add_op(ir::Graph& graph,
+                   std::string_view op,
+                   std::vector<ir::ValueId> inputs,
+                   NodeOptions options);
 
-// ir::verify() plus: every op is known and the types of all results are what infer_types() says. Collectives, whose
-// output may be uneven, only check the number of dims.
+// ir::verify() plus: every op is known and the types of all results are what infer_types() says.
+// Collectives, whose output may be uneven, only check the number of dims.
 void verify_types(const ir::Graph& graph);
 
 // The bound notation of a node, its input types taken from the graph.

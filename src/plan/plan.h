@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan: every decision of how a graph lies on its ranks, as data. The only thing the two halves of partita share.
+// The plan: every decision of how a graph lies on its ranks, as data. The only thing the two halves
+// of partita share.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +20,17 @@ namespace partita::plan {
 
 // What the plan is made for.
 struct Workload {
-  int64_t prompt_tokens = 512;   // average prompt length
-  int64_t output_tokens = 128;   // average number of generated tokens
-  int64_t concurrency = 1;       // sequences in flight
-  int64_t max_context = 2048;    // positions per sequence the KV cache must hold
-  int64_t max_step_tokens = 512; // tokens of one step (prefill chunk)
-  int64_t block_size = 16;       // positions per KV block
+  int64_t prompt_tokens = 512;    // average prompt length
+  int64_t output_tokens = 128;    // average number of generated tokens
+  int64_t concurrency = 1;        // sequences in flight
+  int64_t max_context = 2048;     // positions per sequence the KV cache must hold
+  int64_t max_step_tokens = 512;  // tokens of one step (prefill chunk)
+  int64_t block_size = 16;        // positions per KV block
   bool operator==(const Workload&) const = default;
 };
 
-// Predicted seconds of one piece of work in one decode step and in one full prefill chunk, with the named terms.
+// Predicted seconds of one piece of work in one decode step and in one full prefill chunk, with the
+// named terms.
 struct CostTerms {
   double decode_compute_s = 0;
   double decode_comm_s = 0;
@@ -44,9 +46,10 @@ struct OpDecision {
   bool operator==(const OpDecision&) const = default;
 };
 
-// A priced path of collectives of one value, injected exactly as listed, once, before its first consumer.
+// A priced path of collectives of one value, injected exactly as listed, once, before its first
+// consumer.
 struct ReshardDecision {
-  std::string value;                   // Value::name in the unsharded graph
+  std::string value;  // Value::name in the unsharded graph
   spec::TensorSpec from;
   spec::TensorSpec to;
   spec::ReshardPath steps;
@@ -56,7 +59,8 @@ struct ReshardDecision {
   bool operator==(const ReshardDecision&) const = default;
 };
 
-// Consecutive nodes [first_node, end_node) of the graph on an own mesh; mesh.ranks() are the global ranks (within one replica).
+// Consecutive nodes [first_node, end_node) of the graph on an own mesh; mesh.ranks() are the global
+// ranks (within one replica).
 struct Stage {
   int64_t first_node = 0;
   int64_t end_node = 0;
@@ -78,24 +82,25 @@ struct RankMemory {
   bool operator==(const RankMemory&) const = default;
 };
 
-// Everything. Same graph, mesh, profile, workload and options give a byte-identical file. Values, ops and reshards that are absent
-// (hand-written plans) are replicated.
+// Everything. Same graph, mesh, profile, workload and options give a byte-identical file. Values,
+// ops and reshards that are absent (hand-written plans) are replicated.
 struct Plan {
   std::string graph_hash;
-  std::string model;       // Graph::name()
-  spec::Mesh mesh;         // the whole mesh of one replica, e.g. pp=2,tp=2
-  std::string profile;     // id of the cost profile
+  std::string model;    // Graph::name()
+  spec::Mesh mesh;      // the whole mesh of one replica, e.g. pp=2,tp=2
+  std::string profile;  // id of the cost profile
   Workload workload;
-  std::string dtype = "f32";   // of weights at run time: f32 or bf16
+  std::string dtype = "f32";  // of weights at run time: f32 or bf16
   int64_t replicas = 1;
-  std::vector<Stage> stages;   // in order; together they cover all nodes
-  std::vector<std::pair<std::string, spec::TensorSpec>> values;  // weights, states and results, in graph order, on their stage's mesh
-  std::vector<OpDecision> ops;                                   // in graph order
-  std::vector<ReshardDecision> reshards;                         // in graph order
-  std::vector<RankMemory> memory;                                // per rank of one replica
-  CostTerms predicted;     // of one step through all stages
-  std::string solver;      // which algorithm decided
-  double gap = 0;          // (cost - proven lower bound) / cost; 0 = proven optimal
+  std::vector<Stage> stages;  // in order; together they cover all nodes
+  std::vector<std::pair<std::string, spec::TensorSpec>>
+      values;  // weights, states and results, in graph order, on their stage's mesh
+  std::vector<OpDecision> ops;            // in graph order
+  std::vector<ReshardDecision> reshards;  // in graph order
+  std::vector<RankMemory> memory;         // per rank of one replica
+  CostTerms predicted;                    // of one step through all stages
+  std::string solver;                     // which algorithm decided
+  double gap = 0;                         // (cost - proven lower bound) / cost; 0 = proven optimal
   bool operator==(const Plan&) const = default;
 
   [[nodiscard]] int64_t ranks() const { return mesh.size(); }
@@ -104,13 +109,14 @@ struct Plan {
   [[nodiscard]] int stage_of_node(int64_t node) const;
 };
 
-// plan.json (docs/formats/plan.md). from_json throws kInvalidFile naming the key and the rule, and checks everything that can be
-// checked without the graph. Specs are written as text and as pieces where uneven. The graph gives shapes for the text.
+// plan.json (docs/formats/plan.md). from_json throws kInvalidFile naming the key and the rule, and
+// checks everything that can be checked without the graph. Specs are written as text and as pieces
+// where uneven. The graph gives shapes for the text.
 [[nodiscard]] Json to_json(const Plan& plan, const ir::Graph& graph);
 [[nodiscard]] Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view what);
 
-// Checks a plan against its graph: hash, stages cover all nodes, names exist, specs valid, strategies legal. Throws
-// kInvalidArgument naming the first contradiction.
+// Checks a plan against its graph: hash, stages cover all nodes, names exist, specs valid,
+// strategies legal. Throws kInvalidArgument naming the first contradiction.
 void validate(const Plan& plan, const ir::Graph& graph);
 
 // 16 hex digits over the JSON text; goes into the handshake of the ranks.

@@ -16,16 +16,18 @@ struct MeshAxis {
   bool operator==(const MeshAxis&) const = default;
 };
 
-// Ordered named axes; the last varies fastest. A cell is one point of the grid (0 .. size()-1); `ranks[cell]` is the
-// rank that sits there (0, 1, 2, ... unless given). Value type; thread-compatible.
-// Example: Mesh::parse("host=2,gpu=4") has 8 cells; cell 5 has the coordinates host=1, gpu=1.
+// Ordered named axes; the last varies fastest. A cell is one point of the grid (0 .. size()-1);
+// `ranks[cell]` is the rank that sits there (0, 1, 2, ... unless given). Value type;
+// thread-compatible. Example: Mesh::parse("host=2,gpu=4") has 8 cells; cell 5 has the coordinates
+// host=1, gpu=1.
 class Mesh {
  public:
   Mesh() = default;  // no axes, one cell, rank 0
   explicit Mesh(std::vector<MeshAxis> axes);
   Mesh(std::vector<MeshAxis> axes, std::vector<int> ranks);  // ranks.size() == product of the axes
 
-  // "host=2,gpu=4" (blanks allowed). Throws kInvalidArgument: empty or duplicate name, size < 1 or > 65536.
+  // "host=2,gpu=4" (blanks allowed). Throws kInvalidArgument: empty or duplicate name, size < 1 or
+  // > 65536.
   [[nodiscard]] static Mesh parse(std::string_view text);
   [[nodiscard]] std::string to_string() const;
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths of collectives that turn one spec of a tensor into another. The path that is priced is the path that is injected.
+// Paths of collectives that turn one spec of a tensor into another. The path that is priced is the
+// path that is injected.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "spec/mesh.h"
@@ -17,8 +18,9 @@ namespace partita::spec {
 enum class ReshardKind : uint8_t { kSlice, kAllGather, kReduceScatter, kAllReduce, kAllToAll };
 
 // One collective (or a local slice) over the group of ranks that `axes` span (major first).
-// kSlice: dim gets `axes`. kAllGather: dim loses `axes`. kReduceScatter: the partial over `axes` goes, dim gets them.
-// kAllReduce: the partial over `axes` goes. kAllToAll: `from_dim` loses `axes`, dim gets them.
+// kSlice: dim gets `axes`. kAllGather: dim loses `axes`. kReduceScatter: the partial over `axes`
+// goes, dim gets them. kAllReduce: the partial over `axes` goes. kAllToAll: `from_dim` loses
+// `axes`, dim gets them.
 struct ReshardStep {
   ReshardKind kind = ReshardKind::kSlice;
   std::vector<int> axes;
@@ -30,7 +32,7 @@ struct ReshardStep {
 };
 using ReshardPath = std::vector<ReshardStep>;
 
-// Seconds of one step: `local_shape` = the largest local input of the step (elements per dim, symbols bound).
+// What the cost of one step depends on.
 struct StepShape {
   ReshardKind kind;
   int64_t group_size;
@@ -38,17 +40,29 @@ struct StepShape {
   int64_t elements_out;  // largest over ranks, after the step
   std::span<const int> axes;
 };
+// Seconds of one step, >= 0.
 using StepCost = std::function<double(const StepShape&)>;
 
-// The cheapest path from `from` to `to` (Dijkstra over specs reachable by the steps above; at most one axis set per step), with
-// its cost; nothing when `to` asks for a Partial that `from` has not. Equal specs give an empty path of cost 0. `shape` has
-// symbols bound to positive sizes. Ties are broken by fewer steps, then by the order of ReshardKind.
+// The cheapest path from `from` to `to` with its cost; nothing when `to` asks for a Partial that
+// `from` has not. Equal specs give an empty path of cost 0. Both specs are valid for `shape`, which
+// has symbols bound to sizes; a symbolic dim is given as minus its size, and no path splits it.
+// Ties are broken by fewer steps, then by the order of ReshardKind.
+//
+// Dijkstra over specs whose dims are split as in `to` or `from`, or by a prefix of their axes (a
+// piece is then the hull of the pieces it stands for). On meshes of one or two axes a dim may also
+// be split evenly over any axes on the way, which finds hierarchical paths (reduce_scatter on the
+// fast axis, all_reduce on the slow one, all_gather back). all_gather and all_to_all take the
+// minor-most axes of a dim; a dim gets axes only where each new piece lies within the old one, and
+// by reduce_scatter or all_to_all only when the new pieces do not overlap. Costs about 0.1 ms on
+// two axes: callers memoise.
 struct PricedPath {
   ReshardPath steps;
   double cost = 0;
 };
-[[nodiscard]] std::optional<PricedPath> cheapest_path(const TensorSpec& from, const TensorSpec& to,
-                                                      std::span<const int64_t> shape, const Mesh& mesh,
+[[nodiscard]] std::optional<PricedPath> cheapest_path(const TensorSpec& from,
+                                                      const TensorSpec& to,
+                                                      std::span<const int64_t> shape,
+                                                      const Mesh& mesh,
                                                       const StepCost& cost);
 
 [[nodiscard]] std::string_view to_string(ReshardKind kind);  // "slice", "all_gather", ...

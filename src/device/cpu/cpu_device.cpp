@@ -11,7 +11,6 @@
 #include <fstream>
 #include <limits>
 
-#include "support/checked_math.h"
 #include "support/error.h"
 
 namespace partita::device {
@@ -56,8 +55,9 @@ Buffer CpuDevice::allocate(int64_t bytes) {
   void* data = nullptr;
   // aligned_alloc wants a multiple of the alignment; one unit at least, so that data() is never
   // null.
-  if (const auto padded = checked_add(std::max<int64_t>(bytes, 1), alignment - 1)) {
-    const int64_t whole = *padded / alignment * alignment;
+  // More than there is would be granted at first, and the process killed when it is used.
+  if (bytes <= physical_bytes()) {
+    const int64_t whole = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
     data = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(whole));
     // Only a hint: without huge pages everything works, 1-3 % slower.
     if (data != nullptr && alignment == kHugePageBytes) {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/machine_profile.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "cost/local_profile.h"
+#include "device/cpu/affinity.h"
+#include "support/error.h"
+
+namespace partita::api {
+namespace {
+
+std::filesystem::path cache_folder() {
+  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0') {
+    return std::filesystem::path(folder) / "partita";
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+    return std::filesystem::path(home) / ".cache" / "partita";
+  }
+  return {};
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
+}
+
+}  // namespace
+
+std::filesystem::path machine_profile_path(int ranks) {
+  const std::filesystem::path folder = cache_folder();
+  if (folder.empty()) return {};
+  return folder / str("profile-", host_name(), "-", device::usable_cores(), "-cores-", ranks, "-ranks.toml");
+}
+
+cost::Profile machine_profile(int ranks) {
+  const std::filesystem::path path = machine_profile_path(ranks);
+  std::error_code failure;
+  if (!path.empty() && std::filesystem::exists(path, failure)) return cost::load_profile(path);
+  cost::Profile profile = cost::measure_local_profile(ranks);
+  if (path.empty()) return profile;
+  std::filesystem::create_directories(path.parent_path(), failure);
+  if (failure) return profile;
+  try {
+    cost::save_profile(profile, path);
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kSystem) throw;
+    // A read-only cache costs time, not correctness.
+  }
+  return profile;
+}
+
+}  // namespace partita::api

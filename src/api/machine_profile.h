@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cost profile of the machine we run on, measured once.
+#pragma once
+
+#include <filesystem>
+
+#include "cost/profile.h"
+
+namespace partita::api {
+
+// Reads the profile of this machine for `ranks` ranks from the cache folder ($XDG_CACHE_HOME/partita or ~/.cache/partita);
+// measures and stores it when absent. Without a writable cache it is measured each time. The cached file is what makes plans on
+// this machine repeatable.
+[[nodiscard]] cost::Profile machine_profile(int ranks);
+
+// Where machine_profile() keeps it; empty when no cache folder is known.
+[[nodiscard]] std::filesystem::path machine_profile_path(int ranks);
+
+}  // namespace partita::api

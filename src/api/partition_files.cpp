@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes and reads folders of parts.
+#include "api/partition_files.h"
+
+#include <array>
+#include <fstream>
+#include <map>
+#include <utility>
+
+#include "api/partition_manifest.h"
+#include "api/rebuilt_weight.h"
+#include "api/step_binding.h"
+#include "formats/safetensors_writer.h"
+#include "runtime/checkpoint_reader.h"
+#include "support/error.h"
+#include "support/json.h"
+
+namespace partita::api {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Files that belong to the model but not to its weights.
+constexpr std::array kCopiedFiles = {"config.json", "generation_config.json", "tokenizer.json",
+                                     "tokenizer_config.json"};
+
+void make_empty_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error || !fs::is_directory(folder)) {
+    throw Error(ErrorCode::kSystem,
+                str("[partition] cannot create ", folder.string(), ": ", error.message()));
+  }
+  if (!fs::is_empty(folder, error)) {
+    throw Error(ErrorCode::kInvalidArgument, str("[partition] ", folder.string(),
+                                                 " is not empty; expected a new or empty folder"));
+  }
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) throw Error(ErrorCode::kSystem, str("[partition] cannot write ", path.string()));
+}
+
+void copy_model_files(const fs::path& from, const fs::path& to) {
+  for (const char* name : kCopiedFiles) {
+    std::error_code error;
+    if (!fs::exists(from / name, error)) continue;
+    fs::copy_file(from / name, to / name, error);
+    if (error)
+      throw Error(ErrorCode::kSystem, str("[partition] cannot copy ", name, ": ", error.message()));
+  }
+}
+
+// The same graph with other weight sources.
+template <typename NewSource>
+ir::Graph with_sources(const ir::Graph& graph, const NewSource& source_of) {
+  ir::Graph result(graph.name());
+  for (const ir::Value& value : graph.values()) {
+    switch (value.kind) {
+      case ir::ValueKind::kInput:
+        result.add_input(value.name, value.type);
+        break;
+      case ir::ValueKind::kWeight:
+        result.add_weight(value.name, value.type, source_of(value));
+        break;
+      case ir::ValueKind::kState:
+        result.add_state(value.name, value.type);
+        break;
+      case ir::ValueKind::kResult: {
+        const ir::Node& node = graph.node(value.producer);
+        if (node.outputs.front() != *graph.find_value(value.name))
+          break;  // added with the first output
+        std::vector<ir::TensorType> types;
+        for (const ir::ValueId output : node.outputs) types.push_back(graph.value(output).type);
+        result.add_node(node, types);
+        break;
+      }
+    }
+  }
+  result.set_outputs(graph.outputs());
+  return result;
+}
+
+void write_rank(const ir::Graph& program,
+                const formats::Checkpoint& checkpoint,
+                const fs::path& path) {
+  std::vector<formats::TensorDeclaration> tensors;
+  for (const ir::Value& value : program.values()) {
+    if (value.kind == ir::ValueKind::kWeight) {
+      tensors.push_back({value.name, value.type.dtype, value.type.shape()});
+    }
+  }
+  formats::SafetensorsWriter writer(path, tensors, {{"format", "pt"}});
+  const runtime::WeightReader read_weight = runtime::read_from(checkpoint);
+  for (const ir::Value& value : program.values()) {
+    if (value.kind != ir::ValueKind::kWeight) continue;
+    std::vector<std::byte> bytes(static_cast<size_t>(value.type.bytes()));
+    read_weight(value, bytes.data());
+    writer.append(bytes);
+  }
+  writer.finish();
+}
+
+std::string stem_of(int rank) { return fs::path(part_name(rank)).stem().string(); }
+
+// Pieces of every weight, from the ranks of the first stage that holds it: those lie on one grid.
+std::map<std::string, std::vector<StoredPiece>> stored_pieces(const PartitionManifest& manifest) {
+  std::map<std::string, std::vector<StoredPiece>> pieces;
+  std::map<std::string, int> stages;
+  for (size_t rank = 0; rank < manifest.ranks.size(); ++rank) {
+    const RankEntry& entry = manifest.ranks[rank];
+    for (const partition::WeightPiece& weight : entry.weights) {
+      const int stage = stages.emplace(weight.name, entry.stage).first->second;
+      if (stage != entry.stage) continue;
+      pieces[weight.name].push_back(
+          {str(stem_of(static_cast<int>(rank)), "/", weight.name), weight.ranges});
+    }
+  }
+  return pieces;
+}
+
+// The uncut program over the parts. A weight that no rank holds is one that no node reads.
+ir::Graph graph_over_parts(const ir::Graph& graph, const PartitionManifest& manifest) {
+  const auto pieces = stored_pieces(manifest);
+  return with_sources(graph, [&](const ir::Value& weight) {
+    const auto found = pieces.find(weight.name);
+    if (found == pieces.end()) return ir::WeightSource::from_tensor("unused/" + weight.name);
+    auto source = rebuilt_weight(weight.type.shape(), found->second);
+    CHECK(source, "the ranks do not hold all of the weight ", weight.name);
+    return std::move(*source);
+  });
+}
+
+PartitionManifest make_manifest(const importer::ImportedModel& model, const plan::Plan& plan) {
+  PartitionManifest manifest;
+  manifest.info = model.info;
+  manifest.max_sizes = max_sizes_of(plan.workload);
+  for (partition::Group& group : partition::groups_of(model.graph, plan)) {
+    manifest.groups.push_back(std::move(group.name));
+  }
+  return manifest;
+}
+
+PartitionManifest read_manifest(const fs::path& directory) {
+  const fs::path path = directory / kManifestName;
+  return manifest_from_json(read_json(path), path.string());
+}
+
+}  // namespace
+
+void write_partition(const importer::ImportedModel& model,
+                     const plan::Plan& plan,
+                     const formats::Checkpoint& checkpoint,
+                     const fs::path& out_dir) {
+  make_empty_folder(out_dir);
+  PartitionManifest manifest = make_manifest(model, plan);
+  for (int rank = 0; rank < static_cast<int>(plan.ranks()); ++rank) {
+    partition::RankProgram program = partition::partition_rank(model.graph, plan, rank);
+    write_rank(program.graph, checkpoint, out_dir / part_name(rank));
+    const ir::Graph own = with_sources(program.graph, [](const ir::Value& weight) {
+      return ir::WeightSource::from_tensor(weight.name);
+    });
+    write_text(out_dir / program_name(rank), ir::print_graph(own));
+    manifest.ranks.push_back({program.stage, program.has_logits, std::move(program.weights)});
+  }
+  const ir::Graph whole = graph_over_parts(model.graph, manifest);
+  write_text(out_dir / kModelGraphName, ir::print_graph(whole));
+  plan::Plan own_plan = plan;
+  own_plan.graph_hash = ir::hash_of(whole);
+  Json json = to_json(manifest);
+  json["plan"] = plan::to_json(own_plan, whole);
+  copy_model_files(model.directory, out_dir);
+  write_json(out_dir / kManifestName, json);  // last: a folder with it is complete
+}
+
+bool is_partition(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::exists(directory / kManifestName, ignored);
+}
+
+PartitionedModel load_partition(const fs::path& directory) {
+  const std::string what = (directory / kManifestName).string();
+  const Json json = read_json(what);
+  PartitionManifest manifest = manifest_from_json(json, what);
+  PartitionedModel result{{ir::parse_graph(read_text(directory / kModelGraphName)),
+                           std::move(manifest.info), directory},
+                          {}};
+  if (!json.contains("plan")) {
+    throw Error(ErrorCode::kInvalidFile,
+                str("[partition] ", what, ": the key \"plan\" is missing; cut the model again"));
+  }
+  result.plan = plan::plan_from_json(json["plan"], result.model.graph, what);
+  plan::validate(result.plan, result.model.graph);
+  return result;
+}
+
+formats::Checkpoint open_partition(const fs::path& directory) {
+  const size_t ranks = read_manifest(directory).ranks.size();
+  std::vector<std::string> files;
+  for (size_t rank = 0; rank < ranks; ++rank) files.push_back(part_name(static_cast<int>(rank)));
+  return formats::Checkpoint::open_parts(directory, files);
+}
+
+RankPart load_rank_part(const fs::path& directory, int rank) {
+  const PartitionManifest manifest = read_manifest(directory);
+  if (rank < 0 || rank >= static_cast<int>(manifest.ranks.size())) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[partition] ", directory.string(), " has no rank ", rank, "; expected 0 .. ",
+                    manifest.ranks.size() - 1));
+  }
+  const RankEntry& entry = manifest.ranks[static_cast<size_t>(rank)];
+  RankPart part;
+  part.program = {rank, entry.stage, ir::parse_graph(read_text(directory / program_name(rank))),
+                  entry.weights, entry.has_logits};
+  part.groups = manifest.groups;
+  part.max_sizes = manifest.max_sizes;
+  return part;
+}
+
+formats::Checkpoint open_rank_part(const fs::path& directory, int rank) {
+  return formats::Checkpoint::open_file(directory / part_name(rank));
+}
+
+}  // namespace partita::api

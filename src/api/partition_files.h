@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A partitioned model on disk: one checkpoint part and one program per rank, and what is needed to
+// cut it again.
+#pragma once
+
+#include <filesystem>
+
+#include "api/rank_runner.h"
+#include "formats/checkpoint.h"
+#include "importer/importer.h"
+#include "ir/graph.h"
+#include "plan/plan.h"
+
+namespace partita::api {
+
+// Files of a partition: partita.json (format version, plan, groups, pieces of every weight, model
+// info), model.graph (the uncut program over the parts), rank-<i>.safetensors and rank-<i>.graph,
+// and copies of config.json, generation_config.json and tokenizer files of the model. The same
+// inputs give the same bytes.
+
+// Writes all of them into `out_dir`, which must be empty or absent. Streams: never more than one
+// weight in memory. Throws kInvalidArgument when the folder is not empty, kSystem when it cannot be
+// written, and what reading weights throws.
+void write_partition(const importer::ImportedModel& model,
+                     const plan::Plan& plan,
+                     const formats::Checkpoint& checkpoint,
+                     const std::filesystem::path& out_dir);
+
+// Whether `directory` holds a partition.
+[[nodiscard]] bool is_partition(const std::filesystem::path& directory);
+
+// A partition as a model: its graph reads the parts, so any plan can be made for it, at any rank
+// count.
+struct PartitionedModel {
+  importer::ImportedModel model;
+  plan::Plan plan;  // the one it was cut by, for this graph
+};
+
+// Throws kNotFound, kInvalidFile naming file and rule. Reads no weights.
+[[nodiscard]] PartitionedModel load_partition(const std::filesystem::path& directory);
+
+// The checkpoint that the graph of load_partition() reads.
+[[nodiscard]] formats::Checkpoint open_partition(const std::filesystem::path& directory);
+
+// The part of one rank as it was written, and the checkpoint it reads: needs the two files of the
+// rank and partita.json only.
+[[nodiscard]] RankPart load_rank_part(const std::filesystem::path& directory, int rank);
+[[nodiscard]] formats::Checkpoint open_rank_part(const std::filesystem::path& directory, int rank);
+
+}  // namespace partita::api

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public Plan: asks the planner, reads and writes plan.json.
+#include "partita/plan.h"
+
+#include <algorithm>
+
+#include "api/machine_profile.h"
+#include "api/model_impl.h"
+#include "api/partition_files.h"
+#include "api/plan_impl.h"
+#include "partition/partition.h"
+#include "planner/explain.h"
+#include "planner/planner.h"
+#include "support/error.h"
+#include "support/json.h"
+
+namespace partita {
+namespace {
+
+constexpr int64_t kDefaultMaxContext = 4096;  // a longer context must be asked for: its KV cache is reserved
+constexpr double kBytesPerGb = 1e9;
+
+plan::Workload workload_of(const Model& model, const PlanOptions& options) {
+  plan::Workload workload;
+  const int64_t longest = options.max_context > 0 ? options.max_context : kDefaultMaxContext;
+  workload.max_context = std::min(longest, model.max_positions());
+  workload.concurrency = options.concurrency;
+  workload.output_tokens = std::min(options.output_tokens, workload.max_context - 1);
+  workload.prompt_tokens = std::min(options.prompt_tokens, workload.max_context - workload.output_tokens);
+  workload.max_step_tokens = std::max(std::min(options.max_step_tokens, workload.max_context), options.concurrency);
+  return workload;
+}
+
+void check_range(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return;
+  throw Error(ErrorCode::kInvalidArgument, str("[plan] ", name, " is ", value, "; expected ", least, " .. ", most));
+}
+
+void check_options(const Model& model, const PlanOptions& options) {
+  constexpr int64_t kMost = int64_t{1} << 24;
+  check_range("prompt_tokens", options.prompt_tokens, 1, kMost);
+  check_range("output_tokens", options.output_tokens, 1, kMost);
+  check_range("concurrency", options.concurrency, 1, int64_t{1} << 16);
+  check_range("max_context", options.max_context, 0, model.max_positions());
+  check_range("max_step_tokens", options.max_step_tokens, 1, kMost);
+  check_range("ranks", options.ranks, 0, int64_t{1} << 16);
+  if (!(options.memory_limit_gb >= 0) || options.memory_limit_gb > 1e9) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] memory limit ", options.memory_limit_gb, " GB; expected a number >= 0"));
+  }
+}
+
+// How many ranks the options ask for: those of the mesh, of --ranks, of the described machine, or one.
+int64_t ranks_of(const PlanOptions& options, const cost::Profile* described) {
+  if (!options.mesh.empty()) return spec::Mesh::parse(options.mesh).size();
+  if (options.ranks > 0) return options.ranks;
+  return described != nullptr ? spec::Mesh(described->axes).size() : 1;
+}
+
+cost::Profile profile_of(const PlanOptions& options) {
+  cost::Profile profile;
+  if (!options.devices.empty()) {
+    profile = cost::load_profile(options.devices);
+  } else {
+    profile = api::machine_profile(static_cast<int>(ranks_of(options, nullptr)));
+  }
+  if (options.memory_limit_gb > 0) {
+    profile.device.memory_bytes = static_cast<int64_t>(options.memory_limit_gb * kBytesPerGb);
+    profile.device.reserve_bytes = std::min(profile.device.reserve_bytes, profile.device.memory_bytes / 10);
+  }
+  return profile;
+}
+
+planner::PlanResult decide(const Model& model, const PlanOptions& options) {
+  planner::PlanRequest request{.graph = model.impl().imported.graph,
+                               .mesh = {},
+                               .profile = profile_of(options),
+                               .workload = workload_of(model, options),
+                               .dtype = model.dtype(),
+                               .keep_whole = {},
+                               .time_limit_s = options.time_limit_seconds};
+  if (!options.mesh.empty()) {
+    request.mesh = spec::Mesh::parse(options.mesh);
+    return planner::make_plan(request);
+  }
+  return planner::plan_for_ranks(request, ranks_of(options, &request.profile));
+}
+
+// A partition without any other wish keeps the plan it was cut by.
+bool keeps_own_plan(const Model& model, const PlanOptions& options) {
+  return model.impl().is_partition && options.mesh.empty() && options.ranks == 0 && options.devices.empty();
+}
+
+}  // namespace
+
+Plan Plan::make(const Model& model, const PlanOptions& options) {
+  check_options(model, options);
+  if (keeps_own_plan(model, options)) {
+    return Plan(std::make_shared<Impl>(Impl{model, api::load_partition(model.directory()).plan}));
+  }
+  planner::PlanResult result = decide(model, options);
+  if (const auto* infeasible = std::get_if<planner::Infeasible>(&result)) {
+    throw Error(ErrorCode::kInfeasible, infeasible->reason);
+  }
+  return Plan(std::make_shared<Impl>(Impl{model, std::get<plan::Plan>(std::move(result))}));
+}
+
+Plan Plan::read(const Model& model, const std::filesystem::path& file) {
+  const ir::Graph& graph = model.impl().imported.graph;
+  plan::Plan plan = plan::plan_from_json(read_json(file), graph, file.string());
+  plan::validate(plan, graph);
+  return Plan(std::make_shared<Impl>(Impl{model, std::move(plan)}));
+}
+
+int Plan::ranks() const { return static_cast<int>(impl_->plan.ranks()); }
+
+std::string Plan::hash() const { return plan::hash_of(impl_->plan, impl_->model.impl().imported.graph); }
+
+std::string Plan::to_json() const {
+  return plan::to_json(impl_->plan, impl_->model.impl().imported.graph).dump(2) + "\n";
+}
+
+void Plan::write(const std::filesystem::path& file) const {
+  write_json(file, plan::to_json(impl_->plan, impl_->model.impl().imported.graph));
+}
+
+std::string Plan::explain() const { return planner::explain(impl_->plan, impl_->model.impl().imported.graph); }
+
+std::string Plan::dump_program(int rank) const {
+  if (rank < 0 || rank >= ranks()) {
+    throw Error(ErrorCode::kInvalidArgument, str("[plan] rank ", rank, "; expected 0 .. ", ranks() - 1));
+  }
+  return ir::print_graph(partition::partition_rank(impl_->model.impl().imported.graph, impl_->plan, rank).graph);
+}
+
+double Plan::predicted_decode_seconds() const {
+  return impl_->plan.predicted.decode_compute_s + impl_->plan.predicted.decode_comm_s;
+}
+
+double Plan::predicted_prefill_seconds() const {
+  return impl_->plan.predicted.prefill_compute_s + impl_->plan.predicted.prefill_comm_s;
+}
+
+void write_partition(const Model& model, const Plan& plan, const std::filesystem::path& out_dir) {
+  const Model::Impl& impl = model.impl();
+  api::write_partition(impl.imported, plan.impl().plan, impl.open_checkpoint(), out_dir);
+}
+
+}  // namespace partita

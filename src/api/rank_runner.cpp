@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wires partition, runtime and engine together for one rank.
+#include "api/rank_runner.h"
+
+#include <omp.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "api/step_binding.h"
+#include "device/cpu/affinity.h"
+#include "runtime/checkpoint_reader.h"
+#include "support/error.h"
+
+namespace partita::api {
+namespace {
+
+class Stopwatch {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+int64_t peak_rss_bytes() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<int64_t>(usage.ru_maxrss) * 1024;  // Linux counts KiB
+}
+
+std::vector<engine::CollectiveReport> collective_reports(const comm::Counters& counters) {
+  std::vector<engine::CollectiveReport> reports;
+  for (size_t kind = 0; kind < counters.size(); ++kind) {
+    const comm::Counter& counter = counters[kind];
+    if (counter.calls == 0) continue;
+    reports.push_back({std::string(comm::to_string(static_cast<comm::CollectiveKind>(kind))),
+                       counter.calls, counter.payload_bytes, counter.wire_bytes, counter.seconds});
+  }
+  return reports;
+}
+
+}  // namespace
+
+RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank) {
+  RankPart part{partition::partition_rank(graph, plan, rank), {}, max_sizes_of(plan.workload)};
+  for (partition::Group& group : partition::groups_of(graph, plan))
+    part.groups.push_back(std::move(group.name));
+  return part;
+}
+
+RankRunner::RankRunner(RankPart part,
+                       const formats::Checkpoint& checkpoint,
+                       comm::Communicator& world,
+                       const runtime::LoadProgress& on_progress)
+    : stage_(part.program.stage), has_logits_(part.program.has_logits) {
+  const Stopwatch stopwatch;
+  const int64_t read_before = checkpoint.bytes_read();
+  runtime::Program program{part.program.rank, std::move(part.program.graph), std::move(part.groups),
+                           std::move(part.max_sizes)};
+  executor_ = std::make_unique<runtime::Executor>(
+      std::move(program), runtime::read_from(checkpoint), &world, on_progress);
+  bytes_read_ = checkpoint.header_bytes() + checkpoint.bytes_read() - read_before;
+  load_seconds_ = stopwatch.seconds();
+}
+
+std::span<const float> RankRunner::run(const engine::StepBatch& batch) {
+  const Stopwatch stopwatch;
+  const StepBinding binding(batch);
+  const std::span<const ops::TensorView> outputs = executor_->run(binding.inputs());
+  step_seconds_ += stopwatch.seconds();
+  ++steps_;
+  return has_logits_ ? logits_of(outputs) : std::span<const float>{};
+}
+
+std::span<const float> RankRunner::logits_of(std::span<const ops::TensorView> outputs) {
+  CHECK(!outputs.empty(), "the rank with the logits has no output");
+  const ops::TensorView& logits = outputs.front();
+  const auto elements = static_cast<size_t>(logits.elements());
+  if (logits.dtype == DType::kF32) return {logits.as<const float>(), elements};
+  converted_logits_.resize(elements);
+  convert_to_f32(logits.dtype, logits.data, converted_logits_.data(), logits.elements());
+  return converted_logits_;
+}
+
+engine::RankReport RankRunner::report() const {
+  const runtime::MemoryUse memory = executor_->memory();
+  engine::RankReport report;
+  report.rank = executor_->rank();
+  report.stage = stage_;
+  report.pid = getpid();
+  report.weight_bytes = memory.weights;
+  report.kv_bytes = memory.states;
+  report.activation_bytes = memory.activations;
+  report.bytes_read = bytes_read_;
+  report.peak_rss_bytes = peak_rss_bytes();
+  report.load_seconds = load_seconds_;
+  report.step_seconds = step_seconds_;
+  report.steps = steps_;
+  report.collectives = collective_reports(executor_->counters());
+  return report;
+}
+
+void share_cores(int ranks, int threads) {
+  const int cores = device::usable_cores();
+  omp_set_num_threads(threads > 0 ? threads : std::max(1, cores / std::max(1, ranks)));
+}
+
+}  // namespace partita::api

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// One rank: loads its shards and runs its steps. Threads and processes use the same.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "engine/step_runner.h"
+#include "formats/checkpoint.h"
+#include "ir/graph.h"
+#include "partition/partition.h"
+#include "plan/plan.h"
+#include "runtime/executor.h"
+
+namespace partita::api {
+
+// All that a rank must know to run, without graph, plan and solver.
+struct RankPart {
+  partition::RankProgram program;
+  std::vector<std::string> groups;  // of all ranks, in creation order
+  ir::SymbolSizes max_sizes;
+};
+
+// Cuts the part of one rank out of a whole model.
+[[nodiscard]] RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank);
+
+// Owned and driven by the rank's thread. Example:
+//   RankRunner runner(make_rank_part(graph, plan, rank), checkpoint, *world);
+//   for (...) logits = runner.run(batch);
+class RankRunner {
+ public:
+  // Collective over `world`, which has one rank per rank of the plan and must outlive the runner.
+  // Reads the weights from `checkpoint`, which is needed only during the call. Throws what loading
+  // throws.
+  RankRunner(RankPart part,
+             const formats::Checkpoint& checkpoint,
+             comm::Communicator& world,
+             const runtime::LoadProgress& on_progress = {});
+
+  // Runs one step. The logits [r, vocab_size] on the rank that has them, else nothing; valid until
+  // the next call.
+  [[nodiscard]] std::span<const float> run(const engine::StepBatch& batch);
+
+  [[nodiscard]] bool has_logits() const { return has_logits_; }
+  [[nodiscard]] engine::RankReport report() const;
+
+ private:
+  [[nodiscard]] std::span<const float> logits_of(std::span<const ops::TensorView> outputs);
+
+  int stage_;
+  bool has_logits_;
+  std::unique_ptr<runtime::Executor> executor_;
+  std::vector<float> converted_logits_;  // of models whose logits are not f32
+  int64_t bytes_read_ = 0;
+  double load_seconds_ = 0;
+  double step_seconds_ = 0;
+  int64_t steps_ = 0;
+};
+
+// Sets how many threads the kernels of the calling thread use: `threads`, or this machine's cores
+// divided by `ranks` when 0.
+void share_cores(int ranks, int threads = 0);
+
+}  // namespace partita::api

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A batch of the engine as the inputs of a rank program.
+#pragma once
+
+#include <array>
+
+#include "engine/step_runner.h"
+#include "ir/types.h"
+#include "plan/plan.h"
+#include "runtime/step_inputs.h"
+
+namespace partita::api {
+
+// Names data and sizes of `batch` as language models call them; borrows the batch. Allocates
+// nothing. Example:
+//   const StepBinding binding(batch);
+//   executor.run(binding.inputs());
+class StepBinding {
+ public:
+  explicit StepBinding(const engine::StepBatch& batch);
+  [[nodiscard]] runtime::StepInputs inputs() const { return {inputs_, symbols_}; }
+
+ private:
+  std::array<runtime::StepInput, 5> inputs_;
+  std::array<runtime::SymbolSize, 4> symbols_;
+};
+
+// What the scheduler must respect when a model runs by this plan. `graph` is the unsharded one.
+[[nodiscard]] engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan);
+
+// The largest size of every symbol over all steps. A step may ask for the logits of all its tokens;
+// generation asks for one row per sequence, so that most of that buffer is never touched and costs
+// addresses only.
+[[nodiscard]] ir::SymbolSizes max_sizes_of(const plan::Workload& workload);
+
+}  // namespace partita::api

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// The body of a rank process: joins the frontend, loads its part, serves steps.
+#include "partita/worker.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+
+#include "api/model_impl.h"
+#include "api/partition_files.h"
+#include "api/rank_runner.h"
+#include "api/rank_setup.h"
+#include "api/step_binding.h"
+#include "comm/mpi/mpi.h"
+#include "comm/shm/shm.h"
+#include "device/cpu/affinity.h"
+#include "launch/channel.h"
+#include "launch/launcher_command.h"
+#include "launch/process_group.h"
+#include "launch/rank_environment.h"
+#include "launch/step_codec.h"
+#include "plan/plan.h"
+#include "support/error.h"
+
+namespace partita {
+namespace {
+
+using launch::Channel;
+using launch::Clock;
+using launch::Frame;
+using launch::FrameType;
+
+constexpr auto kProgressInterval = std::chrono::milliseconds(50);
+// A rank that waits for a peer reports this much before the frontend's own deadline, so that the
+// one that says nothing is the one that hangs.
+constexpr double kCollectiveShareOfDeadline = 0.9;
+
+// Ends the process the moment the frontend is gone, also in the middle of a collective. Nothing is left behind: shared memory
+// has no name and the peers see the same end of file.
+class FrontendWatch {
+ public:
+  explicit FrontendWatch(int channel_fd) : wake_fd_(eventfd(0, EFD_CLOEXEC)) {
+    thread_ = std::thread([channel_fd, wake = wake_fd_] {
+      pollfd entries[2] = {{channel_fd, POLLRDHUP, 0}, {wake, POLLIN, 0}};
+      while (poll(entries, 2, -1) < 0 || entries[0].revents == 0) {
+        if (entries[1].revents != 0) return;
+      }
+      if (entries[1].revents == 0) _exit(exit_code(ErrorCode::kRankFailed));
+    });
+  }
+  ~FrontendWatch() {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+    thread_.join();
+    close(wake_fd_);
+  }
+  FrontendWatch(const FrontendWatch&) = delete;
+  FrontendWatch& operator=(const FrontendWatch&) = delete;
+
+ private:
+  int wake_fd_;
+  std::thread thread_;
+};
+
+std::string required_variable(const char* name) {
+  const char* value = std::getenv(name);
+  if (value != nullptr) return value;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[worker] the environment variable ", name,
+                  " is not set; ranks are started by `partita run`, or take it from `partita run --launcher external`"));
+}
+
+Frame expect_frame(Channel& channel, FrameType type) {
+  std::optional<Frame> frame = channel.receive(Clock::time_point::max());
+  if (!frame || frame->type != type) {
+    throw Error(ErrorCode::kRankFailed, "[worker] the frontend left before the setup was complete");
+  }
+  return std::move(*frame);
+}
+
+std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup, const launch::RankEnvironment& self) {
+  auto world = setup.transport == api::Transport::kShm
+                   ? comm::make_shm_communicator(setup.shm_fd, self.rank, self.world_size)
+                   : comm::make_mpi_world();
+  if (world->rank() != self.rank || world->size() != self.world_size) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[worker] the transport says rank ", world->rank(), " of ", world->size(), ", the environment (",
+                    self.source, ") rank ", self.rank, " of ", self.world_size, "; unset one of them"));
+  }
+  world->set_timeout(std::chrono::milliseconds(
+      static_cast<int64_t>(setup.step_timeout_ms * kCollectiveShareOfDeadline)));
+  return world;
+}
+
+// Each rank of a host gets its own equal share of the cores when there are enough.
+void bind_rank(const launch::RankEnvironment& self, int threads_per_rank) {
+  const std::vector<int> cores = device::allowed_cores();
+  const auto share = static_cast<int>(cores.size()) / self.world_size;
+  if (share >= 1 && (self.local_rank + 1) * share <= static_cast<int>(cores.size())) {
+    device::bind_to_cores({cores.begin() + self.local_rank * share, cores.begin() + (self.local_rank + 1) * share});
+    api::share_cores(1, threads_per_rank);
+  } else {
+    api::share_cores(self.world_size, threads_per_rank);
+  }
+}
+
+// A loaded rank and what it runs on.
+struct LoadedRank {
+  std::unique_ptr<comm::Communicator> world;
+  std::unique_ptr<api::RankRunner> runner;
+  engine::RunnerLimits limits;
+  std::string plan_hash;
+};
+
+LoadedRank load_rank(Channel& channel, const api::RankSetup& setup, const launch::RankEnvironment& self) {
+  LoadedRank rank;
+  const Model model = Model::load(setup.directory, {.dtype = setup.dtype});
+  const ir::Graph& graph = model.impl().imported.graph;
+  const plan::Plan plan = plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");
+  rank.plan_hash = plan::hash_of(plan, graph);
+  rank.limits = api::limits_of(graph, plan);
+  rank.world = make_world(setup, self);
+  auto last_report = Clock::now();
+  const auto on_progress = [&](int64_t done, int64_t total) {
+    if (done < total && Clock::now() - last_report < kProgressInterval) return;
+    last_report = Clock::now();
+    channel.send_json(FrameType::kProgress, Json{{"bytes", done}, {"total_bytes", total}});
+  };
+  // A part that was cut by this very plan is read from its own two files.
+  const bool reuses_part = model.impl().is_partition &&
+                           plan::hash_of(api::load_partition(setup.directory).plan, graph) == rank.plan_hash;
+  api::RankPart part = reuses_part ? api::load_rank_part(setup.directory, self.rank)
+                                   : api::make_rank_part(graph, plan, self.rank);
+  const formats::Checkpoint checkpoint =
+      reuses_part ? api::open_rank_part(setup.directory, self.rank) : model.impl().open_checkpoint();
+  rank.runner = std::make_unique<api::RankRunner>(std::move(part), checkpoint, *rank.world, on_progress);
+  return rank;
+}
+
+void serve_step(Channel& channel, api::RankRunner& runner, const Frame& frame) {
+  const auto begin = Clock::now();
+  const engine::StepBatch batch = launch::decode_batch(frame.payload);
+  const std::span<const float> logits = runner.run(batch);
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  channel.send(FrameType::kStepDone, launch::encode_result(seconds, logits));
+}
+
+// Serves until the frontend asks to leave or is gone.
+void serve(Channel& channel, api::RankRunner& runner) {
+  while (true) {
+    const std::optional<Frame> frame = channel.receive(Clock::time_point::max());
+    if (!frame || frame->type == FrameType::kShutdown) return;
+    if (frame->type == FrameType::kStep) {
+      serve_step(channel, runner, *frame);
+    } else if (frame->type == FrameType::kReport) {
+      engine::RankReport report = runner.report();
+      channel.send_json(FrameType::kReport, launch::to_json(report));
+    } else {
+      throw Error(ErrorCode::kInternal, "[worker] the frontend sent a message that a rank cannot serve");
+    }
+  }
+}
+
+int report_failure(Channel& channel, ErrorCode code, const char* message) {
+  channel.send_json(FrameType::kError, Json{{"code", to_string(code)}, {"message", message}});
+  // The frontend stops the whole group; leaving earlier would only hide the message behind an end of file.
+  (void)channel.receive(Clock::time_point::max());
+  return exit_code(code);
+}
+
+int serve_as(const launch::RankEnvironment& self, Channel& channel) {
+  try {
+    const api::RankSetup setup =
+        api::rank_setup_from_json(expect_frame(channel, FrameType::kSetup).json("the setup message"));
+    bind_rank(self, setup.threads_per_rank);
+    const FrontendWatch watch(channel.fd());
+    LoadedRank rank = load_rank(channel, setup, self);
+    channel.send_json(FrameType::kReady,
+                      Json{{"plan_hash", rank.plan_hash}, {"limits", launch::to_json(rank.limits)}});
+    serve(channel, *rank.runner);
+    return 0;
+  } catch (const Error& e) {
+    return report_failure(channel, e.code(), e.what());
+  } catch (const std::bad_alloc&) {
+    return report_failure(channel, ErrorCode::kOutOfMemory, "[worker] an allocation failed");
+  } catch (const std::exception& e) {
+    return report_failure(channel, ErrorCode::kInternal, e.what());
+  }
+}
+
+}  // namespace
+
+int run_worker() {
+  const std::string control = required_variable(launch::kControlVariable);
+  const std::string secret = required_variable(launch::kSecretVariable);
+  const auto self = launch::detect_rank_environment();
+  if (!self) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[worker] no launcher has set the rank; set RANK and WORLD_SIZE, or use mpirun or srun");
+  }
+  Channel channel = launch::connect_to(control);
+  channel.send_json(FrameType::kHello, Json{{"rank", self->rank},
+                                            {"world_size", self->world_size},
+                                            {"pid", getpid()},
+                                            {"secret", secret}});
+  return serve_as(*self, channel);
+}
+
+}  // namespace partita

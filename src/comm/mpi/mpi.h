@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks that are processes started by an MPI launcher, on one host or many.
+#pragma once
+
+#include <memory>
+
+#include "comm/communicator.h"
+
+namespace partita::comm {
+
+[[nodiscard]] bool mpi_built();
+
+// The group of all processes of the job (MPI_COMM_WORLD). Starts MPI on first use
+// (MPI_THREAD_FUNNELED: the calling thread drives the rank), and finalises it when the last group
+// made from it is destroyed, after all ranks have come to that point. Throws Error(kUnsupported)
+// when partita was built without MPI, Error(kSystem) when MPI does not start.
+//
+// Environment: unless the user has set them, these are set before MPI starts, as fits small
+// messages between processes of one host (2.6-3 times faster at 8-64 KiB):
+//   OMPI_MCA_btl_vader_single_copy_mechanism=none   no system call per message
+//   OMPI_MCA_btl_vader_eager_limit, .._max_send_size=65536   a send of kEagerBytes needs no help of
+//   its sender
+//
+// After a deadline, a cancel or another error nothing here blocks: what cannot be withdrawn is left
+// alone, MPI is not finalised, and the process should end soon with a code other than 0; the
+// launcher then ends the other ranks. The buffers of the failed call stay in use until then.
+[[nodiscard]] std::unique_ptr<Communicator> make_mpi_world();
+
+}  // namespace partita::comm

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reduction for processors with AVX2 and F16C. 8 KiB of 2 ranks: f32 0.10 us instead of 0.20, f16
+// 0.6 instead of 16.
+#include "comm/reduce_kernels-inl.h"
+
+namespace partita::comm {
+
+void reduce_avx2(const ReduceArguments& arguments) { reduce_any(arguments); }
+
+bool avx2_usable() {
+#if defined(__AVX2__) && defined(__F16C__)
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("f16c") != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace partita::comm

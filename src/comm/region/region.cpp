@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layout and mapping of the shared region.
+#include "comm/region/region.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "support/error.h"
+
+namespace partita::comm {
+namespace {
+
+constexpr uint64_t kMagic = 0x3161746974726170;  // "partita1" in memory order
+constexpr int64_t kPage = 4096;
+// all_to_all keeps one size and one cache line per rank in a slot; below this nothing fits.
+constexpr int64_t kLeastSlotBytesPerRank = 128;
+
+constexpr int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+int64_t lines_bytes(int ranks) { return round_up(ranks * int64_t{sizeof(RankLine)}, kPage); }
+
+int64_t slots_bytes(int ranks, int64_t slot_bytes) { return int64_t{2} * ranks * slot_bytes; }
+
+void check_options(int ranks, const RegionOptions& options) {
+  if (ranks < 1 || ranks > kMaxRanks) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        str("[comm] a group of ", ranks, " ranks on one host; 1 to ", kMaxRanks, " are possible"));
+  }
+  CHECK(options.slot_bytes % 64 == 0 && options.slot_bytes >= kLeastSlotBytesPerRank * ranks,
+        "slots of ", options.slot_bytes, " bytes for ", ranks, " ranks");
+  CHECK(options.splits >= 0, options.splits);
+}
+
+}  // namespace
+
+struct Region::Header {
+  uint64_t magic;
+  int32_t ranks;
+  int32_t spins;
+  int64_t slot_bytes;
+  std::atomic<int64_t> used;
+  std::array<std::atomic<uint8_t>, kMaxRanks> taken;
+};
+
+GroupMemory::GroupMemory(std::byte* base, int ranks, int64_t slot_bytes)
+    : base_(base), ranks_(ranks), slot_bytes_(slot_bytes) {}
+
+int64_t GroupMemory::bytes_for(int ranks, int64_t slot_bytes) {
+  const int64_t rings = int64_t{ranks} * ranks * int64_t{sizeof(Ring)};
+  return lines_bytes(ranks) + round_up(slots_bytes(ranks, slot_bytes), kPage) +
+         round_up(rings, kPage);
+}
+
+RankLine& GroupMemory::line(int rank) const { return reinterpret_cast<RankLine*>(base_)[rank]; }
+
+std::byte* GroupMemory::slot(int rank, uint64_t round) const {
+  const auto parity = static_cast<int64_t>(round % 2);
+  return base_ + lines_bytes(ranks_) + (2 * rank + parity) * slot_bytes_;
+}
+
+Ring& GroupMemory::ring(int from, int to) const {
+  const int64_t begin = lines_bytes(ranks_) + round_up(slots_bytes(ranks_, slot_bytes_), kPage);
+  return reinterpret_cast<Ring*>(base_ + begin)[from * ranks_ + to];
+}
+
+Region::Region(int fd, int64_t bytes) : bytes_(bytes) {
+  const int sharing = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  void* base = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                    sharing | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) {
+    throw Error(ErrorCode::kSystem, str("[comm] cannot map ", bytes,
+                                        " bytes of shared memory: ", std::strerror(errno)));
+  }
+  base_ = static_cast<std::byte*>(base);
+  madvise(base, static_cast<size_t>(bytes), MADV_DONTDUMP);  // a hint: keeps core files small
+}
+
+Region::~Region() { munmap(base_, static_cast<size_t>(bytes_)); }
+
+std::shared_ptr<Region> Region::make_private(int ranks, const RegionOptions& options) {
+  auto region = std::make_shared<Region>(-1, bytes_for(ranks, options));
+  region->format(ranks, options);
+  return region;
+}
+
+int64_t Region::bytes_for(int ranks, const RegionOptions& options) {
+  check_options(ranks, options);
+  // Groups of one split are at most as large together as the group they split.
+  return kPage + (options.splits + int64_t{1}) * GroupMemory::bytes_for(ranks, options.slot_bytes);
+}
+
+void Region::format(int ranks, const RegionOptions& options) {
+  static_assert(sizeof(Header) <= kPage);
+  Header& head = header();
+  head.ranks = ranks;
+  head.spins = options.spins < 0 ? default_spins(ranks) : options.spins;
+  head.slot_bytes = options.slot_bytes;
+  head.used.store(kPage + GroupMemory::bytes_for(ranks, options.slot_bytes));
+  head.magic = kMagic;
+}
+
+void Region::attach(int rank, int ranks) {
+  Header& head = header();
+  if (bytes_ < kPage || head.magic != kMagic || head.ranks != ranks || rank < 0 || rank >= ranks ||
+      bytes_ < head.used.load()) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        str("[comm] rank ", rank, " of ", ranks, " cannot use this shared memory: ",
+            bytes_ >= kPage && head.magic == kMagic ? str("it was made for ", head.ranks, " ranks")
+                                                    : std::string("it is no region of partita"),
+            "; pass the descriptor that the launcher made for this group"));
+  }
+  if (head.taken[static_cast<size_t>(rank)].exchange(1) != 0) {
+    throw Error(ErrorCode::kInvalidArgument, str("[comm] rank ", rank, " of ", ranks,
+                                                 " is already in this shared memory; start each "
+                                                 "rank once, a restart needs a new group"));
+  }
+}
+
+GroupMemory Region::group(int64_t offset, int ranks) const {
+  return {base_ + offset, ranks, header().slot_bytes};
+}
+
+GroupMemory Region::first_group() const { return group(kPage, header().ranks); }
+
+std::optional<int64_t> Region::take(int64_t bytes) {
+  std::atomic<int64_t>& used = header().used;
+  int64_t offset = used.load();
+  while (offset + bytes <= bytes_) {
+    if (used.compare_exchange_weak(offset, offset + bytes)) return offset;
+  }
+  return std::nullopt;
+}
+
+int64_t Region::slot_bytes() const { return header().slot_bytes; }
+
+int Region::spins() const { return header().spins; }
+
+Region::Header& Region::header() const { return *reinterpret_cast<Header*>(base_); }
+
+}  // namespace partita::comm

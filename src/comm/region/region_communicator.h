@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collectives and messages over a shared region; the one implementation behind local and shm.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "comm/base_communicator.h"
+#include "comm/region/region.h"
+
+namespace partita::comm {
+
+// Every collective is a row of exchanges. In exchange number n each rank fills its slot n % 2,
+// publishes n and waits until all others have published n; then all slots n % 2 may be read. No
+// second barrier is needed: who publishes n + 1 has read what it wanted of n, and slot n % 2 is
+// written again only after all have published n + 1. Payloads of any size go through the slots in
+// parts.
+class RegionCommunicator final : public BaseCommunicator {
+ public:
+  RegionCommunicator(std::shared_ptr<Region> region, GroupMemory memory, GroupIdentity identity);
+
+ private:
+  void do_all_reduce(const Call& call,
+                     const std::byte* in,
+                     std::byte* out,
+                     int64_t count,
+                     Reduction reduction) override;
+  void do_all_gather(const Call& call, const std::byte* in, std::byte* out, Pieces bytes) override;
+  void do_reduce_scatter(const Call& call,
+                         const std::byte* in,
+                         std::byte* out,
+                         Pieces counts,
+                         Reduction reduction) override;
+  void do_all_to_all(const Call& call,
+                     const std::byte* in,
+                     Pieces send_bytes,
+                     std::byte* out,
+                     Pieces recv_bytes) override;
+  void do_broadcast(const Call& call, std::byte* data, int64_t bytes, int root) override;
+  void do_send(const Call& call, const std::byte* data, int64_t bytes, int to) override;
+  void do_recv(const Call& call, std::byte* data, int64_t bytes, int from) override;
+  void do_barrier(const Call& call) override;
+  std::unique_ptr<Communicator> do_split(const Call& call,
+                                         const SplitGroups& groups,
+                                         std::optional<GroupIdentity> identity,
+                                         int color,
+                                         int key) override;
+
+  // The slot that the next exchange publishes.
+  [[nodiscard]] std::byte* next_slot() const { return memory_.slot(rank(), round_ + 1); }
+  // What `peer` has put into the exchange that was last.
+  [[nodiscard]] const std::byte* slot(int peer) const { return memory_.slot(peer, round_); }
+  void exchange(const Call& call, CallStamp stamp);
+  void wait_for_round(const Call& call, int peer);
+  void wait_for_parts(const Call& call, Progress& parts, uint64_t target, int peer);
+  [[noreturn]] void throw_missing(const Call& call) const;
+
+  void reduce_one_shot(
+      const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction);
+  void reduce_two_shot(
+      const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction);
+  // Reduces bytes [offset, offset + count elements) of all slots; `own` stands for those of this
+  // rank.
+  void reduce_slots(
+      int64_t offset, const std::byte* own, std::byte* out, int64_t count, Reduction reduction);
+  int64_t check_sizes(const Call& call, Pieces recv_bytes) const;
+
+  std::shared_ptr<Region> region_;  // shared with the sub-groups and, for local, the other ranks
+  GroupMemory memory_;
+  uint64_t round_ = 0;
+  std::vector<uint64_t> sent_;      // parts so far, by destination
+  std::vector<uint64_t> received_;  // parts so far, by source
+  std::vector<const std::byte*> sources_;
+};
+
+}  // namespace partita::comm

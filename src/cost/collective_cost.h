@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Seconds of collectives: alpha-beta over a ring.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "cost/profile.h"
+#include "spec/mesh.h"
+#include "spec/reshard.h"
+
+namespace partita::cost {
+
+// The link a group of ranks shares: the slowest latency and bandwidth of the axes it spans.
+struct GroupLink {
+  double latency_s = 0;
+  double bandwidth = 0;  // bytes / s
+};
+[[nodiscard]] GroupLink group_link(const Profile& profile,
+                                   const spec::Mesh& mesh,
+                                   std::span<const int> axes);
+
+// The largest local payloads of one collective, in bytes: before and after.
+struct Payload {
+  double bytes_in = 0;
+  double bytes_out = 0;
+};
+
+// Seconds of a collective over `group_size` ranks (a slice is a local copy). Never falls when the
+// payload or the group grows. With n ranks, latency a, bandwidth b, launch l (Thakur et al. 2005,
+// ring algorithms), and one latency for all ranks to meet:
+//   all_gather     l + n a     + out (n-1)/n / b     (out = the whole)
+//   reduce_scatter l + n a     + in (n-1)/n / b
+//   all_to_all     l + n a     + in (n-1)/n / b
+//   all_reduce     l + (2n-1) a + 2 in (n-1)/n / b
+//   slice          l + 2 out / memory bandwidth
+[[nodiscard]] double collective_seconds(spec::ReshardKind kind,
+                                        int64_t group_size,
+                                        const Payload& payload,
+                                        const GroupLink& link,
+                                        const Device& device);
+
+// Seconds to hand `bytes` to one rank of the next stage.
+[[nodiscard]] double transfer_seconds(double bytes, const Link& link, const Device& device);
+
+}  // namespace partita::cost

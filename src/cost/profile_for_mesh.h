@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// A profile seen from a mesh whose axes have other names or sizes than the profile's.
+#pragma once
+
+#include "cost/profile.h"
+#include "spec/mesh.h"
+
+namespace partita::cost {
+
+// The same profile with one link per axis of `mesh`. An axis of a name that the profile knows keeps
+// its link. Another one gets the slowest of the links that it spans when the ranks of `mesh` are
+// numbered through the described mesh: tp=8 over { host=2, gpu=8 } stays within a host, tp=16 does
+// not. Throws kInvalidArgument when the mesh is larger than the described one or no link is known.
+[[nodiscard]] Profile profile_for_mesh(const Profile& profile, const spec::Mesh& mesh);
+
+}  // namespace partita::cost

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tensors of a checkpoint directory, in one file or many.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/safetensors.h"
+
+namespace partita::formats {
+
+// Where a tensor lies. Both pointers live as long as the checkpoint.
+struct TensorPlace {
+  const SafetensorsFile* file = nullptr;
+  const TensorInfo* info = nullptr;
+};
+
+// An open checkpoint; headers are read, tensors are not. Movable; thread-safe after opening.
+//   const Checkpoint checkpoint = Checkpoint::open("dir");
+//   const TensorPlace place = checkpoint.find("model.norm.weight");
+class Checkpoint {
+ public:
+  // Opens DIR/model.safetensors.index.json with all its files, else DIR/model.safetensors. Throws
+  // kNotFound (neither is there, or a file that the index names is missing), kInvalidFile (a header
+  // is wrong, or a file lacks a tensor of the index).
+  [[nodiscard]] static Checkpoint open(const std::filesystem::path& directory);
+  // Opens one safetensors file.
+  [[nodiscard]] static Checkpoint open_file(const std::filesystem::path& file);
+  // Opens several files of one directory; a tensor is called "<file without .safetensors>/<name>".
+  // Throws as above.
+  [[nodiscard]] static Checkpoint open_parts(const std::filesystem::path& directory,
+                                             const std::vector<std::string>& files);
+
+  // Throws kNotFound naming checkpoint and tensor.
+  [[nodiscard]] TensorPlace find(std::string_view name) const;
+  [[nodiscard]] bool has(std::string_view name) const { return places_.contains(name); }
+  [[nodiscard]] std::vector<std::string> names() const;  // sorted
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<SafetensorsFile>>& files() const {
+    return files_;
+  }
+  // Tensors that files hold but the index does not name (empty without index).
+  [[nodiscard]] const std::vector<std::string>& unindexed() const { return unindexed_; }
+
+  // Bytes of headers, and of tensors read so far, over all files.
+  [[nodiscard]] int64_t header_bytes() const;
+  [[nodiscard]] int64_t bytes_read() const;
+
+ private:
+  explicit Checkpoint(std::filesystem::path path) : path_(std::move(path)) {}
+  void open_index(const std::filesystem::path& index_path);
+
+  std::filesystem::path path_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, TensorPlace, std::less<>> places_;
+  std::vector<std::string> unindexed_;
+};
+
+// Names of all tensors of a checkpoint, from the index alone when there is one, else from the
+// header of the single file. Nothing when the directory holds no safetensors checkpoint: planning
+// needs none.
+[[nodiscard]] std::optional<std::set<std::string, std::less<>>> peek_tensor_names(
+    const std::filesystem::path& directory);
+
+}  // namespace partita::formats

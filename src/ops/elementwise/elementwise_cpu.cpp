@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise operators on the CPU: one loop for unary and one for binary functions.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "ops/cpu_kernel.h"
+
+namespace partita::ops {
+namespace {
+
+struct Silu {
+  float operator()(float x) const { return x / (1 + std::exp(-x)); }
+};
+struct Gelu {
+  float operator()(float x) const {
+    return 0.5F * x * (1 + std::erf(x * (std::numbers::sqrt2_v<float> / 2)));
+  }
+};
+struct GeluTanh {
+  float operator()(float x) const {
+    constexpr float kSlope = std::numbers::sqrt2_v<float> * std::numbers::inv_sqrtpi_v<float>;
+    return 0.5F * x * (1 + std::tanh(kSlope * (x + 0.044715F * x * x * x)));
+  }
+};
+struct Relu {
+  template <typename T>
+  T operator()(T x) const {
+    return x < 0 ? T{0} : x;  // keeps NaN
+  }
+};
+struct Tanh {
+  float operator()(float x) const { return std::tanh(x); }
+};
+struct Sigmoid {
+  float operator()(float x) const { return 1 / (1 + std::exp(-x)); }
+};
+struct Exp {
+  float operator()(float x) const { return std::exp(x); }
+};
+struct Neg {
+  template <typename T>
+  T operator()(T x) const {
+    return -x;
+  }
+};
+struct Sqrt {
+  float operator()(float x) const { return std::sqrt(x); }
+};
+struct Rsqrt {
+  float operator()(float x) const { return 1 / std::sqrt(x); }
+};
+struct Abs {
+  template <typename T>
+  T operator()(T x) const {
+    return x < 0 ? -x : x;
+  }
+};
+struct Add {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct Sub {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a - b;
+  }
+};
+struct Mul {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a * b;
+  }
+};
+struct Div {
+  float operator()(float a, float b) const { return a / b; }
+};
+// NaN of either operand wins, as in numpy.
+struct Max {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a > b || a != a ? a : b;
+  }
+};
+struct Min {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a < b || a != a ? a : b;
+  }
+};
+
+// Integers are for functions that stay within them.
+template <typename Function>
+constexpr bool kTakesIntegers = requires(Function f) {
+  f.template operator()<int32_t>(1);
+}
+|| requires(Function f) { f.template operator()<int32_t>(1, 1); };
+
+bool same_dtypes(const BindArgs& args) {
+  for (const ir::TensorType& type : args.inputs) {
+    if (type.dtype != args.outputs[0].dtype) return false;
+  }
+  return true;
+}
+
+// y[i] = f(x[i]) over any shape.
+template <typename T, typename Function>
+std::unique_ptr<BoundKernel> unary_kernel(Function function) {
+  return make_kernel([function](Views inputs, Views outputs) {
+    const T* x = inputs[0].as<const T>();
+    T* y = outputs[0].as<T>();
+    const int64_t count = outputs[0].elements();
+    for (int64_t i = 0; i < count; ++i) y[i] = function(x[i]);
+  });
+}
+
+template <typename Function>
+std::unique_ptr<BoundKernel> bind_unary(const BindArgs& args) {
+  if (!same_dtypes(args)) return nullptr;
+  if constexpr (kTakesIntegers<Function>) {
+    if (args.inputs[0].dtype == DType::kI32) return unary_kernel<int32_t>(Function{});
+    if (args.inputs[0].dtype == DType::kI64) return unary_kernel<int64_t>(Function{});
+  }
+  return args.inputs[0].dtype == DType::kF32 ? unary_kernel<float>(Function{}) : nullptr;
+}
+
+std::unique_ptr<BoundKernel> bind_scale(const BindArgs& args) {
+  if (!all_f32(args)) return nullptr;
+  const auto factor = static_cast<float>(args.node.attributes.number("factor"));
+  return unary_kernel<float>([factor](float x) { return x * factor; });
+}
+
+// Elements between neighbours of an operand along each dim of the output; 0 along broadcast dims.
+void broadcast_strides(std::span<const int64_t> operand,
+                       std::span<const int64_t> output,
+                       std::vector<int64_t>& strides) {
+  strides.assign(output.size(), 0);
+  int64_t stride = 1;
+  for (size_t i = 1; i <= operand.size(); ++i) {
+    const int64_t size = operand[operand.size() - i];
+    if (size != 1) strides[output.size() - i] = stride;
+    stride *= size;
+  }
+}
+
+// y = f(a, b) with broadcasting. The last dim is a loop of its own with strides 0 or 1, which the
+// compiler can vectorise.
+template <typename T, typename Function>
+class BinaryKernel final : public BoundKernel {
+ public:
+  void run(Views inputs, Views outputs) override {
+    const TensorView& out = outputs[0];
+    if (out.elements() == 0) return;
+    T* y = out.as<T>();
+    if (inputs[0].shape == inputs[1].shape) {
+      return row(inputs[0].as<const T>(), inputs[1].as<const T>(), {1, 1}, y, out.elements());
+    }
+    shape_ = out.shape;
+    if (shape_.empty()) shape_.push_back(1);
+    broadcast_strides(inputs[0].shape, shape_, a_strides_);
+    broadcast_strides(inputs[1].shape, shape_, b_strides_);
+    walk(0, inputs[0].as<const T>(), inputs[1].as<const T>(), y);
+  }
+
+ private:
+  struct Steps {
+    int64_t a, b;
+  };
+
+  static void row(const T* a, const T* b, Steps steps, T* y, int64_t count) {
+    const Function function;
+    if (steps.a == 1 && steps.b == 1) {
+      for (int64_t i = 0; i < count; ++i) y[i] = function(a[i], b[i]);
+    } else {
+      for (int64_t i = 0; i < count; ++i) y[i] = function(a[i * steps.a], b[i * steps.b]);
+    }
+  }
+
+  T* walk(size_t dim, const T* a, const T* b, T* y) const {
+    if (dim + 1 == shape_.size()) {
+      row(a, b, {a_strides_[dim], b_strides_[dim]}, y, shape_[dim]);
+      return y + shape_[dim];
+    }
+    for (int64_t i = 0; i < shape_[dim]; ++i) {
+      y = walk(dim + 1, a + i * a_strides_[dim], b + i * b_strides_[dim], y);
+    }
+    return y;
+  }
+
+  std::vector<int64_t> shape_;
+  std::vector<int64_t> a_strides_;
+  std::vector<int64_t> b_strides_;
+};
+
+template <typename Function>
+std::unique_ptr<BoundKernel> bind_binary(const BindArgs& args) {
+  if (!same_dtypes(args)) return nullptr;
+  const DType dtype = args.inputs[0].dtype;
+  if constexpr (kTakesIntegers<Function>) {
+    if (dtype == DType::kI32) return std::make_unique<BinaryKernel<int32_t, Function>>();
+    if (dtype == DType::kI64) return std::make_unique<BinaryKernel<int64_t, Function>>();
+  }
+  if (dtype != DType::kF32) return nullptr;
+  return std::make_unique<BinaryKernel<float, Function>>();
+}
+
+using Bind = std::unique_ptr<BoundKernel> (*)(const BindArgs&);
+
+template <Bind kBind>
+constexpr std::array<Kernel, 1> kReference = {{{"reference", kBind}}};
+
+template <Bind kBind>
+constexpr KernelList reference(std::string_view op) {
+  return {op, kReference<kBind>};
+}
+
+constexpr std::array kLists = {
+    reference<bind_unary<Silu>>("silu"),
+    reference<bind_unary<Gelu>>("gelu"),
+    reference<bind_unary<GeluTanh>>("gelu_tanh"),
+    reference<bind_unary<Relu>>("relu"),
+    reference<bind_unary<Tanh>>("tanh"),
+    reference<bind_unary<Sigmoid>>("sigmoid"),
+    reference<bind_unary<Exp>>("exp"),
+    reference<bind_unary<Neg>>("neg"),
+    reference<bind_unary<Sqrt>>("sqrt"),
+    reference<bind_unary<Rsqrt>>("rsqrt"),
+    reference<bind_unary<Abs>>("abs"),
+    reference<bind_scale>("scale"),
+    reference<bind_binary<Add>>("add"),
+    reference<bind_binary<Sub>>("sub"),
+    reference<bind_binary<Mul>>("mul"),
+    reference<bind_binary<Div>>("div"),
+    reference<bind_binary<Max>>("max"),
+    reference<bind_binary<Min>>("min"),
+};
+
+}  // namespace
+
+std::span<const KernelList> elementwise_cpu_kernels() { return kLists; }
+
+}  // namespace partita::ops

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kernel of every operator equals the operator's reference, on samples and on larger and
+// empty shapes.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/declaration.h"
+#include "ops/evaluate.h"
+#include "support/error.h"
+
+namespace partita::ops {
+namespace {
+
+void expect_close(const HostTensor& found, const HostTensor& expected, const std::string& what) {
+  ASSERT_EQ(found.dtype, expected.dtype) << what;
+  ASSERT_EQ(found.shape, expected.shape) << what;
+  const std::vector<float> a = found.floats();
+  const std::vector<float> b = expected.floats();
+  // The reference accumulates in double, the others in f32 over at most a few hundred terms of
+  // size 1.
+  for (size_t i = 0; i < a.size(); ++i) {
+    ASSERT_NEAR(a[i], b[i], 2e-5 + 2e-5 * std::abs(b[i])) << what << " at " << i;
+  }
+}
+
+// Runs `kernel` and the reference on equal inputs and compares the outputs and the state inputs.
+void expect_same(const OpDef& op, const OpSample& sample, std::string_view kernel, uint64_t seed) {
+  for (const bool is_weight_given : {false, true}) {
+    std::vector<HostTensor> inputs = random_inputs(sample, seed);
+    std::vector<HostTensor> reference_inputs = inputs;
+    const auto outputs = evaluate(op.name, sample.attributes, inputs,
+                                  {.kernel = kernel, .is_weight_given = is_weight_given});
+    const auto expected =
+        evaluate(op.name, sample.attributes, reference_inputs, {.kernel = "reference"});
+    std::string what = str(op.name, "/", kernel, is_weight_given ? " packed" : "");
+    for (const HostTensor& input : inputs) what += " " + ir::to_string(input.type());
+    ASSERT_EQ(outputs.size(), expected.size());
+    for (size_t i = 0; i < outputs.size(); ++i) expect_close(outputs[i], expected[i], what);
+    EXPECT_EQ(inputs, reference_inputs) << what;
+  }
+}
+
+void expect_all_kernels_same(std::string_view name, const OpSample& sample, uint64_t seed) {
+  for (const Kernel& kernel : cpu_kernels_of(name)) {
+    if (kernel.name != "reference") expect_same(find_op(name), sample, kernel.name, seed);
+  }
+}
+
+TEST(KernelConformance, SamplesOfEveryOperator) {
+  for (const OpDef* op : all_ops()) {
+    if (op->is_collective) continue;
+    uint64_t seed = 1;
+    for (const OpSample& sample : op->samples()) expect_all_kernels_same(op->name, sample, seed++);
+  }
+}
+
+TEST(KernelConformance, ReferencesRunOnTheirSamples) {
+  for (const OpDef* op : all_ops()) {
+    if (op->is_collective) continue;
+    for (const OpSample& sample : op->samples()) {
+      std::vector<HostTensor> inputs = random_inputs(sample, 7);
+      for (const HostTensor& output : evaluate(op->name, sample.attributes, inputs)) {
+        for (const float value : output.floats()) EXPECT_TRUE(std::isfinite(value)) << op->name;
+      }
+    }
+  }
+}
+
+TEST(KernelConformance, LinearOfManyRowCounts) {
+  for (const int64_t rows : {1, 2, 5, 7, 17, 31, 64, 100, 513, 700}) {
+    expect_all_kernels_same("linear", float_sample({f32({rows, 100}), f32({37, 100})}), 11);
+    expect_all_kernels_same("linear", float_sample({f32({rows, 96}), bf16({67, 96})}), 12);
+  }
+}
+
+TEST(KernelConformance, LinearOfWideWeights) {
+  for (const int64_t rows : {1, 9}) {
+    expect_all_kernels_same("linear", float_sample({f32({rows, 320}), f32({1000, 320})}), 13);
+    expect_all_kernels_same("linear", float_sample({f32({rows, 333}), bf16({515, 333})}), 14);
+  }
+}
+
+TEST(KernelConformance, LinearOfEmptyDims) {
+  expect_all_kernels_same("linear", float_sample({f32({0, 6}), f32({5, 6})}), 1);
+  expect_all_kernels_same("linear", float_sample({f32({3, 6}), f32({0, 6})}), 1);
+  expect_all_kernels_same("linear", float_sample({f32({3, 0}), f32({5, 0})}), 1);
+  expect_all_kernels_same("linear", float_sample({f32({3, 0}), bf16({5, 0})}), 1);
+}
+
+TEST(KernelConformance, MatmulOfLargerAndEmptyShapes) {
+  expect_all_kernels_same("matmul", float_sample({f32({65, 130}), f32({130, 33})}), 1);
+  expect_all_kernels_same("matmul", float_sample({f32({4, 1, 9, 16}), f32({4, 3, 16, 70})}), 2);
+  expect_all_kernels_same("matmul", float_sample({bf16({2, 40, 48}), bf16({48, 50})}), 3);
+  expect_all_kernels_same("matmul", float_sample({f32({0, 4}), f32({4, 3})}), 4);
+  expect_all_kernels_same("matmul", float_sample({f32({2, 5, 0}), f32({2, 0, 3})}), 5);
+}
+
+OpSample long_attention(int64_t heads, int64_t kv_heads, int64_t head_dim, int64_t tokens) {
+  OpSample sample = find_op("attention").samples().front();
+  sample.attributes =
+      attributes({{"scale", 0.125}, {"group", heads / std::max<int64_t>(kv_heads, 1)}});
+  sample.inputs = {f32({tokens, heads, head_dim}),
+                   f32({tokens, kv_heads, head_dim}),
+                   f32({tokens, kv_heads, head_dim}),
+                   f32({12, 16, kv_heads, head_dim}),
+                   f32({12, 16, kv_heads, head_dim}),
+                   i32({tokens}),
+                   i32({tokens}),
+                   i32({2, 5})};
+  sample.integer_values[5].clear();
+  sample.integer_values[6].clear();
+  for (int64_t token = 0; token < tokens;
+       ++token) {  // a chunk of one sequence, then one token of another
+    sample.integer_values[5].push_back(token + 1 == tokens ? 70 : 3 + token);
+    sample.integer_values[6].push_back(token + 1 == tokens ? 1 : 0);
+  }
+  sample.integer_values[7] = {3, 9, 1, 0, 7, 11, 2, 4, 10, 5};
+  return sample;
+}
+
+TEST(KernelConformance, AttentionOfLargerAndEmptyShapes) {
+  expect_all_kernels_same("attention", long_attention(8, 2, 64, 60), 1);
+  expect_all_kernels_same("attention", long_attention(3, 3, 33, 20), 2);
+  expect_all_kernels_same("attention", long_attention(4, 2, 8, 0), 3);
+  OpSample no_heads = long_attention(0, 0, 8, 5);
+  no_heads.attributes.set("group", int64_t{3});
+  expect_all_kernels_same("attention", no_heads, 4);
+  OpSample half_cache = long_attention(6, 2, 16, 30);
+  half_cache.inputs[3].dtype = half_cache.inputs[4].dtype = DType::kBF16;
+  expect_all_kernels_same("attention", half_cache, 5);
+}
+
+}  // namespace
+}  // namespace partita::ops

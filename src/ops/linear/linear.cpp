@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// linear: a matrix of weights applied to the last dim, without bias.
+#include <array>
+
+#include "ops/declaration.h"
+
+namespace partita::ops {
+namespace {
+
+spec::Notation bind_linear(const OpCall& call) {
+  require_inputs(call, 2);
+  require_min_rank(call, 0, 1);
+  require_rank(call, 1, 2);
+  const size_t leading = call.inputs[0].dims.size() - 1;
+  const std::string dims = leading_dims(leading);
+  std::string text = "y[" + dims + "n] += x[" + dims + "k] * w[n,k]; map " +
+                     leading_factors(leading) + "n; sum k; linear x | w";
+  return bind_text(call, text);
+}
+
+double linear_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
+  return 2 * product_of_dims(call.inputs[0], symbols) *
+         product_of_dims(call.inputs[1], symbols, 0, 1);
+}
+
+std::vector<OpSample> linear_samples() {
+  return {float_sample({f32({5, 12}), f32({7, 12})}),
+          float_sample({f32({2, 3, 10}), bf16({6, 10})}), float_sample({f32({7}), f32({5, 7})})};
+}
+
+constexpr std::array<OpDef, 1> kOps = {{
+    {.name = "linear",
+     .summary = "Applies a weight matrix to the last dim. x has any rank; w is f32 or bf16 (x is "
+                "then rounded to "
+                "bf16 first); products are accumulated in f32. A bias is an add of its own.",
+     .notation = "y[..,n] += x[..,k] * w[n,k]; map .. n; sum k; linear x | w",
+     .bind = bind_linear,
+     .output_dtypes = f32_output,
+     .flops = linear_flops,
+     .samples = linear_samples},
+}};
+
+}  // namespace
+
+std::span<const OpDef> linear_ops() { return kOps; }
+
+}  // namespace partita::ops

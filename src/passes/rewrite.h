@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one way passes change a graph: say which nodes and values stay and what replaces what, get a
+// new graph.
+#pragma once
+
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace partita::passes {
+
+// A change of `source`, indexed by its node and value ids. Starts as "nothing changes".
+struct Rewrite {
+  explicit Rewrite(const ir::Graph& graph);
+
+  const ir::Graph& source;
+  std::vector<bool> keep_node;
+  std::vector<bool>
+      keep_value;  // weights and states; inputs always stay, results follow their node
+  std::vector<ir::ValueId>
+      replaced_by;  // readers of value i read replaced_by[i] instead; chains are followed
+
+  // The value that readers of `value` read after the change.
+  [[nodiscard]] ir::ValueId resolve(ir::ValueId value) const;
+  // The new graph; kept values and nodes stay in their order. CHECKs that no kept node reads a
+  // value that went.
+  [[nodiscard]] ir::Graph apply() const;
+};
+
+}  // namespace partita::passes

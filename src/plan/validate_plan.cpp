@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks a plan against its graph: what the reader of plan.json cannot know or a program built
+// wrong.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "plan/plan.h"
+#include "plan/value_stages.h"
+#include "support/error.h"
+
+namespace partita::plan {
+namespace {
+
+[[noreturn]] void refuse(const std::string& message) {
+  throw Error(ErrorCode::kInvalidArgument, "[plan] " + message);
+}
+
+void check_stages(const Plan& plan, const ir::Graph& graph) {
+  int64_t next = 0;
+  std::vector<int> ranks;
+  for (const Stage& stage : plan.stages) {
+    if (stage.first_node != next || stage.end_node < next) {
+      refuse(str("a stage holds nodes ", Range{stage.first_node, stage.end_node},
+                 "; expected to begin at ", next));
+    }
+    next = stage.end_node;
+    ranks.insert(ranks.end(), stage.mesh.ranks().begin(), stage.mesh.ranks().end());
+  }
+  const auto nodes = static_cast<int64_t>(graph.nodes().size());
+  if (plan.stages.empty() || next != nodes) {
+    refuse(str("the stages end at node ", next, "; the graph has ", nodes, " nodes"));
+  }
+  std::vector<int> expected = plan.mesh.ranks();
+  std::sort(expected.begin(), expected.end());
+  std::sort(ranks.begin(), ranks.end());
+  if (ranks != expected) {
+    refuse(str("the stages hold ", ranks.size(), " ranks; expected every rank of the mesh ",
+               plan.mesh.to_string(), " exactly once"));
+  }
+}
+
+class Checker {
+ public:
+  Checker(const Plan& plan, const ir::Graph& graph)
+      : plan_(plan), graph_(graph), value_stages_(stages_of_values(graph, plan.stages)) {
+    for (size_t i = 0; i < graph.nodes().size(); ++i) node_by_name_[graph.nodes()[i].name] = i;
+  }
+
+  void check_values() {
+    std::set<std::string_view> seen;
+    for (const auto& [name, spec] : plan_.values) {
+      if (!seen.insert(name).second) refuse(str("value ", name, " has two specs; expected one"));
+      const ir::ValueId id = id_of(name);
+      spec::validate(spec, graph_.value(id).type.shape(), mesh_of(id));
+      versions_[id].insert(spec);
+    }
+  }
+
+  void check_ops() const {
+    std::set<std::string_view> seen;
+    for (const OpDecision& op : plan_.ops) {
+      if (!seen.insert(op.node).second) refuse(str("node ", op.node, " is decided twice"));
+      const auto stage = static_cast<size_t>(plan_.stage_of_node(node_of(op.node)));
+      const int axes = plan_.stages[stage].mesh.axis_count();
+      if (static_cast<int>(op.axis_factor.size()) != axes) {
+        refuse(str("node ", op.node, " has ", op.axis_factor.size(),
+                   " entries in its strategy; expected one per axis of its stage's mesh, ", axes));
+      }
+    }
+  }
+
+  void check_reshards() {
+    for (const ReshardDecision& reshard : plan_.reshards) {
+      const ir::ValueId id = id_of(reshard.value);
+      auto& versions = versions_[id];
+      if (versions.empty()) {
+        versions.insert(
+            spec::TensorSpec::replicated(static_cast<int>(graph_.value(id).type.dims.size())));
+      }
+      if (!versions.contains(reshard.from)) {
+        refuse(str("a reshard of ", reshard.value,
+                   " starts from a spec that the value never has; "
+                   "expected its own spec or the result of an earlier reshard"));
+      }
+      for (const spec::ReshardStep& step : reshard.steps) {
+        spec::validate(step.result, graph_.value(id).type.shape(), mesh_of(id));
+      }
+      const auto& last = reshard.steps.empty() ? reshard.from : reshard.steps.back().result;
+      if (last != reshard.to) {
+        refuse(str("the steps of a reshard of ", reshard.value, " do not end in its spec `to`"));
+      }
+      versions.insert(reshard.to);
+      check_consumers(reshard, id);
+    }
+  }
+
+ private:
+  [[nodiscard]] ir::ValueId id_of(const std::string& name) const {
+    const auto id = graph_.find_value(name);
+    if (!id) refuse(str("value ", name, " is not in the graph"));
+    return *id;
+  }
+
+  [[nodiscard]] const spec::Mesh& mesh_of(ir::ValueId id) const {
+    return plan_.stages[static_cast<size_t>(value_stages_[static_cast<size_t>(id)])].mesh;
+  }
+
+  [[nodiscard]] int64_t node_of(const std::string& name) const {
+    const auto found = node_by_name_.find(name);
+    if (found == node_by_name_.end()) refuse(str("node ", name, " is not in the graph"));
+    return static_cast<int64_t>(found->second);
+  }
+
+  void check_consumers(const ReshardDecision& reshard, ir::ValueId id) const {
+    for (const std::string& name : reshard.consumers) {
+      const bool reads = name.empty()
+                             ? std::find(graph_.outputs().begin(), graph_.outputs().end(), id) !=
+                                   graph_.outputs().end()
+                             : reads_value(graph_.nodes()[static_cast<size_t>(node_of(name))], id);
+      if (!reads) {
+        refuse(str("the reshard of ", reshard.value, " names the consumer \"", name,
+                   "\", which does not read it"));
+      }
+    }
+  }
+
+  static bool reads_value(const ir::Node& node, ir::ValueId id) {
+    return std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end();
+  }
+
+  const Plan& plan_;
+  const ir::Graph& graph_;
+  std::vector<int> value_stages_;
+  std::map<std::string_view, size_t> node_by_name_;
+  std::map<ir::ValueId, std::set<spec::TensorSpec>> versions_;
+};
+
+}  // namespace
+
+void validate(const Plan& plan, const ir::Graph& graph) {
+  const std::string hash = ir::hash_of(graph);
+  if (plan.graph_hash != hash) {
+    refuse(str("the plan is for graph ", plan.graph_hash, ", the graph is ", hash,
+               "; plan again or use the model, dtype and block size the plan was made for"));
+  }
+  check_stages(plan, graph);
+  if (!plan.memory.empty() && static_cast<int64_t>(plan.memory.size()) != plan.ranks()) {
+    refuse(str("the plan has memory for ", plan.memory.size(), " ranks; expected ", plan.ranks()));
+  }
+  Checker checker(plan, graph);
+  checker.check_values();
+  checker.check_ops();
+  checker.check_reshards();
+}
+
+}  // namespace partita::plan

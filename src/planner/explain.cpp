@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/explain.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+// "12.3" and the like; printf rounding, the same everywhere.
+std::string fixed(double value, int digits) {
+  std::array<char, 64> buffer{};
+  (void)std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value);
+  return buffer.data();
+}
+
+std::string bytes_text(int64_t bytes) {
+  static constexpr std::array<const char*, 5> kUnits = {"B", "KB", "MB", "GB", "TB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return str(fixed(value, unit == 0 ? 0 : 1), " ", kUnits[unit]);
+}
+
+std::string seconds_text(double seconds) {
+  if (seconds < 1e-3) return fixed(seconds * 1e6, 1) + " us";
+  if (seconds < 1) return fixed(seconds * 1e3, 2) + " ms";
+  return fixed(seconds, 2) + " s";
+}
+
+std::string padded(const std::string& text, size_t width) {
+  return text.size() >= width ? text : std::string(width - text.size(), ' ') + text;
+}
+
+std::string mesh_text(const spec::Mesh& mesh) {
+  return mesh.axis_count() == 0 ? "1 rank" : mesh.to_string();
+}
+
+std::string stage_lines(const plan::Plan& plan, const ir::Graph& graph) {
+  std::string text;
+  for (size_t i = 0; i < plan.stages.size() && plan.stages.size() > 1; ++i) {
+    const plan::Stage& stage = plan.stages[i];
+    const ir::Node& first = graph.nodes()[static_cast<size_t>(stage.first_node)];
+    const ir::Node& last = graph.nodes()[static_cast<size_t>(stage.end_node - 1)];
+    text += str("stage ", i, "    ", mesh_text(stage.mesh), " from rank ",
+                stage.mesh.ranks().front(), ": ", first.name, " .. ", last.name, "\n");
+  }
+  return text;
+}
+
+std::string memory_row(const std::string& name, const plan::RankMemory& memory) {
+  std::string row = name;
+  row.resize(std::max<size_t>(row.size(), 12), ' ');
+  for (const int64_t bytes : {memory.weights, memory.kv_cache, memory.activations,
+                              memory.communication, memory.reserve, memory.total()}) {
+    row += padded(bytes_text(bytes), 12);
+  }
+  return row + padded(memory.limit == 0 ? "none" : bytes_text(memory.limit), 12) + "\n";
+}
+
+// One row per group of neighbouring ranks with equal memory.
+std::string memory_table(const plan::Plan& plan) {
+  std::string text = "memory      ";
+  for (const char* title :
+       {"weights", "KV cache", "activations", "buffers", "reserve", "total", "limit"}) {
+    text += padded(title, 12);
+  }
+  text += "\n";
+  for (size_t first = 0; first < plan.memory.size();) {
+    size_t end = first + 1;
+    while (end < plan.memory.size() && plan.memory[end] == plan.memory[first]) ++end;
+    text += memory_row(end - first == 1 ? str("rank ", first) : str("rank ", first, "-", end - 1),
+                       plan.memory[first]);
+    first = end;
+  }
+  return text;
+}
+
+std::string collective_lines(const plan::Plan& plan, const ir::Graph& graph) {
+  std::map<int32_t, std::string> per_layer;
+  for (const auto& [key, count] : collectives_per_layer(plan, graph)) {
+    per_layer[key.first] += str("  ", count.calls, " ", key.second, " (",
+                                bytes_text(count.decode_bytes), " per decode step)");
+  }
+  std::string text;
+  for (auto at = per_layer.begin(); at != per_layer.end();) {
+    auto last = at;
+    auto next = std::next(at);
+    while (at->first >= 0 && next != per_layer.end() && next->second == at->second &&
+           next->first == last->first + 1) {
+      last = next++;
+    }
+    const std::string layers = at->first < 0 ? "outside layers"
+                               : at->first == last->first
+                                   ? str("layer ", at->first)
+                                   : str("layers ", at->first, "-", last->first, ", each");
+    text += str("  ", layers, ":", at->second, "\n");
+    at = next;
+  }
+  return text.empty() ? "  none\n" : text;
+}
+
+}  // namespace
+
+CollectiveTable collectives_per_layer(const plan::Plan& plan, const ir::Graph& graph) {
+  CollectiveTable table;
+  for (const plan::ReshardDecision& reshard : plan.reshards) {
+    const auto id = graph.find_value(reshard.value);
+    CHECK(id.has_value(), "value ", reshard.value, " is not in the graph");
+    const ir::NodeId producer = graph.value(*id).producer;
+    const int32_t layer = producer == ir::kNoId ? -1 : graph.node(producer).layer;
+    bool is_first = true;
+    for (const spec::ReshardStep& step : reshard.steps) {
+      if (step.kind == spec::ReshardKind::kSlice) continue;
+      CollectiveCount& count = table[{layer, std::string(spec::to_string(step.kind))}];
+      ++count.calls;
+      // A plan holds the bytes of a whole path; they are shown at its first collective.
+      if (is_first) count.decode_bytes += reshard.decode_bytes;
+      is_first = false;
+    }
+  }
+  return table;
+}
+
+std::string explain(const plan::Plan& plan, const ir::Graph& graph) {
+  const plan::CostTerms& time = plan.predicted;
+  std::string text =
+      str("model      ", plan.model, ", ", plan.dtype, ", graph ", plan.graph_hash, "\n");
+  text += str("mesh       ", mesh_text(plan.mesh), " (", plan.ranks(), " ranks), replicas ",
+              plan.replicas, ", profile ", plan.profile, "\n");
+  text += stage_lines(plan, graph);
+  text += memory_table(plan);
+  text += "collectives\n" + collective_lines(plan, graph);
+  text +=
+      str("decode     ", seconds_text(time.decode_compute_s + time.decode_comm_s), " per step (",
+          seconds_text(time.decode_compute_s), " compute, ", seconds_text(time.decode_comm_s),
+          " communication), ", plan.workload.concurrency, " sequences\n");
+  text += str("prefill    ", seconds_text(time.prefill_compute_s + time.prefill_comm_s), " per ",
+              plan.workload.max_step_tokens, " tokens (", seconds_text(time.prefill_compute_s),
+              " compute, ", seconds_text(time.prefill_comm_s), " communication)\n");
+  text += str("solver     ", plan.solver, ", gap ", fixed(plan.gap * 100, 3), " %\n");
+  return text;
+}
+
+}  // namespace partita::planner

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/graph_facts.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "ops/op.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+std::vector<bool> whole_values(const ir::Graph& graph, std::span<const std::string> names) {
+  std::vector<bool> result(graph.values().size(), false);
+  for (const std::string& name : names) {
+    const auto id = graph.find_value(name);
+    if (!id || graph.value(*id).kind != ir::ValueKind::kWeight) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  str("[planner] \"", name, "\" shall stay whole, but is no weight of ",
+                      graph.name(), "; give names of weights as `plan --json` lists them"));
+    }
+    result[static_cast<size_t>(*id)] = true;
+  }
+  return result;
+}
+
+// Notations of all nodes; nodes of the same call share one, because reading a notation is slow.
+class NotationTable {
+ public:
+  NotationTable(const ir::Graph& graph, std::span<const int> type_of) {
+    for (const ir::Node& node : graph.nodes()) {
+      std::vector<int> types;
+      for (const ir::ValueId input : node.inputs)
+        types.push_back(type_of[static_cast<size_t>(input)]);
+      auto [found, is_new] =
+          known_.try_emplace({node.op, node.attributes.values(), types}, nullptr);
+      if (is_new) {
+        found->second = std::make_unique<spec::Notation>(ops::notation_of(graph, node));
+      }
+      of_node_.push_back(found->second.get());
+    }
+  }
+
+  [[nodiscard]] const std::vector<const spec::Notation*>& of_node() const { return of_node_; }
+
+ private:
+  using Call = std::tuple<std::string, std::map<std::string, ir::Attribute>, std::vector<int>>;
+  std::map<Call, std::unique_ptr<spec::Notation>> known_;
+  std::vector<const spec::Notation*> of_node_;
+};
+
+}  // namespace
+
+GraphFacts::GraphFacts(const ir::Graph& graph, std::span<const std::string> keep_whole)
+    : graph_(graph) {
+  index_types();
+  index_uses();
+  index_kinds(keep_whole);
+}
+
+void GraphFacts::index_types() {
+  std::map<std::string, int> known;
+  for (const ir::Value& value : graph_.values()) {
+    const auto [found, is_new] =
+        known.try_emplace(ir::to_string(value.type), static_cast<int>(types_.size()));
+    if (is_new) types_.push_back(&value.type);
+    type_of_.push_back(found->second);
+  }
+}
+
+void GraphFacts::index_uses() {
+  uses_.resize(graph_.values().size());
+  for (int node = 0; node < node_count(); ++node) {
+    const auto& inputs = graph_.node(node).inputs;
+    for (size_t slot = 0; slot < inputs.size(); ++slot) {
+      uses_[static_cast<size_t>(inputs[slot])].push_back({node, static_cast<int>(slot)});
+    }
+  }
+  for (const ir::ValueId output : graph_.outputs()) {
+    uses_[static_cast<size_t>(output)].push_back({ir::kNoId, 0});
+  }
+}
+
+void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
+  const std::vector<bool> is_whole = whole_values(graph_, keep_whole);
+  const NotationTable notations(graph_, type_of_);
+  const CutClasses classes(graph_, notations.of_node());
+  using Signature =
+      std::tuple<const spec::Notation*, std::vector<CutMember>, std::vector<bool>, bool>;
+  std::map<Signature, int> known;
+  for (int id = 0; id < node_count(); ++id) {
+    const ir::Node& node = graph_.node(id);
+    NodeKind kind;
+    kind.example = id;
+    const spec::Notation* notation = notations.of_node()[static_cast<size_t>(id)];
+    for (int factor = 0; factor < static_cast<int>(notation->factors.size()); ++factor) {
+      kind.factor_cuts.push_back(classes.of_factor(id, factor));
+    }
+    for (const ir::ValueId input : node.inputs) {
+      const ir::Value& value = graph_.value(input);
+      kind.shard_input.push_back(
+          value.kind == ir::ValueKind::kState ||
+          (value.kind == ir::ValueKind::kWeight && value.type.dims.size() >= 2));
+      kind.keep_whole = kind.keep_whole || is_whole[static_cast<size_t>(input)];
+    }
+    const auto [found, is_new] =
+        known.try_emplace({notation, kind.factor_cuts, kind.shard_input, kind.keep_whole},
+                          static_cast<int>(kinds_.size()));
+    if (is_new) {
+      kind.notation = *notation;
+      kinds_.push_back(std::move(kind));
+    }
+    kind_of_.push_back(found->second);
+  }
+}
+
+}  // namespace partita::planner

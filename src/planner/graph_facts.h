@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the planner reads off a graph once, whatever the mesh: kinds of nodes, uses of values, cuts.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "planner/cut_classes.h"
+#include "spec/notation.h"
+
+namespace partita::planner {
+
+// Nodes of one kind have the same op, attributes, types, weights and cuts, hence the same
+// strategies and costs; identical layers share them. They need not get the same strategy.
+struct NodeKind {
+  ir::NodeId example = ir::kNoId;
+  spec::Notation notation;
+  std::vector<CutMember> factor_cuts;
+  // Per input: a weight of two or more dims or a state, which shall be sharded where it can.
+  std::vector<bool> shard_input;
+  bool keep_whole = false;  // reads a weight that the user wants whole on every rank
+};
+
+// A node reading a value; node == kNoId: the value is an output of the graph.
+struct Use {
+  ir::NodeId node = ir::kNoId;
+  int slot = 0;
+};
+
+// Borrows the graph. Thread-safe after construction.
+class GraphFacts {
+ public:
+  // `keep_whole` = names of weights. Throws kInvalidArgument when one is not a weight of the graph.
+  GraphFacts(const ir::Graph& graph, std::span<const std::string> keep_whole);
+
+  [[nodiscard]] const ir::Graph& graph() const { return graph_; }
+  [[nodiscard]] int node_count() const { return static_cast<int>(graph_.nodes().size()); }
+  [[nodiscard]] const std::vector<NodeKind>& kinds() const { return kinds_; }
+  [[nodiscard]] int kind_of(ir::NodeId node) const { return kind_of_[static_cast<size_t>(node)]; }
+  // Values of one type share an index.
+  [[nodiscard]] int type_of(ir::ValueId value) const {
+    return type_of_[static_cast<size_t>(value)];
+  }
+  [[nodiscard]] const ir::TensorType& type(int index) const {
+    return *types_[static_cast<size_t>(index)];
+  }
+  // In execution order, graph outputs last.
+  [[nodiscard]] const std::vector<Use>& uses_of(ir::ValueId value) const {
+    return uses_[static_cast<size_t>(value)];
+  }
+
+ private:
+  void index_types();
+  void index_uses();
+  void index_kinds(std::span<const std::string> keep_whole);
+
+  const ir::Graph& graph_;
+  std::vector<NodeKind> kinds_;
+  std::vector<int> kind_of_;
+  std::vector<int> type_of_;
+  std::vector<const ir::TensorType*> types_;
+  std::vector<std::vector<Use>> uses_;
+};
+
+}  // namespace partita::planner

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/mesh_candidates.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "planner/mesh_parts.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+using Axes = std::vector<spec::MeshAxis>;
+
+int64_t smallest_prime_factor(int64_t number) {
+  for (int64_t factor = 2; factor * factor <= number; ++factor) {
+    if (number % factor == 0) return factor;
+  }
+  return number;
+}
+
+// The innermost described axes that hold `ranks` neighbours; the outermost of them is cut short.
+// Empty when the borders do not allow it.
+Axes described_tensor_axes(const Axes& described, int64_t ranks) {
+  Axes axes;
+  for (size_t i = described.size(); i-- > 0 && ranks > 1;) {
+    const int64_t size = std::gcd(described[i].size, ranks);
+    ranks /= size;
+    if (ranks > 1 && size != described[i].size) return {};
+    axes.insert(axes.begin(), {described[i].name, size});
+  }
+  return ranks == 1 ? axes : Axes{};
+}
+
+std::vector<Axes> tensor_axes(const Axes& described, int64_t ranks) {
+  if (ranks == 1) return {Axes{}};
+  std::vector<Axes> result;
+  if (!described.empty()) {
+    const Axes axes = described_tensor_axes(described, ranks);
+    // Unlike the described borders: one axis over all of them.
+    result.push_back(axes.empty() ? Axes{{"tp", ranks}} : axes);
+    return result;
+  }
+  result.push_back({{"tp", ranks}});
+  const int64_t prime = smallest_prime_factor(ranks);
+  if (prime != ranks) result.push_back({{"tp2", prime}, {"tp", ranks / prime}});
+  return result;
+}
+
+const cost::Link& slowest_link(const cost::Profile& profile) {
+  CHECK(!profile.links.empty(), "a profile without links");
+  return *std::min_element(
+      profile.links.begin(), profile.links.end(),
+      [](const cost::Link& a, const cost::Link& b) { return a.bandwidth < b.bandwidth; });
+}
+
+}  // namespace
+
+std::vector<spec::Mesh> candidate_meshes(const std::vector<spec::MeshAxis>& described,
+                                         int64_t ranks,
+                                         int64_t max_stages) {
+  std::vector<spec::Mesh> meshes;
+  for (int64_t stages = 1; stages <= std::min(ranks, max_stages); ++stages) {
+    if (ranks % stages != 0) continue;
+    for (Axes& axes : tensor_axes(described, ranks / stages)) {
+      if (stages > 1) axes.insert(axes.begin(), {kStageAxis, stages});
+      meshes.emplace_back(axes);
+    }
+  }
+  return meshes;
+}
+
+int64_t stage_limit(const ir::Graph& graph) {
+  int64_t layers = 0;
+  for (const ir::Node& node : graph.nodes()) layers = std::max<int64_t>(layers, node.layer + 1);
+  return layers > 0 ? layers : static_cast<int64_t>(graph.nodes().size());
+}
+
+cost::Profile grown_profile(cost::Profile profile, int64_t ranks) {
+  if (profile.axes.empty()) return profile;
+  int64_t inner = 1;
+  for (size_t i = 1; i < profile.axes.size(); ++i) inner *= profile.axes[i].size;
+  const int64_t outer = (ranks + inner - 1) / inner;
+  profile.axes.front().size = std::max(profile.axes.front().size, outer);
+  return profile;
+}
+
+cost::Profile with_any_link(cost::Profile profile) {
+  const bool has_any = std::any_of(profile.links.begin(), profile.links.end(),
+                                   [](const auto& link) { return link.axis == cost::kAnyAxis; });
+  if (has_any) return profile;
+  cost::Link link = slowest_link(profile);
+  link.axis = cost::kAnyAxis;
+  profile.links.push_back(link);
+  return profile;
+}
+
+}  // namespace partita::planner

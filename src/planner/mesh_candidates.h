@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The meshes that a search over a number of ranks looks at.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cost/profile.h"
+#include "ir/graph.h"
+#include "spec/mesh.h"
+
+namespace partita::planner {
+
+// Every split of `ranks` into stages and tensor ranks, fewest stages first. Over described axes the
+// tensor ranks of a stage are neighbours and keep the described borders: 16 of { host=2, gpu=8 }
+// are "host=2,gpu=8", 4 of them "gpu=4". Without axes they are "tp=n", and "tp2=p,tp=n/p" as well,
+// p the smallest prime factor: some dims may then be split over one axis only (fewer KV heads than
+// ranks).
+[[nodiscard]] std::vector<spec::Mesh> candidate_meshes(const std::vector<spec::MeshAxis>& described,
+                                                       int64_t ranks,
+                                                       int64_t max_stages);
+
+// The most stages that make sense: one per layer of the graph, one per node when it has no layers.
+[[nodiscard]] int64_t stage_limit(const ir::Graph& graph);
+
+// The profile with its outermost described axis made large enough for `ranks`.
+[[nodiscard]] cost::Profile grown_profile(cost::Profile profile, int64_t ranks);
+
+// The profile with its slowest link for every axis that has none.
+[[nodiscard]] cost::Profile with_any_link(cost::Profile profile);
+
+}  // namespace partita::planner

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/plan_space.h"
+
+#include "cost/memory.h"
+
+namespace partita::planner {
+
+PlanSpace::PlanSpace(const ReshardPrices::Context& context, const StrategyRules& rules)
+    : context_(context), prices_(context) {
+  for (const NodeKind& kind : context.facts.kinds()) {
+    tables_.push_back(strategies_of(kind, context, rules, prices_.pool()));
+  }
+}
+
+SpecId PlanSpace::replicated(ir::ValueId value) {
+  const auto rank = static_cast<int>(graph().value(value).type.dims.size());
+  return prices_.pool().id_of(spec::TensorSpec::replicated(rank));
+}
+
+int64_t PlanSpace::largest_bytes(SpecId id, ir::ValueId value) {
+  const int type = facts().type_of(value);
+  const auto [found, is_new] = bytes_.try_emplace({id, type}, 0);
+  if (is_new) {
+    found->second = cost::largest_local_bytes(facts().type(type), spec(id), phases().largest);
+  }
+  return found->second;
+}
+
+}  // namespace partita::planner

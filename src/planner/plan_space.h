@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything the stages of one plan are chosen from: strategy tables and prices on the stages'
+// mesh.
+#pragma once
+
+#include <vector>
+
+#include "planner/graph_facts.h"
+#include "planner/phases.h"
+#include "planner/reshard_prices.h"
+#include "planner/strategy_tables.h"
+
+namespace partita::planner {
+
+// Stages of a plan have meshes of equal axes, so they share one space. Owns prices and tables,
+// borrows the rest. Thread-compatible (prices are remembered as they are asked for).
+class PlanSpace {
+ public:
+  PlanSpace(const ReshardPrices::Context& context, const StrategyRules& rules);
+  PlanSpace(const PlanSpace&) = delete;
+  PlanSpace& operator=(const PlanSpace&) = delete;
+
+  [[nodiscard]] const GraphFacts& facts() const { return context_.facts; }
+  [[nodiscard]] const ir::Graph& graph() const { return context_.facts.graph(); }
+  [[nodiscard]] const spec::Mesh& mesh() const { return context_.mesh; }
+  [[nodiscard]] const Phases& phases() const { return context_.phases; }
+  [[nodiscard]] const cost::Profile& profile() const { return context_.profile; }
+
+  [[nodiscard]] const StrategyTable& table_of(ir::NodeId node) const {
+    return tables_[static_cast<size_t>(context_.facts.kind_of(node))];
+  }
+  [[nodiscard]] const PricedReshard& price(SpecId from, SpecId to, ir::ValueId value) {
+    return prices_.price(from, to, context_.facts.type_of(value));
+  }
+  [[nodiscard]] SpecId replicated(ir::ValueId value);
+  [[nodiscard]] const spec::TensorSpec& spec(SpecId id) { return prices_.pool().spec(id); }
+  // Bytes of the largest piece of a value, symbols at their largest.
+  [[nodiscard]] int64_t largest_bytes(SpecId id, ir::ValueId value);
+
+ private:
+  ReshardPrices::Context context_;
+  ReshardPrices prices_;
+  std::vector<StrategyTable> tables_;  // per kind
+  std::map<std::pair<SpecId, int>, int64_t> bytes_;
+};
+
+}  // namespace partita::planner

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// From graph, mesh, profile and workload to a plan. Writes plans, never edits the graph.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cost/profile.h"
+#include "ir/graph.h"
+#include "plan/plan.h"
+#include "spec/mesh.h"
+
+namespace partita::planner {
+
+// What to plan. The graph is borrowed for the call.
+struct PlanRequest {
+  const ir::Graph& graph;
+  // The axis "pp" makes stages, "dp" replicas; all other axes split tensors. Example: "pp=2,tp=4".
+  // plan_for_ranks() chooses the mesh itself and ignores this one.
+  spec::Mesh mesh = {};
+  cost::Profile profile = {};
+  plan::Workload workload = {};
+  std::string dtype = "f32";  // of the weights in the graph; noted in the plan
+  // Every weight of two or more dims and every KV cache is split over all tensor axes where its
+  // operators can be, even where a small model would be faster without.
+  bool shard_weights = true;
+  // Names of weights that stay whole on every rank all the same.
+  std::vector<std::string> keep_whole = {};
+  double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
+};
+
+// No plan holds the bound on memory.
+struct Infeasible {
+  std::string reason;           // one sentence for the user, with shortfall and what would fit
+  int64_t shortfall_bytes = 0;  // of the fullest rank, in the smallest plan
+  plan::RankMemory memory;      // of that rank
+  std::optional<int64_t> fitting_ranks;  // the smallest power-of-two multiple found to fit
+  std::string fitting_mesh;
+};
+
+using PlanResult = std::variant<plan::Plan, Infeasible>;
+
+// The plan of least predicted time per request on the given mesh. Exact for each stage (see
+// Plan::gap); stages are balanced by dynamic programming. Throws kInvalidArgument (mesh, workload
+// or profile that do not fit together), kUnsupported (unknown symbol of the graph).
+[[nodiscard]] PlanResult make_plan(const PlanRequest& request);
+
+// Tries all meshes of `ranks` ranks with stages and one or two tensor axes, and returns the plan of
+// least predicted time per request; of equal ones the one with fewer stages. Over a described mesh
+// the axes follow its borders.
+[[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks);
+
+}  // namespace partita::planner

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans of real model shapes on described meshes.
+#include "planner/planner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "importer/importer.h"
+#include "planner/explain.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+std::filesystem::path data(const std::string& name) {
+  return std::filesystem::path(PARTITA_SOURCE_DIR) / "tests/data" / name;
+}
+
+ir::Graph model(const std::string& name, DType dtype = DType::kBF16) {
+  return importer::import_model(data("configs/" + name), {.weight_dtype = dtype}).graph;
+}
+
+cost::Profile devices(const std::string& name) {
+  return cost::load_profile(data("devices/" + name + ".toml"));
+}
+
+plan::Plan planned(const PlanResult& result) {
+  if (const auto* infeasible = std::get_if<Infeasible>(&result)) {
+    throw Error(ErrorCode::kInfeasible, infeasible->reason);
+  }
+  return std::get<plan::Plan>(result);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct RealCase {
+  const char* config;
+  const char* devices;
+  int64_t ranks;
+  plan::Workload workload = {};
+};
+
+class RealModels : public testing::TestWithParam<RealCase> {};
+
+// From the config to the plan of the whole described mesh and to the best plan of that many ranks.
+TEST_P(RealModels, ArePlannedInLessThanTwoSecondsBelow80Gigabytes) {
+  const RealCase& given = GetParam();
+  for (const bool is_search : {false, true}) {
+    const auto start = std::chrono::steady_clock::now();
+    const ir::Graph graph = model(given.config);
+    const cost::Profile profile = devices(given.devices);
+    const PlanRequest request = {.graph = graph,
+                                 .mesh = spec::Mesh(profile.axes),
+                                 .profile = profile,
+                                 .workload = given.workload,
+                                 .dtype = "bf16"};
+    const plan::Plan plan =
+        planned(is_search ? plan_for_ranks(request, given.ranks) : make_plan(request));
+    EXPECT_LT(seconds_since(start), 2.0) << (is_search ? "search" : "whole mesh");
+    EXPECT_EQ(plan.ranks(), given.ranks);
+    EXPECT_EQ(plan.gap, 0);
+    for (const plan::RankMemory& rank : plan.memory) EXPECT_LT(rank.total(), 80'000'000'000);
+    RecordProperty(is_search ? "search" : "whole", explain(plan, graph));
+    std::cout << seconds_since(start) << " s\n" << explain(plan, graph);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Described,
+                         RealModels,
+                         testing::Values(RealCase{"llama-3-8b", "h100-8x8", 64},
+                                         RealCase{"llama-3-70b", "h100-4x8", 32},
+                                         RealCase{"llama-3.1-405b", "h100-16x8", 128}),
+                         [](const auto& given) { return testing::PrintToString(given.index); });
+
+// Megatron-LM's count: one all-reduce behind attention, one behind the MLP.
+void expect_two_all_reduces_per_block(const std::string& config, int64_t ranks) {
+  const ir::Graph graph = model(config);
+  const PlanRequest request = {.graph = graph,
+                               .mesh = spec::Mesh({{"tp", ranks}}),
+                               .profile = devices("h100-4x8"),
+                               .workload = {},
+                               .dtype = "bf16"};
+  const plan::Plan plan = planned(make_plan(request));
+  const CollectiveTable table = collectives_per_layer(plan, graph);
+  int32_t layers = 0;
+  for (const auto& [key, count] : table) {
+    if (key.first < 0) continue;
+    EXPECT_EQ(key.second, "all_reduce") << config << " layer " << key.first;
+    EXPECT_EQ(count.calls, 2) << config << " layer " << key.first;
+    ++layers;
+  }
+  EXPECT_EQ(layers, graph.nodes().empty() ? 0 : layers);
+  EXPECT_GT(layers, 10);
+}
+
+TEST(Planner, BlocksOfBothFamiliesCostTwoAllReduces) {
+  for (const int64_t ranks : {2, 3, 4, 8}) {
+    expect_two_all_reduces_per_block("gpt2", ranks);
+    expect_two_all_reduces_per_block("gpt2-xl", ranks);
+    expect_two_all_reduces_per_block("llama-3.2-1b", ranks);
+    expect_two_all_reduces_per_block("llama-3-8b", ranks);
+  }
+}
+
+// With the embeddings whole: the table of weights per rank that Megatron-like systems publish for
+// GPT-2 124M in f32, in MiB.
+TEST(Planner, WeightsPerRankOfGpt2EqualTheKnownTable) {
+  const ir::Graph graph = model("gpt2", DType::kF32);
+  std::vector<std::string> embeddings;
+  for (const ir::Value& value : graph.values()) {
+    if (value.kind == ir::ValueKind::kWeight && value.name.find("layers.") == std::string::npos &&
+        value.type.dims.size() == 2) {
+      embeddings.push_back(value.name);
+    }
+  }
+  const std::map<int64_t, double> expected = {{1, 474.7}, {2, 312.6}, {4, 231.5}};
+  for (const auto& [ranks, mebibytes] : expected) {
+    const PlanRequest request = {.graph = graph,
+                                 .mesh = spec::Mesh({{"tp", ranks}}),
+                                 .profile = devices("h100-4x8"),
+                                 .workload = {},
+                                 .keep_whole = embeddings};
+    const plan::Plan plan = planned(make_plan(request));
+    for (const plan::RankMemory& rank : plan.memory) {
+      EXPECT_NEAR(static_cast<double>(rank.weights) / (1 << 20), mebibytes, 0.06) << ranks;
+    }
+  }
+}
+
+TEST(Planner, SamePlanByteForByteOnRepeat) {
+  const ir::Graph graph = model("llama-3.2-1b");
+  for (const char* mesh : {"tp=4", "pp=2,tp=2", "a=2,b=2", "pp=3"}) {
+    PlanRequest request = {.graph = graph,
+                           .mesh = spec::Mesh::parse(mesh),
+                           .profile = devices("h100-4x8"),
+                           .workload = {},
+                           .dtype = "bf16"};
+    const std::string first = plan::to_json(planned(make_plan(request)), graph).dump();
+    EXPECT_EQ(first, plan::to_json(planned(make_plan(request)), graph).dump()) << mesh;
+    const plan::Plan again =
+        plan::plan_from_json(parse_json(first, "plan.json"), graph, "plan.json");
+    EXPECT_EQ(plan::to_json(again, graph).dump(), first) << mesh;
+    plan::validate(again, graph);
+  }
+}
+
+TEST(Planner, MeshTooSmallIsRefusedWithShortfallAndTheSmallestThatFits) {
+  const ir::Graph graph = model("llama-3-70b");
+  const PlanRequest request = {.graph = graph,
+                               .mesh = spec::Mesh({{"tp", 1}}),
+                               .profile = devices("h100-4x8"),
+                               .workload = {},
+                               .dtype = "bf16"};
+  const auto start = std::chrono::steady_clock::now();
+  const PlanResult result = make_plan(request);
+  EXPECT_LT(seconds_since(start), 2.0);
+  ASSERT_TRUE(std::holds_alternative<Infeasible>(result));
+  const auto& infeasible = std::get<Infeasible>(result);
+  // 70.6e9 bf16 parameters are 141 GB; one device has 80.
+  EXPECT_GT(infeasible.shortfall_bytes, 61'000'000'000);
+  EXPECT_EQ(infeasible.fitting_ranks, 2);
+  EXPECT_THAT(infeasible.reason, testing::HasSubstr("2 devices"));
+}
+
+TEST(Planner, SearchRefusesTooFewRanks) {
+  const ir::Graph graph = model("llama-3.1-405b");
+  const PlanRequest request = {
+      .graph = graph, .mesh = {}, .profile = devices("h100-16x8"), .workload = {}, .dtype = "bf16"};
+  const PlanResult result = plan_for_ranks(request, 8);
+  ASSERT_TRUE(std::holds_alternative<Infeasible>(result));
+  EXPECT_EQ(std::get<Infeasible>(result).fitting_ranks, 16);
+}
+
+// Weights that the solver would rather not split must be, because the device is small.
+TEST(Planner, MemoryBoundMakesAnUnwillingPlannerShard) {
+  const ir::Graph graph = model("gpt2", DType::kF32);
+  cost::Profile profile = devices("h100-4x8");
+  profile.device.launch_s = 1;  // collectives cost more than they can ever save
+  PlanRequest request = {.graph = graph,
+                         .mesh = spec::Mesh({{"tp", 4}}),
+                         .profile = profile,
+                         .workload = {},
+                         .shard_weights = false};
+  const plan::Plan free = planned(make_plan(request));
+  EXPECT_TRUE(collectives_per_layer(free, graph).empty());
+  request.profile.device.reserve_bytes = 0;
+  request.profile.device.memory_bytes = 350'000'000;
+  const plan::Plan bound = planned(make_plan(request));
+  EXPECT_FALSE(collectives_per_layer(bound, graph).empty());
+  EXPECT_EQ(bound.gap, 0);
+  for (const plan::RankMemory& rank : bound.memory) EXPECT_LE(rank.total(), 350'000'000);
+}
+
+TEST(Planner, UnknownWeightToKeepWholeIsRefused) {
+  const ir::Graph graph = model("gpt2");
+  const PlanRequest request = {.graph = graph,
+                               .mesh = spec::Mesh({{"tp", 2}}),
+                               .profile = devices("h100-4x8"),
+                               .workload = {},
+                               .keep_whole = {"no.such.weight"}};
+  EXPECT_THROW((void)make_plan(request), Error);
+}
+
+}  // namespace
+}  // namespace partita::planner

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/stage_plan.h"
+
+#include <algorithm>
+
+#include "cost/memory.h"
+#include "planner/solvers/eliminate.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+// Local bytes of stored values, per cell; alike weights of all layers are computed once.
+class StoredBytes {
+ public:
+  explicit StoredBytes(PlanSpace& space) : space_(space) {}
+
+  const std::vector<int64_t>& per_cell(ir::ValueId value, SpecId spec) {
+    const int type = space_.facts().type_of(value);
+    const auto [found, is_new] = known_.try_emplace({spec, type});
+    if (is_new) {
+      for (int64_t cell = 0; cell < space_.mesh().size(); ++cell) {
+        found->second.push_back(cost::local_bytes(space_.facts().type(type), space_.spec(spec),
+                                                  space_.mesh(), cell, space_.phases().largest));
+      }
+    }
+    return found->second;
+  }
+
+ private:
+  PlanSpace& space_;
+  std::map<std::pair<SpecId, int>, std::vector<int64_t>> known_;
+};
+
+std::vector<plan::RankMemory> memory_of(const StageDecisions& decisions,
+                                        PlanSpace& space,
+                                        bool is_bounded) {
+  const cost::Device& device = space.profile().device;
+  plan::RankMemory common;
+  common.activations = decisions.activation_bytes;
+  common.communication = decisions.communication_bytes;
+  common.reserve = device.reserve_bytes;
+  common.limit = is_bounded ? device.memory_bytes : 0;
+  std::vector<plan::RankMemory> memory(static_cast<size_t>(space.mesh().size()), common);
+  StoredBytes stored(space);
+  for (const auto& [id, spec] : decisions.values) {
+    const ir::ValueKind kind = space.graph().value(id).kind;
+    if (kind != ir::ValueKind::kWeight && kind != ir::ValueKind::kState) continue;
+    const std::vector<int64_t>& bytes = stored.per_cell(id, spec);
+    for (size_t cell = 0; cell < memory.size(); ++cell) {
+      auto& sum = kind == ir::ValueKind::kWeight ? memory[cell].weights : memory[cell].kv_cache;
+      sum += bytes[cell];
+    }
+  }
+  return memory;
+}
+
+StagePlan from_solution(const StageProblem& stage, PlanSpace& space, const Solution& solution) {
+  CHECK(solution.cost < kForbidden, "no choice of strategies is legal");
+  StagePlan plan;
+  plan.decisions = decisions_of(stage, space, solution.choice);
+  plan.cost = solution.cost;
+  plan.lower_bound = solution.lower_bound;
+  plan.solver = solution.solver;
+  return plan;
+}
+
+}  // namespace
+
+int64_t StagePlan::largest_total() const {
+  int64_t largest = 0;
+  for (const plan::RankMemory& rank : memory) largest = std::max(largest, rank.total());
+  return largest;
+}
+
+StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
+  StageProblem stage(space, request.nodes, request.pinned);
+  const EliminationSolver solver(request.time_limit_s);
+  const cost::Device& device = space.profile().device;
+  int64_t bound = device.memory_bytes - device.reserve_bytes;
+  while (true) {
+    if (request.is_bounded) stage.problem().memory_bound = std::max<int64_t>(0, bound);
+    const Solution solution = solver.solve(stage.problem());
+    StagePlan plan = from_solution(stage, space, solution);
+    plan.memory = memory_of(plan.decisions, space, request.is_bounded);
+    const int64_t excess = plan.largest_total() - device.memory_bytes;
+    plan.fits = !request.is_bounded || (solution.feasible && excess <= 0);
+    if (plan.fits || !solution.feasible) return plan;
+    // The next choice has fewer bytes than this one, so the loop ends.
+    bound = std::min(bound - 1, solution.bytes - excess);
+  }
+}
+
+}  // namespace partita::planner

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// One stage, decided under the memory bound of its devices.
+#pragma once
+
+#include <vector>
+
+#include "planner/solvers/solver.h"
+#include "planner/stage_decisions.h"
+
+namespace partita::planner {
+
+struct StagePlan {
+  bool fits = false;  // false: the decisions are those of least weight and cache bytes
+  StageDecisions decisions;
+  std::vector<plan::RankMemory> memory;  // per cell of the mesh
+  Cost cost = 0;
+  Cost lower_bound = 0;
+  std::string solver;
+
+  // Bytes of the fullest rank.
+  [[nodiscard]] int64_t largest_total() const;
+};
+
+struct StageRequest {
+  Range nodes;
+  const PinnedSpecs& pinned;
+  double time_limit_s = 10;
+  bool is_bounded = true;  // false: any memory will do
+};
+
+// Weights and caches are bounded by the solver; activations and buffers follow from its choice, so
+// the bound is lowered by what they need until the whole fits or the least bytes do not.
+[[nodiscard]] StagePlan plan_stage(PlanSpace& space, const StageRequest& request);
+
+}  // namespace partita::planner

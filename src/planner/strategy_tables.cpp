@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/strategy_tables.h"
+
+#include <algorithm>
+
+#include "cost/op_cost.h"
+#include "ops/op.h"
+
+namespace partita::planner {
+namespace {
+
+// The number of mesh axes along which a tensor that shall be sharded is split.
+int sharded_axes(const spec::Strategy& strategy, const NodeKind& kind) {
+  std::vector<bool> splits(strategy.axis_factor.size(), false);
+  for (size_t i = 0; i < kind.shard_input.size(); ++i) {
+    if (!kind.shard_input[i]) continue;
+    for (const spec::DimSpec& dim : strategy.inputs[i].dims) {
+      for (const int axis : dim.axes) splits[static_cast<size_t>(axis)] = true;
+    }
+  }
+  return static_cast<int>(std::count(splits.begin(), splits.end(), true));
+}
+
+// Keeps the strategies with the most (or, for weights that stay whole, the fewest) sharded axes.
+void keep_by_sharding(const NodeKind& kind, std::vector<spec::Strategy>& strategies) {
+  std::vector<int> counts;
+  for (const spec::Strategy& strategy : strategies) counts.push_back(sharded_axes(strategy, kind));
+  const int wanted = kind.keep_whole ? 0 : *std::max_element(counts.begin(), counts.end());
+  std::vector<spec::Strategy> kept;
+  for (size_t i = 0; i < strategies.size(); ++i) {
+    if (counts[i] == wanted) kept.push_back(std::move(strategies[i]));
+  }
+  strategies = std::move(kept);
+}
+
+StrategyTable priced_table(const NodeKind& kind,
+                           const ReshardPrices::Context& context,
+                           const std::vector<spec::Strategy>& strategies,
+                           SpecPool& pool) {
+  const ir::Graph& graph = context.facts.graph();
+  const ir::Node& node = graph.node(kind.example);
+  std::vector<ir::TensorType> inputs;
+  std::vector<ir::TensorType> outputs;
+  for (const ir::ValueId input : node.inputs) inputs.push_back(graph.value(input).type);
+  for (const ir::ValueId output : node.outputs) outputs.push_back(graph.value(output).type);
+  const cost::PricedCall priced = {{node.op, node.attributes, inputs}, outputs, kind.notation};
+  const cost::Work decode = cost::whole_work(priced.call, context.phases.decode);
+  const cost::Work prefill = cost::whole_work(priced.call, context.phases.prefill);
+  StrategyTable table;
+  for (const spec::Strategy& strategy : strategies) {
+    StrategyOption& option = table.emplace_back();
+    option.axis_factor = strategy.axis_factor;
+    for (const auto& spec : strategy.inputs) option.inputs.push_back(pool.id_of(spec));
+    for (const auto& spec : strategy.outputs) option.outputs.push_back(pool.id_of(spec));
+    const auto seconds = [&](const cost::Work& whole, const ir::SymbolSizes& symbols) {
+      return cost::seconds_of(cost::local_work(priced, whole, strategy, symbols), context.profile);
+    };
+    option.seconds = {seconds(decode, context.phases.decode),
+                      seconds(prefill, context.phases.prefill)};
+    option.cost = context.phases.cost(option.seconds);
+  }
+  return table;
+}
+
+}  // namespace
+
+StrategyTable strategies_of(const NodeKind& kind,
+                            const ReshardPrices::Context& context,
+                            const StrategyRules& rules,
+                            SpecPool& pool) {
+  const auto pieces = [&](int factor, std::span<const int> axes) {
+    std::vector<int64_t> sizes;
+    for (const int axis : axes)
+      sizes.push_back(context.mesh.axes()[static_cast<size_t>(axis)].size);
+    return pieces_of(kind.factor_cuts[static_cast<size_t>(factor)], sizes);
+  };
+  std::vector<spec::Strategy> strategies =
+      spec::derive_strategies(kind.notation, context.mesh, pieces);
+  if (rules.shard_weights || kind.keep_whole) keep_by_sharding(kind, strategies);
+  return priced_table(kind, context, strategies, pool);
+}
+
+}  // namespace partita::planner

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The load loop.
+#include "runtime/loader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/node_error.h"
+
+namespace partita::runtime {
+namespace {
+
+using ir::ValueId;
+
+// Reads of each weight that are still to be bound; views and graph outputs read the plain data for
+// ever.
+constexpr int64_t kForEver = -1;
+
+class Loader {
+ public:
+  Loader(const LoadRequest& request, device::Device& device)
+      : request_(request),
+        graph_(request.graph),
+        device_(device),
+        open_reads_(graph_.values().size(), 0) {
+    program_.weights.resize(graph_.values().size());
+    views_.resize(graph_.values().size());
+    total_bytes_ = weight_bytes_of(graph_);
+    for (const ir::Node& node : graph_.nodes()) {
+      for (const ValueId input : node.inputs) count_read(input, request.buffers.is_view(node));
+    }
+    for (const ValueId output : graph_.outputs()) count_read(output, true);
+  }
+
+  LoadedProgram load() {
+    for (const ir::Node& node : graph_.nodes()) {
+      with_node_context(node, [&] {
+        for (const ValueId input : node.inputs) load_weight_once(input);
+        program_.kernels.push_back(request_.buffers.is_view(node) ? nullptr : bind(node));
+      });
+    }
+    for (const ValueId output : graph_.outputs()) load_weight_once(output);
+    return std::move(program_);
+  }
+
+ private:
+  void count_read(ValueId value, bool for_ever) {
+    int64_t& reads = open_reads_[static_cast<size_t>(value)];
+    if (for_ever) reads = kForEver;
+    if (reads != kForEver) ++reads;
+  }
+
+  void load_weight_once(ValueId id) {
+    const ir::Value& value = graph_.value(id);
+    const auto index = static_cast<size_t>(id);
+    if (value.kind != ir::ValueKind::kWeight || views_[index].loaded) return;
+    program_.weights[index] = device_.allocate(value.type.bytes());
+    request_.read_weight(value, program_.weights[index].data());
+    views_[index] = {{program_.weights[index].data(), value.type.dtype, value.type.shape()}, true};
+    done_bytes_ += value.type.bytes();
+    if (request_.on_progress) request_.on_progress(done_bytes_, total_bytes_);
+  }
+
+  std::unique_ptr<ops::BoundKernel> bind(const ir::Node& node) {
+    std::vector<ir::TensorType> inputs;
+    std::vector<ir::TensorType> outputs;
+    std::vector<const ops::TensorView*> weights;
+    for (const ValueId id : node.inputs) {
+      const bool is_weight = graph_.value(id).kind == ir::ValueKind::kWeight;
+      inputs.push_back(graph_.value(id).type);
+      weights.push_back(is_weight ? &views_[static_cast<size_t>(id)].view : nullptr);
+    }
+    for (const ValueId id : node.outputs) outputs.push_back(graph_.value(id).type);
+    const auto released = std::make_unique<bool[]>(node.inputs.size());
+    auto kernel = ops::bind_cpu_kernel({node, inputs, outputs, weights,
+                                        std::span(released.get(), node.inputs.size()),
+                                        request_.max_sizes, request_.groups, request_.scratch});
+    for (size_t i = 0; i < node.inputs.size(); ++i) note_bound(node.inputs[i], released[i]);
+    return kernel;
+  }
+
+  void note_bound(ValueId id, bool released) {
+    const auto index = static_cast<size_t>(id);
+    if (graph_.value(id).kind != ir::ValueKind::kWeight || open_reads_[index] == kForEver) return;
+    if (!released) {
+      open_reads_[index] = kForEver;
+      return;
+    }
+    if (--open_reads_[index] == 0) program_.weights[index] = {};
+  }
+
+  struct WeightView {
+    ops::TensorView view;
+    bool loaded = false;
+  };
+
+  const LoadRequest& request_;
+  const ir::Graph& graph_;
+  device::Device& device_;
+  LoadedProgram program_;
+  std::vector<int64_t> open_reads_;  // by value
+  std::vector<WeightView> views_;    // by value
+  int64_t done_bytes_ = 0;
+  int64_t total_bytes_ = 0;
+};
+
+}  // namespace
+
+int64_t weight_bytes_of(const ir::Graph& graph) {
+  const auto consumers = graph.consumers();
+  int64_t bytes = 0;
+  for (size_t i = 0; i < graph.values().size(); ++i) {
+    const ir::Value& value = graph.values()[i];
+    if (value.kind == ir::ValueKind::kWeight && !consumers[i].empty()) bytes += value.type.bytes();
+  }
+  return bytes;
+}
+
+LoadedProgram load_program(const LoadRequest& request, device::Device& device) {
+  return Loader(request, device).load();
+}
+
+}  // namespace partita::runtime

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the weights of a rank program and binds its kernels, so that no more than the shards are
+// ever in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "device/device.h"
+#include "ir/graph.h"
+#include "ops/kernel.h"
+#include "runtime/buffers.h"
+
+namespace partita::runtime {
+
+// Fills `to` (value.type.bytes() bytes) with a weight.
+using WeightReader = std::function<void(const ir::Value& weight, std::byte* to)>;
+// Called after each weight with the bytes read so far and in all.
+using LoadProgress = std::function<void(int64_t done_bytes, int64_t total_bytes)>;
+
+// Bytes of all weights that some node reads.
+[[nodiscard]] int64_t weight_bytes_of(const ir::Graph& graph);
+
+struct LoadRequest {
+  const ir::Graph& graph;
+  const BufferPlan& buffers;
+  const ir::SymbolSizes& max_sizes;
+  ops::Groups* groups = nullptr;    // null when the program has no collectives
+  ops::Scratch* scratch = nullptr;  // must outlive the kernels
+  const WeightReader& read_weight;
+  const LoadProgress& on_progress;  // may be empty
+};
+
+struct LoadedProgram {
+  std::vector<std::unique_ptr<ops::BoundKernel>> kernels;  // by node; null for views
+  std::vector<device::Buffer> weights;  // by value; empty when the kernels keep packed copies
+};
+
+// Loads the weights in node order and binds each kernel as soon as its weights are there. A weight
+// that all its kernels have released is freed at once. Throws what reading and binding throw,
+// naming node and op.
+[[nodiscard]] LoadedProgram load_program(const LoadRequest& request, device::Device& device);
+
+}  // namespace partita::runtime

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as a user runs it: output, JSON, exit codes and messages.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "e2e/golden.h"
+#include "support/json.h"
+
+namespace partita::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct ProgramResult {
+  int exit_code = -1;
+  std::string output;  // standard output and error
+};
+
+ProgramResult run_program(const std::string& arguments, const std::string& input = "") {
+  const std::string program = PARTITA_BINARY_DIR "/bin/partita ";
+  const std::string feed = input.empty() ? "" : "printf '%s' '" + input + "' | ";
+  ProgramResult result;
+  FILE* pipe = popen((feed + program + arguments + " 2>&1").c_str(), "r");
+  std::array<char, 4096> buffer{};
+  size_t bytes = 0;
+  while ((bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0) result.output.append(buffer.data(), bytes);
+  const int status = pclose(pipe);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return result;
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "partita-test-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+const std::string kModel = bundled_model().string();
+
+Json golden_text() {
+  return read_json(fs::path(PARTITA_SOURCE_DIR) / "tests" / "golden" / "tiny_tales" / "golden.json").at("greedy");
+}
+
+TEST(Cli, RunPrintsTheTextThatTransformersGenerates) {
+  for (const Json& row : golden_text()) {
+    const ProgramResult result = run_program("run " + kModel + " --ranks 2 --dtype f32 -q -n 60 --prompt '" +
+                                             row.at("prompt").get<std::string>() + "'");
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_EQ(result.output, row.at("prompt").get<std::string>() + row.at("text").get<std::string>() + "\n");
+  }
+}
+
+TEST(Cli, RunReadsThePromptFromStandardInputAndReportsAsJson) {
+  const ProgramResult result = run_program("run " + kModel + " --mesh tp=2 --prompt - --json -n 5", "The old owl said");
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  const Json json = parse_json(result.output, "output");
+  EXPECT_EQ(json.at("completions").at(0).at("tokens").size(), 5U);
+  EXPECT_EQ(json.at("report").at("ranks").size(), 2U);
+  EXPECT_GT(json.at("report").at("decode_seconds").get<double>(), 0);
+}
+
+TEST(Cli, RunSummaryShowsPlanTimesCollectivesAndMemory) {
+  const ProgramResult result = run_program("run " + kModel + " --ranks 2 -n 5 --prompt Once");
+  EXPECT_EQ(result.exit_code, 0);
+  for (const char* part : {"--- plan", "predicted", "measured", "all_reduce", "weights", "kv cache"}) {
+    EXPECT_THAT(result.output, HasSubstr(part));
+  }
+}
+
+TEST(Cli, SeveralPromptsGiveWhatEachGivesAlone) {
+  const ProgramResult both = run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had' --prompt 'The old owl'");
+  const ProgramResult first = run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had'");
+  const ProgramResult second = run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'The old owl'");
+  EXPECT_EQ(both.output, "[0] " + first.output + "[1] " + second.output);
+}
+
+TEST(Cli, PlanIsByteIdenticalAndCanBeFollowed) {
+  const TemporaryFolder folder;
+  const std::string plan = (folder.path() / "plan.json").string();
+  const ProgramResult first = run_program("plan " + kModel + " --mesh tp=2,pp=2 --json -o " + plan);
+  const ProgramResult second = run_program("plan " + kModel + " --mesh tp=2,pp=2 --json");
+  ASSERT_EQ(first.exit_code, 0) << first.output;
+  EXPECT_EQ(first.output, second.output);
+  EXPECT_EQ(first.output, read_text(plan));
+  const ProgramResult run = run_program("run " + kModel + " --plan " + plan + " --json -n 4 --prompt Once");
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_EQ(parse_json(run.output, "output").at("report").at("ranks").size(), 4U);
+}
+
+TEST(Cli, PlanNeedsOnlyTheConfig) {
+  const TemporaryFolder folder;
+  fs::copy(bundled_model() / "config.json", folder.path());
+  EXPECT_EQ(run_program("plan " + folder.path().string() + " --mesh tp=2").exit_code, 0);
+  const ProgramResult run = run_program("run " + folder.path().string() + " --mesh tp=2 --prompt x");
+  EXPECT_EQ(run.exit_code, exit_code(ErrorCode::kNotFound)) << run.output;
+}
+
+TEST(Cli, PartitionRunsAgainAtTheSameAndAtAnotherRankCount) {
+  const TemporaryFolder folder;
+  const std::string parts = (folder.path() / "parts").string();
+  const ProgramResult cut = run_program("partition " + kModel + " --mesh tp=3 --out-dir " + parts);
+  ASSERT_EQ(cut.exit_code, 0) << cut.output;
+  const std::string prompt = " -q -n 20 --prompt 'Once upon a time'";
+  const ProgramResult whole = run_program("run " + kModel + " --ranks 1" + prompt);
+  EXPECT_EQ(run_program("run " + parts + " --mesh tp=3" + prompt).output, whole.output);
+  EXPECT_EQ(run_program("run " + parts + " --mesh tp=2" + prompt).output, whole.output);
+  EXPECT_EQ(run_program("partition " + kModel + " --mesh tp=3 --out-dir " + parts).exit_code,
+            exit_code(ErrorCode::kInvalidArgument));
+}
+
+TEST(Cli, CheckAcceptsTheBundledModelAndFindsATruncatedFile) {
+  EXPECT_EQ(run_program("check " + kModel).exit_code, 0);
+  const TemporaryFolder folder;
+  fs::copy(bundled_model(), folder.path(), fs::copy_options::recursive);
+  const fs::path weights = folder.path() / "model.safetensors";
+  fs::resize_file(weights, fs::file_size(weights) - 10);
+  const ProgramResult result = run_program("check " + folder.path().string());
+  EXPECT_EQ(result.exit_code, exit_code(ErrorCode::kInvalidFile));
+  EXPECT_THAT(result.output, HasSubstr("model.safetensors"));
+}
+
+TEST(Cli, BadInputGivesOneLineAndTheExitCodeOfItsClass) {
+  struct Row {
+    std::string arguments;
+    ErrorCode code;
+    std::string message;
+  };
+  const std::vector<Row> rows = {
+      {"run /nonexistent --prompt x", ErrorCode::kNotFound, "config.json"},
+      {"run " + kModel + " --mesh tp=0 --prompt x", ErrorCode::kInvalidArgument, "tp"},
+      {"run " + kModel + " --mesh tp=2 --ranks 2 --prompt x", ErrorCode::kInvalidArgument, "exclude"},
+      {"run " + kModel + " --mesh tp=500 --prompt x", ErrorCode::kInvalidArgument, "500 ranks"},
+      {"run " + kModel + " --dtype f8 --prompt x", ErrorCode::kInvalidArgument, "f8"},
+      {"run " + kModel + " --launcher qsub --prompt x", ErrorCode::kInvalidArgument, "qsub"},
+      {"run " + kModel + " --temperature -1 --prompt x", ErrorCode::kInvalidArgument, "temperature"},
+      {"plan " + kModel + " --mesh tp=2 --memory-limit-gb 0.0001", ErrorCode::kInfeasible, "fit"},
+      {"plan " + kModel + " --plan /nonexistent.json", ErrorCode::kNotFound, "nonexistent.json"},
+      {"worker", ErrorCode::kInvalidArgument, "PARTITA_CONTROL"},
+      {"frobnicate", ErrorCode::kInvalidArgument, "frobnicate"},
+  };
+  for (const Row& row : rows) {
+    const ProgramResult result = run_program(row.arguments);
+    EXPECT_EQ(result.exit_code, exit_code(row.code)) << row.arguments << "\n" << result.output;
+    EXPECT_THAT(result.output, HasSubstr(row.message)) << row.arguments;
+    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+  }
+}
+
+TEST(Cli, APromptThatCannotFitIsRefused) {
+  std::string words;
+  for (int i = 0; i < 600; ++i) words += "owl ";
+  const ProgramResult result = run_program("run " + kModel + " --ranks 1 --prompt '" + words + "'");
+  EXPECT_EQ(result.exit_code, exit_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(result.output, HasSubstr("the prompt has"));
+}
+
+}  // namespace
+}  // namespace partita::tests

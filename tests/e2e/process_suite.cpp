@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "e2e/process_suite.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "e2e/golden.h"
+
+namespace partita::tests {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using testing::HasSubstr;
+
+EngineOptions options_for(const std::string& launcher) {
+  return {.launcher = launcher, .worker_program = PARTITA_BINARY_DIR "/bin/partita", .threads_per_rank = 1};
+}
+
+std::set<std::string> shared_memory_files() {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) names.insert(entry.path().filename());
+  return names;
+}
+
+bool is_running(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) == 0; }
+
+std::vector<int64_t> pids_of(Engine& engine) {
+  std::vector<int64_t> pids;
+  for (const RankCost& rank : engine.report().ranks) pids.push_back(rank.pid);
+  return pids;
+}
+
+// Generates until an error comes; sends `signal` to the rank after a few tokens.
+struct Outcome {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;
+  double seconds_after_signal = 0;
+};
+Outcome generate_and_signal(Engine& engine, int64_t pid, int signal) {
+  std::atomic<int> tokens = 0;
+  Clock::time_point signalled;
+  Outcome outcome;
+  const auto on_text = [&](std::string_view) {
+    if (++tokens == 3) {
+      signalled = Clock::now();
+      kill(static_cast<pid_t>(pid), signal);
+    }
+  };
+  try {
+    (void)engine.generate("Once upon a time", {.max_tokens = 400, .stop = {}, .ignore_end_of_text = true}, on_text);
+    ADD_FAILURE() << "generation went on without the rank";
+  } catch (const Error& e) {
+    outcome = {e.code(), e.what(), std::chrono::duration<double>(Clock::now() - signalled).count()};
+  }
+  return outcome;
+}
+
+void expect_all_gone(const std::vector<int64_t>& pids) {
+  const auto deadline = Clock::now() + std::chrono::seconds(1);
+  for (const int64_t pid : pids) {
+    while (is_running(pid) && Clock::now() < deadline) std::this_thread::yield();
+    EXPECT_FALSE(is_running(pid)) << "process " << pid << " is still there a second after the error";
+  }
+}
+
+Engine start_bundled(const std::string& launcher, const std::string& mesh, int step_timeout_ms = 10000) {
+  const Model model = Model::load(bundled_model(), {.dtype = "f32"});
+  EngineOptions options = options_for(launcher);
+  options.step_timeout_ms = step_timeout_ms;
+  return Engine(model, Plan::make(model, {.mesh = mesh, .devices = {}}), options);
+}
+
+}  // namespace
+
+void expect_processes_equal_transformers(const std::string& launcher, const std::string& mesh) {
+  for (const char* name : {"llama_odd", "gpt2_25heads"}) {
+    SCOPED_TRACE(std::string(name) + " " + mesh);
+    const GoldenCase golden = golden_case(name);
+    const Model model = Model::load(golden.directory, {.dtype = "f32"});
+    Engine engine(model, Plan::make(model, golden_plan_options(mesh)), options_for(launcher));
+    EXPECT_LE(worst_share(all_logits(engine, golden), golden.logits, 1e-5), 1.0);
+    EXPECT_EQ(greedy_tokens(engine, golden), golden.greedy);
+  }
+}
+
+void expect_same_sampled_text(const std::string& launcher, const std::string& mesh) {
+  const GenerateOptions options{.max_tokens = 30, .temperature = 0.9, .top_p = 0.95, .seed = 11, .stop = {}};
+  Engine alone = start_bundled("threads", "tp=1");
+  Engine processes = start_bundled(launcher, mesh);
+  EXPECT_EQ(processes.generate("The old owl", options).text, alone.generate("The old owl", options).text);
+}
+
+void expect_killed_rank_is_reported(const std::string& launcher) {
+  const auto before = shared_memory_files();
+  {
+    Engine engine = start_bundled(launcher, "tp=3");
+    const std::vector<int64_t> pids = pids_of(engine);
+    const Outcome outcome = generate_and_signal(engine, pids[1], SIGKILL);
+    EXPECT_EQ(outcome.code, ErrorCode::kRankFailed);
+    EXPECT_THAT(outcome.message, HasSubstr("rank 1"));
+    // The aim is 100 ms on a quiet machine; the bound only tells "at once" from "by a timeout".
+    EXPECT_LT(outcome.seconds_after_signal, 2.0);
+    testing::Test::RecordProperty("milliseconds_to_report", static_cast<int>(outcome.seconds_after_signal * 1000));
+    expect_all_gone(pids);
+    EXPECT_THROW((void)engine.generate("again"), Error);
+  }
+  EXPECT_EQ(shared_memory_files(), before);
+}
+
+void expect_stopped_rank_is_named(const std::string& launcher) {
+  Engine engine = start_bundled(launcher, "tp=3", 1500);
+  const std::vector<int64_t> pids = pids_of(engine);
+  const Outcome outcome = generate_and_signal(engine, pids[2], SIGSTOP);
+  EXPECT_EQ(outcome.code, ErrorCode::kDeadlineExceeded);
+  EXPECT_THAT(outcome.message, HasSubstr("rank 2 (pid " + std::to_string(pids[2]) + ") did not answer"));
+  expect_all_gone(pids);
+}
+
+void expect_nothing_is_left_behind(const std::string& launcher) {
+  const auto before = shared_memory_files();
+  std::vector<int64_t> pids;
+  {
+    Engine engine = start_bundled(launcher, "tp=2");
+    pids = pids_of(engine);
+    EXPECT_FALSE(engine.generate("Tom and Lily", {.max_tokens = 5, .stop = {}}).text.empty());
+  }
+  expect_all_gone(pids);
+  EXPECT_EQ(shared_memory_files(), before);
+}
+
+}  // namespace partita::tests

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold for ranks that are processes, whichever launcher starts them.
+#pragma once
+
+#include <string>
+
+namespace partita::tests {
+
+// Each runs gtest expectations for one launcher ("fork" or "mpirun").
+void expect_processes_equal_transformers(const std::string& launcher, const std::string& mesh);
+void expect_same_sampled_text(const std::string& launcher, const std::string& mesh);
+void expect_killed_rank_is_reported(const std::string& launcher);
+void expect_stopped_rank_is_named(const std::string& launcher);
+void expect_nothing_is_left_behind(const std::string& launcher);
+
+}  // namespace partita::tests
