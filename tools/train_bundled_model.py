@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains models/tiny-tales, the small Llama-like model that the project carries with it.
 
-Usage: python tools/train_bundled_model.py [--steps N] [--threads N] [--goldens-only]
+Usage: python tools/train_bundled_model.py [--from-phase N] [--threads N] [--goldens-only]
 Text comes from story_grammar.py. Training is seeded; with one thread it repeats on one machine.
 The shape is awkward on purpose: 6 heads over 2 KV heads, an FFN width that 4 does not divide, an
 odd number of layers and a prime vocabulary. Writes tests/golden/tiny_tales as well.
@@ -33,10 +33,14 @@ GOLDEN = ROOT / "tests" / "golden" / "tiny_tales"
 VOCAB = 509
 CONTEXT = 512
 BATCH = 4
-LEARNING_RATE = 4e-3
 WARM_UP = 100
 BOS, EOS = "<|begin_of_text|>", "<|end_of_text|>"
 PROMPTS = ["Once upon a time", "There once was a clever fox", "Long ago, a brave girl named Mia"]
+
+# steps, peak learning rate, weight of name tokens in the loss, seed of the stories. The second phase
+# is for the names: who does what is a small share of the tokens, and without it the hero's name
+# changes in mid-story.
+PHASES = [(3400, 4e-3, 1.0, 23), (1500, 2.5e-3, 6.0, 29)]
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -105,25 +109,53 @@ def learning_rate_share(step, steps):
     return 0.02 + 0.49 * (1 + torch.cos(torch.tensor(3.14159265 * progress)).item())
 
 
-def train(tokenizer, steps):
-    torch.manual_seed(11)
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**CONFIG))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95),
+def name_ids(tokenizer):
+    names = story_grammar.PEOPLE["she"] + story_grammar.PEOPLE["he"]
+    return torch.tensor([tokenizer.token_to_id("\u0120" + name) for name in names])
+
+
+def weighted_loss(logits, targets, is_name, name_weight):
+    """Mean cross entropy, and the share of names that the model would have chosen itself."""
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+    weights = torch.where(is_name, name_weight, 1.0)
+    hits = (logits.argmax(-1) == targets)[is_name].float().mean().item()
+    return (losses * weights).sum() / weights.sum(), hits
+
+
+def train_phase(model, tokenizer, phase):
+    steps, peak_rate, name_weight, seed = phase
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak_rate, betas=(0.9, 0.95),
                                   weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_share(step, steps))
-    data, start = batches(tokenizer, seed=23), time.time()
+    data, names, start = batches(tokenizer, seed), name_ids(tokenizer), time.time()
     for step in range(steps):
         block = next(data)
-        loss = model(block, labels=block).loss
+        targets = block[:, 1:]
+        loss, hits = weighted_loss(model(block[:, :-1]).logits, targets,
+                                   torch.isin(targets, names), name_weight)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
         if step % 50 == 0 or step == steps - 1:
-            print(f"step {step} loss {loss.item():.4f} {time.time() - start:.0f} s", flush=True)
-    return model
+            print(f"step {step} loss {loss.item():.4f} names {hits:.3f} "
+                  f"{time.time() - start:.0f} s", flush=True)
+
+
+def train(tokenizer, first_phase):
+    """All phases from random weights, or from the saved model on where first_phase is above 1."""
+    if first_phase == 1:
+        torch.manual_seed(11)
+        model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**CONFIG))
+    else:
+        model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    model.train()
+    for phase in PHASES[first_phase - 1:]:
+        train_phase(model, tokenizer, phase)
+        save(model, tokenizer)
 
 
 def write_json(path, value):
@@ -184,7 +216,7 @@ def write_goldens(count=60):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3400)
+    parser.add_argument("--from-phase", type=int, default=1, help="2 goes on from the saved model")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--goldens-only", action="store_true")
     options = parser.parse_args()
@@ -193,7 +225,7 @@ def main():
     transformers.logging.disable_progress_bar()
     if not options.goldens_only:
         tokenizer = train_tokenizer()
-        save(train(tokenizer, options.steps), tokenizer)
+        train(tokenizer, options.from_phase)
     write_goldens()
 
 

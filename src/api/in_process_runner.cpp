@@ -129,10 +129,15 @@ class InProcessRunner::Team {
     wake_.notify_all();
   }
 
+  // False when there is no more work. A rank that wakes up late finds the round failed and still
+  // counts itself out of it.
   bool wait_for_round(uint64_t round) {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [&] { return stop_ || failed_ || round_ >= round; });
-    return !stop_ && !failed_;
+    const bool is_counted = round_ >= round;
+    if (!stop_ && !failed_) return true;
+    if (is_counted && --working_ == 0) done_.notify_all();
+    return false;
   }
 
   void finish_round() {

@@ -17,6 +17,15 @@ int report(std::string_view kind, const char* message, int code) {
   return code;
 }
 
+// CLI11 would only say that a sub-command is missing.
+void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  const auto is_asked_for = [&](const CLI::App* command) { return command->check_name(argv[1]); };
+  if (!app.get_subcommands(is_asked_for).empty()) return;
+  throw partita::Error(partita::ErrorCode::kInvalidArgument,
+                       std::string("there is no command \"") + argv[1] + "\"; see partita --help");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -36,6 +45,7 @@ int main(int argc, char** argv) {
   partita::cli::add_check_command(app, action);
   partita::cli::add_worker_command(app, action);
   try {
+    refuse_unknown_command(app, argc, argv);
     app.parse(argc, argv);
     return action();
   } catch (const CLI::ParseError& e) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reduction for processors with AVX2 and F16C. 8 KiB of 2 ranks: f32 0.10 us instead of 0.20, f16
-// 0.6 instead of 16.
+// Reduction for processors with AVX2 and F16C. Sum of 8 KiB of 2 ranks in cache, baseline -> this
+// file: f32 0.17 -> 0.11 us, bf16 2.1 -> 0.98, f16 17 -> 0.6.
 #include "comm/reduce_kernels-inl.h"
 
 namespace partita::comm {

@@ -15,7 +15,7 @@ namespace partita::importer {
 struct ImportOptions {
   // Of weights at run time: kF32 or kBF16; nothing = bf16 when config.json says bf16, else f32.
   std::optional<DType> weight_dtype = DType::kF32;
-  int64_t block_size = 16;           // positions per KV cache block
+  int64_t block_size = 16;  // positions per KV cache block
 };
 
 // What the frontend must know about a language model.

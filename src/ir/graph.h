@@ -33,7 +33,8 @@ struct Value {
   WeightSource source;      // kWeight only
 };
 
-// One operator call. `name` is unique, e.g. "layers.3.attn.q_proj"; `layer` groups nodes for display and stages (-1 = none).
+// One operator call. `name` is unique, e.g. "layers.3.attn.q_proj"; `layer` groups nodes for
+// display and stages (-1 = none).
 struct Node {
   std::string op;
   std::string name;
@@ -43,8 +44,8 @@ struct Node {
   int32_t layer = -1;
 };
 
-// Single-assignment; nodes are kept in execution order. Thread-compatible. Built once, then changed only by passes
-// (which build a new graph).
+// Single-assignment; nodes are kept in execution order. Thread-compatible. Built once, then changed
+// only by passes (which build a new graph).
 class Graph {
  public:
   explicit Graph(std::string name = "graph") : name_(std::move(name)) {}
@@ -52,7 +53,8 @@ class Graph {
   ValueId add_input(std::string name, TensorType type);
   ValueId add_weight(std::string name, TensorType type, WeightSource source);
   ValueId add_state(std::string name, TensorType type);
-  // Appends a node whose outputs have the given types; the first output is named like the node, later ones name.1, ....
+  // Appends a node whose outputs have the given types; the first output is named like the node,
+  // later ones name.1, ....
   NodeId add_node(Node node, std::span<const TensorType> output_types);
   void set_outputs(std::vector<ValueId> outputs) { outputs_ = std::move(outputs); }
 
@@ -76,12 +78,14 @@ class Graph {
   std::map<std::string, ValueId, std::less<>> value_by_name_;
 };
 
-// Text form, one line per value or node; print_graph(parse_graph(text)) == text. Grammar: docs/formats/graph.md.
+// Text form, one line per value or node; print_graph(parse_graph(text)) == text. Grammar:
+// docs/formats/graph.md.
 [[nodiscard]] std::string print_graph(const Graph& graph);
 // Throws kInvalidFile naming line and rule.
 [[nodiscard]] Graph parse_graph(std::string_view text);
 
-// Structure only (ids in range, order, names unique, each result produced once). Throws kInvalidArgument naming the node.
+// Structure only (ids in range, order, names unique, each result produced once). Throws
+// kInvalidArgument naming the node.
 void verify(const Graph& graph);
 
 // 64-bit FNV-1a of print_graph(), as 16 hex digits. The identity of a graph in plans.

@@ -12,15 +12,15 @@
 
 namespace partita::ir {
 
-// A tensor dim: a known size, or a symbol bound at each step. Symbols of language models: t tokens of a step,
-// s sequences, m blocks per sequence, r rows of logits, c blocks of the KV cache.
+// A tensor dim: a known size, or a symbol bound at each step. Symbols of language models: t tokens
+// of a step, s sequences, m blocks per sequence, r rows of logits, c blocks of the KV cache.
 struct Dim {
   int64_t size = 0;    // -1 when symbolic
   std::string symbol;  // empty when known
 
   Dim() = default;
-  Dim(int64_t known) : size(known) {}                                   // NOLINT(google-explicit-constructor)
-  Dim(const char* name) : size(-1), symbol(name) {}                     // NOLINT(google-explicit-constructor)
+  Dim(int64_t known) : size(known) {}                // NOLINT(google-explicit-constructor)
+  Dim(const char* name) : size(-1), symbol(name) {}  // NOLINT(google-explicit-constructor)
   [[nodiscard]] bool is_symbolic() const { return !symbol.empty(); }
   bool operator==(const Dim&) const = default;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a weight comes from: an expression over checkpoint tensors, evaluated lazily by each rank for its own piece.
+// Where a weight comes from: an expression over checkpoint tensors, evaluated lazily by each rank
+// for its own piece.
 #pragma once
 
 #include <cstdint>

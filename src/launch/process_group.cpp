@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr auto kPollInterval = milliseconds(20);    // how often children are looked at while ranks connect
 constexpr auto kHelloTimeout = std::chrono::seconds(5);
 constexpr auto kReportTimeout = std::chrono::seconds(10);
-constexpr auto kLauncherTimeout = milliseconds(700);
+constexpr auto kLauncherTimeout = std::chrono::seconds(3);
 constexpr auto kShutdownTimeout = std::chrono::seconds(1);
 // After the first rank reports a missed deadline, its peers report within this time; who stays silent is the culprit.
 constexpr auto kSilenceGrace = milliseconds(500);
@@ -45,12 +45,17 @@ ProcessGroup::ProcessGroup(ProcessGroupOptions options)
     set_up_ranks(deadline);
   } catch (...) {
     kill_all();
+    end_launcher();
     throw;
   }
 }
 
 ProcessGroup::~ProcessGroup() {
-  if (dead_) return;
+  if (!dead_) shut_down();
+  end_launcher();
+}
+
+void ProcessGroup::shut_down() {
   try {
     send_to_all(FrameType::kShutdown, {});
     const auto deadline = Clock::now() + kShutdownTimeout;
@@ -240,6 +245,13 @@ void ProcessGroup::check_children() {
   }
 }
 
+// A launcher removes its session files when its ranks are gone; killing it at once would leave them behind.
+void ProcessGroup::end_launcher() {
+  const auto deadline = Clock::now() + kLauncherTimeout;
+  for (Child& child : children_) (void)child.wait(deadline);
+  children_.clear();
+}
+
 void ProcessGroup::kill_all() {
   dead_ = true;
   for (const Rank& rank : ranks_) {
@@ -249,12 +261,8 @@ void ProcessGroup::kill_all() {
     if (rank.pid > 0 && rank.channel && !is_child) ::kill(static_cast<pid_t>(rank.pid), SIGKILL);
   }
   for (Rank& rank : ranks_) rank.channel.reset();
-  if (options_.launcher != Launcher::kFork) {
-    // The launcher sees its ranks end and removes its own session files, which a kill would leave behind.
-    const auto deadline = Clock::now() + kLauncherTimeout;
-    for (Child& child : children_) (void)child.wait(deadline);
-  }
-  children_.clear();  // kills and reaps
+  // mpirun and srun see by themselves that their ranks have ended; end_launcher() gives them the time.
+  if (options_.launcher == Launcher::kFork) children_.clear();  // kills and reaps
 }
 
 }  // namespace partita::launch

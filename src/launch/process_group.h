@@ -72,7 +72,9 @@ class ProcessGroup : public engine::StepRunner {
   [[noreturn]] void fail_silent();
   [[noreturn]] void fail(ErrorCode code, const std::string& message);
   void check_children();
+  void shut_down();
   void kill_all();
+  void end_launcher();
 
   ProcessGroupOptions options_;
   Listener listener_;

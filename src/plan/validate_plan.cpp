@@ -115,14 +115,23 @@ class Checker {
   void check_consumers(const ReshardDecision& reshard, ir::ValueId id) const {
     for (const std::string& name : reshard.consumers) {
       const bool reads = name.empty()
-                             ? std::find(graph_.outputs().begin(), graph_.outputs().end(), id) !=
-                                   graph_.outputs().end()
+                             ? is_read_outside(id)
                              : reads_value(graph_.nodes()[static_cast<size_t>(node_of(name))], id);
       if (!reads) {
         refuse(str("the reshard of ", reshard.value, " names the consumer \"", name,
                    "\", which does not read it"));
       }
     }
+  }
+
+  // By the caller of the graph or by a later stage.
+  [[nodiscard]] bool is_read_outside(ir::ValueId id) const {
+    const auto& outputs = graph_.outputs();
+    if (std::find(outputs.begin(), outputs.end(), id) != outputs.end()) return true;
+    const auto stage = static_cast<size_t>(value_stages_[static_cast<size_t>(id)]);
+    const auto end = static_cast<size_t>(plan_.stages[stage].end_node);
+    return std::any_of(graph_.nodes().begin() + static_cast<int64_t>(end), graph_.nodes().end(),
+                       [&](const ir::Node& node) { return reads_value(node, id); });
   }
 
   static bool reads_value(const ir::Node& node, ir::ValueId id) {

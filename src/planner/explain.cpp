@@ -66,7 +66,7 @@ std::string memory_row(const std::string& name, const plan::RankMemory& memory) 
   return row + padded(memory.limit == 0 ? "none" : bytes_text(memory.limit), 12) + "\n";
 }
 
-// One row per group of neighbouring ranks with equal memory.
+// One row per amount: "rank 4 x32" = 32 ranks like rank 4.
 std::string memory_table(const plan::Plan& plan) {
   std::string text = "memory      ";
   for (const char* title :
@@ -74,12 +74,17 @@ std::string memory_table(const plan::Plan& plan) {
     text += padded(title, 12);
   }
   text += "\n";
-  for (size_t first = 0; first < plan.memory.size();) {
-    size_t end = first + 1;
-    while (end < plan.memory.size() && plan.memory[end] == plan.memory[first]) ++end;
-    text += memory_row(end - first == 1 ? str("rank ", first) : str("rank ", first, "-", end - 1),
+  std::vector<bool> shown(plan.memory.size(), false);
+  for (size_t first = 0; first < plan.memory.size(); ++first) {
+    if (shown[first]) continue;
+    int64_t count = 0;
+    for (size_t rank = first; rank < plan.memory.size(); ++rank) {
+      if (plan.memory[rank] != plan.memory[first]) continue;
+      shown[rank] = true;
+      ++count;
+    }
+    text += memory_row(count == 1 ? str("rank ", first) : str("rank ", first, " x", count),
                        plan.memory[first]);
-    first = end;
   }
   return text;
 }

@@ -17,6 +17,15 @@ constexpr int64_t kMaxSuggestedRanks = 4096;
 
 using Candidate = std::pair<spec::Mesh, cost::Profile>;
 
+// Predictions are not better than this; within it the simpler mesh, which is tried first, wins.
+constexpr double kWorthwhileGain = 0.02;
+
+bool is_better(const PipelinePlan& plan, const PipelinePlan& best) {
+  if (plan.fits != best.fits) return plan.fits;
+  if (!plan.fits) return plan.fullest_rank().total() < best.fullest_rank().total();
+  return plan.request_seconds < best.request_seconds * (1 - kWorthwhileGain);
+}
+
 // The fastest plan that fits; when none does, the one whose fullest rank needs the least.
 PipelinePlan best_of(const GraphFacts& facts,
                      const PlanRequest& request,
@@ -24,11 +33,7 @@ PipelinePlan best_of(const GraphFacts& facts,
   std::optional<PipelinePlan> best;
   for (const auto& [mesh, profile] : candidates) {
     PipelinePlan plan = plan_pipeline(facts, request, mesh, profile);
-    const bool is_better =
-        !best || (plan.fits != best->fits ? plan.fits
-                  : plan.fits             ? plan.request_seconds < best->request_seconds
-                              : plan.fullest_rank().total() < best->fullest_rank().total());
-    if (is_better) best = std::move(plan);
+    if (!best || is_better(plan, *best)) best = std::move(plan);
   }
   CHECK(best.has_value(), "no mesh to plan for");
   return std::move(*best);

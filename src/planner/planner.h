@@ -49,8 +49,8 @@ using PlanResult = std::variant<plan::Plan, Infeasible>;
 [[nodiscard]] PlanResult make_plan(const PlanRequest& request);
 
 // Tries all meshes of `ranks` ranks with stages and one or two tensor axes, and returns the plan of
-// least predicted time per request; of equal ones the one with fewer stages. Over a described mesh
-// the axes follow its borders.
+// least predicted time per request; fewer stages, then fewer axes, unless more are at least 2 %
+// faster. Over a described mesh the axes follow its borders.
 [[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks);
 
 }  // namespace partita::planner

@@ -15,11 +15,11 @@ namespace partita::comm {
 // made from it is destroyed, after all ranks have come to that point. Throws Error(kUnsupported)
 // when partita was built without MPI, Error(kSystem) when MPI does not start.
 //
-// Environment: unless the user has set them, these are set before MPI starts, as fits small
-// messages between processes of one host (2.6-3 times faster at 8-64 KiB):
-//   OMPI_MCA_btl_vader_single_copy_mechanism=none   no system call per message
-//   OMPI_MCA_btl_vader_eager_limit, .._max_send_size=65536   a send of kEagerBytes needs no help of
-//   its sender
+// Environment, set before MPI starts unless the user has set it:
+// - OMPI_MCA_btl_vader_single_copy_mechanism = none: no system call per message on one host.
+// - OMPI_MCA_btl_vader_eager_limit and OMPI_MCA_btl_vader_max_send_size = 65536: a send of
+//   kEagerBytes needs no help of its sender afterwards. With Open MPI's own 4096 the receiver waits
+//   until the sender is in MPI again.
 //
 // After a deadline, a cancel or another error nothing here blocks: what cannot be withdrawn is left
 // alone, MPI is not finalised, and the process should end soon with a code other than 0; the

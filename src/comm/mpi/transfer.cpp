@@ -21,6 +21,9 @@ constexpr int64_t kLargestMessage = int64_t{1} << 30;  // MPI counts in int
 constexpr auto kPollTime = std::chrono::milliseconds(2);
 constexpr auto kSleep = std::chrono::microseconds(50);
 constexpr int kPollsPerClock = 16;
+// A rank with a core of its own gives it away only after so many looks, in case it has to share it
+// after all. Chosen like kSpinsOwnCore of shared memory, not tuned.
+constexpr int kPollsBeforeYield = 1000;
 // How long withdrawn messages may take to end.
 constexpr auto kWithdrawTime = std::chrono::milliseconds(100);
 
@@ -104,7 +107,7 @@ TransferResult Transfer::finish(const TransferLimit& limit) {
     if (clock_due && now >= limit.deadline) return TransferResult::kDeadline;
     if (clock_due && now >= sleep_from) {
       std::this_thread::sleep_for(kSleep);
-    } else if (limit.yield_at_once) {
+    } else if (limit.yield_at_once || polls > kPollsBeforeYield) {
       sched_yield();
     }
   }

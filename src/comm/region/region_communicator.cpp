@@ -11,9 +11,9 @@ namespace {
 
 constexpr int64_t kLine = 64;  // parts of a slot start on a cache line
 
-// One-shot reads ranks * n bytes per rank after one exchange; two-shot reads 3 n after two.
-// Measured with two ranks: one-shot wins up to 64 KiB, they meet at about 256 KiB; more ranks meet
-// at smaller sizes.
+// One-shot reads ranks * n bytes per rank after one exchange; two-shot reads 3 n after two. 256 KiB
+// for two ranks is where an earlier prototype saw them meet; that more ranks meet at smaller sizes
+// follows from the bytes read and is not measured.
 constexpr int64_t kOneShotBytesTimesRanks = int64_t{512} << 10;
 
 void copy_bytes(const std::byte* from, std::byte* to, int64_t bytes) {

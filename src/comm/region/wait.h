@@ -33,9 +33,10 @@ struct WaitLimit {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-// Looks before yielding, with a core per rank and with more ranks than cores. Measured for the
-// second, all_reduce of 8 KiB over 4 ranks on 2 cores: 5.1 us with 0 looks, 5.3 with 5, 6.2 with
-// 20, 10 with 60; a few looks are kept because ranks that do have a core then need no system call.
+// Looks before yielding, with a core per rank and with more ranks than cores. The second by
+// all_reduce of 8 KiB over 4 ranks on 2 cores under SCHED_FIFO, because the machine was busy: 5.1
+// us with 0 looks, 5.3 with 5, 6.3 with 20, 9-12 with 60. Under the ordinary scheduler on that busy
+// machine (18-25 us) 0, 5 and 20 could not be told apart. The first was not varied.
 inline constexpr int kSpinsOwnCore = 1000;
 inline constexpr int kSpinsSharedCore = 5;
 [[nodiscard]] int default_spins(int ranks);  // compares with the cores the caller may use

@@ -47,12 +47,12 @@ int64_t group_size(const OpCall& call, int64_t heads, int64_t kv_heads) {
 }
 
 constexpr std::string_view kWholeModel =
-    "o[t,h,e] = q[t,h,e], k[t,h/r,e], v[t,h/r,e], kc[c,p,h/r,e], vc[c,p,h/r,e], "
-    "positions[t], sequences[t], tables[s,m]; map h; whole t e c p s m";
+    "o[t,h,e] = q[t,h,e], k[t,h/r,e], v[t,h/r,e], kc[c,p,h/r,e], vc[c,p,h/r,e], positions[t], "
+    "sequences[t], tables[s,m]; map h; whole t e c p s m";
 // A piece that begins or ends within a group of heads: its KV heads do not follow from h alone.
 constexpr std::string_view kPiece =
-    "o[t,h,e] = q[t,h,e], k[t,g,e], v[t,g,e], kc[c,p,g,e], vc[c,p,g,e], "
-    "positions[t], sequences[t], tables[s,m]; map h; whole t e c p s m g";
+    "o[t,h,e] = q[t,h,e], k[t,g,e], v[t,g,e], kc[c,p,g,e], vc[c,p,g,e], positions[t], "
+    "sequences[t], tables[s,m]; map h; whole t e c p s m g";
 
 spec::Notation bind_attention(const OpCall& call) {
   check_inputs(call);
@@ -124,12 +124,12 @@ std::vector<OpSample> attention_samples() {
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "attention",
-     .summary = "Writes k and v of every token into the caches, at block_tables[sequence_ids[t], "
-                "positions[t] / p] and row "
-                "positions[t] mod p; then token t attends to positions 0..positions[t] of its own "
-                "sequence. Query head i "
-                "uses KV head (i + h_phase) / group. Attributes scale, group (required in a "
-                "piece), h_phase (default 0).",
+     .summary =
+         "Writes k and v of every token into the caches, at block_tables[sequence_ids[t], "
+         "positions[t] / p] and row positions[t] mod p; then token t attends to positions "
+         "0..positions[t] of its own sequence. Query head i uses KV head (i + h_phase) / "
+         "group. Attributes scale (default 1 / sqrt(e)), group (required in a piece), h_phase "
+         "(default 0).",
      .notation =
          "o[t,h,e] = f(q[t,h,e], k[t,h/r,e], v[t,h/r,e], k_cache[c,p,h/r,e], v_cache[c,p,h/r,e], "
          "positions[t], sequence_ids[t], block_tables[s,m]); map h; whole t e c p s m",

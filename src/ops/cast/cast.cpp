@@ -35,8 +35,7 @@ std::vector<OpSample> cast_samples() {
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "cast",
      .summary = "The same values as another element type: to nearest even among floats, towards "
-                "zero and saturating to "
-                "integers (NaN gives 0). Attribute dtype.",
+                "zero and saturating to integers (NaN gives 0). Attribute dtype.",
      .notation = "y[..] = x[..]; map ..",
      .bind = bind_cast,
      .output_dtypes = cast_dtypes,

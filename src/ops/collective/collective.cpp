@@ -170,8 +170,8 @@ constexpr OpDef collective(std::string_view name,
 constexpr OpDef receiving() {
   OpDef op = collective(
       "recv",
-      "Receives a tensor from one rank. Attributes group, from (position), type (optional, "
-      "as \"f32[t,512]\"; without it the graph gives the type).",
+      "Receives a tensor from one rank. Attributes group, from (position), type (optional, as "
+      "\"f32[t,512]\"; without it the graph gives the type).",
       "y[..] <-; whole ..", bind_recv, nullptr);
   op.output_dtypes = recv_dtypes;
   return op;
@@ -199,9 +199,8 @@ constexpr std::array kOps = {
                reduce_scatter_samples),
     collective("all_to_all",
                "Moves the split from from_dim to dim: rank r gives [from_begins[r], from_ends[r]) "
-               "of from_dim and keeps "
-               "[begins[r], ends[r]) of dim. Attributes group, dim, begins, ends, from_dim, "
-               "from_begins, from_ends.",
+               "of from_dim and keeps [begins[r], ends[r]) of dim. Attributes group, dim, begins, "
+               "ends, from_dim, from_begins, from_ends.",
                "y[gathered,..,kept] = x[f,..,d]; whole ..",
                bind_all_to_all,
                all_to_all_samples),

@@ -63,6 +63,7 @@ class DimPieces {
     counts_.resize(pieces_.size());
     int64_t end = 0;
     for (const Range& piece : pieces_) {
+      if (piece.empty()) continue;
       is_consecutive_ = is_consecutive_ && piece.begin == end;
       end = piece.end;
     }

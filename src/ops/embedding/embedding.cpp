@@ -42,8 +42,8 @@ constexpr std::array<OpDef, 1> kOps = {{
     {.name = "embedding",
      .summary =
          "Takes rows of the table w (f32 or bf16) as f32. Attribute v_begin (default 0) is the "
-         "global row that "
-         "row 0 of w is; ids outside [v_begin, v_begin + rows) give 0, so that pieces add up.",
+         "global row that row 0 of w is; ids outside [v_begin, v_begin + rows) give 0, so that "
+         "pieces add up.",
      .notation = "y[..,d] = w[ids[..],d]; map .. d; gather v; linear w",
      .bind = bind_embedding,
      .output_dtypes = f32_output,

@@ -31,8 +31,8 @@ std::vector<OpSample> linear_samples() {
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "linear",
      .summary = "Applies a weight matrix to the last dim. x has any rank; w is f32 or bf16 (x is "
-                "then rounded to "
-                "bf16 first); products are accumulated in f32. A bias is an add of its own.",
+                "then rounded to bf16 first); products are accumulated in f32. A bias is an add of"
+                " its own.",
      .notation = "y[..,n] += x[..,k] * w[n,k]; map .. n; sum k; linear x | w",
      .bind = bind_linear,
      .output_dtypes = f32_output,

@@ -202,10 +202,8 @@ std::vector<OpSample> reshape_samples() {
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "reshape",
-     .summary = "The same elements under other dims. Attribute shape: sizes, 0 keeps the input dim "
-                "of that index, one -1 is "
-                "what remains (write -1 for a dim whose pieces a plan may cut, so that it holds in "
-                "a piece as well).",
+     .summary = "The same elements under other dims. Attribute shape: sizes, 0 keeps the input dim"
+                " of that index, one -1 is what remains.",
      .notation = "y[t,h,e] = x[t,(h e)] and alike, from the sizes; map t h e; linear x",
      .bind = bind_reshape,
      .flops = no_cost,

@@ -77,11 +77,9 @@ std::vector<OpSample> rope_samples() {
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "rope",
-     .summary = "Rotates pairs (i, i + rotary_dim / 2) of each head by position * frequency(i), in "
-                "f32. Attributes "
-                "theta, rotary_dim (default e), rope_type (default, linear, llama3), factor, "
-                "low_freq_factor, "
-                "high_freq_factor, original_max_position.",
+     .summary = "Rotates pairs (i, i + rotary_dim / 2) of each head by position * frequency(i), in"
+                " f32. Attributes theta, rotary_dim (default e), rope_type (default, linear, "
+                "llama3), factor, low_freq_factor, high_freq_factor, original_max_position.",
      .notation = "y[t,h,e] = f(x[t,h,:], positions[t]); map t h; whole e; linear x",
      .bind = bind_rope,
      .flops = rope_flops,

@@ -78,16 +78,38 @@ class BoundedElimination {
       if (key_of(next.value, slope) >= key_of(fitting.value, slope)) break;
       (is_feasible(next) ? fitting : too_large) = next;
     }
-    return closed(fitting, slope, lower_bound);
+    return closed(best_mix(too_large, fitting, slope), slope, lower_bound);
+  }
+
+  // The best assignment that takes each option from one of the two: a small problem, and with many
+  // alike layers close to the optimum. It leaves little to enumerate.
+  [[nodiscard]] Candidate best_mix(const Candidate& too_large,
+                                   const Candidate& fitting,
+                                   Weights slope) const {
+    std::vector<std::vector<int>> options;
+    for (size_t i = 0; i < fitting.choice.size(); ++i) {
+      const auto [low, high] = std::minmax(too_large.choice[i], fitting.choice[i]);
+      options.push_back(low == high ? std::vector<int>{low} : std::vector<int>{low, high});
+    }
+    const SimplifiedProblem mix = restricted(problem_, std::move(options));
+    const ParetoResult result = solve_pareto(BucketTree(mix.problem), limits(fitting, slope));
+    if (!result.choice) return fitting;
+    Candidate best = {mix.original_choice(*result.choice), {}};
+    best.value = evaluate(problem_, best.choice);
+    return best;
+  }
+
+  [[nodiscard]] ParetoLimits limits(const Candidate& incumbent, Weights slope) const {
+    return {.memory_bound = *problem_.memory_bound,
+            .incumbent = incumbent.value,
+            .multiplier = slope,
+            .max_entries = kMaxParetoEntries,
+            .time_limit_s = time_limit_s_};
   }
 
   // The optimum between the bound and the feasible assignment, if it can be found in time.
   [[nodiscard]] Solution closed(const Candidate& fitting, Weights slope, Cost lower_bound) const {
-    const ParetoResult result = solve_pareto(tree_, {.memory_bound = *problem_.memory_bound,
-                                                     .incumbent = fitting.value,
-                                                     .multiplier = slope,
-                                                     .max_entries = kMaxParetoEntries,
-                                                     .time_limit_s = time_limit_s_});
+    const ParetoResult result = solve_pareto(tree_, limits(fitting, slope));
     if (result.finished && result.choice) {
       const Candidate best = {*result.choice, evaluate(problem_, *result.choice)};
       return exact(best, "elimination, Lagrange and Pareto");

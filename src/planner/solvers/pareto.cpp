@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 namespace partita::planner {
 namespace {
@@ -10,22 +11,35 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // A value of a subtree that no other one of the same scope assignment dominates, and how it came
-// about: the own option and, per child of the bucket, the index of the child's entry.
+// about: the own option and the chain of entries chosen for the children so far. Plain data,
+// because millions are made and sorted.
 struct Entry {
   Value value;
   int option = 0;
-  std::vector<int> child_entries;
+  int link = -1;   // into the links: the children before the last one
+  int child = -1;  // entry of the last child
+};
+
+// By cost; the rest only makes the order total, so that results do not depend on the sort.
+bool is_before(const Entry& a, const Entry& b) {
+  if (a.value.cost != b.value.cost) return a.value.cost < b.value.cost;
+  if (a.value.bytes != b.value.bytes) return a.value.bytes < b.value.bytes;
+  return std::tie(a.option, a.link, a.child) < std::tie(b.option, b.link, b.child);
+}
+
+// One element of a chain, the last child first.
+struct Link {
+  int previous = -1;
+  int child = -1;
 };
 
 // Keeps the entries that cost less or take fewer bytes than every other one, by rising cost.
 void keep_pareto(std::vector<Entry>& entries) {
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.value < b.value; });
+  std::sort(entries.begin(), entries.end(), is_before);
   size_t kept = 0;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (kept > 0 && entries[i].value.bytes >= entries[kept - 1].value.bytes) continue;
-    if (kept != i) entries[kept] = std::move(entries[i]);
-    ++kept;
+    entries[kept++] = entries[i];
   }
   entries.resize(kept);
 }
@@ -60,7 +74,7 @@ class ParetoElimination {
       tree_.own_values(bucket, digits, own);
       std::vector<Entry> all;
       for (int option = 0; option < bucket.options; ++option) {
-        append_option(index, digits, {own[static_cast<size_t>(option)], option, {}}, all);
+        append_option(index, digits, {own[static_cast<size_t>(option)], option}, all);
         if (entries_ + static_cast<int64_t>(all.size()) > limits_.max_entries) {
           entries_ = limits_.max_entries + 1;
           return;
@@ -75,8 +89,8 @@ class ParetoElimination {
   // All combinations of one own option with the entries of the children.
   void append_option(size_t index,
                      const std::vector<int>& digits,
-                     Entry own,
-                     std::vector<Entry>& all) const {
+                     const Entry& own,
+                     std::vector<Entry>& all) {
     const Bucket& bucket = tree_.buckets()[index];
     if (own.value.cost >= kForbidden) return;
     // The rest of the problem costs at least this: outside the subtree and in the children to come.
@@ -89,32 +103,48 @@ class ParetoElimination {
       rest = std::min(kForbiddenKey, rest + inside_of(child, at[j]));
     }
     std::vector<Entry> partial;
-    if (may_win(own.value, rest)) partial.push_back(std::move(own));
+    if (may_win(own.value, rest)) partial.push_back(own);
     for (size_t j = 0; j < bucket.children.size() && !partial.empty(); ++j) {
       const Bucket::Child& child = bucket.children[j];
       rest -= inside_of(child, at[j]);
       partial = combined(partial, tables_[static_cast<size_t>(child.bucket)][at[j]], rest);
     }
-    all.insert(all.end(), std::make_move_iterator(partial.begin()),
-               std::make_move_iterator(partial.end()));
+    all.insert(all.end(), partial.begin(), partial.end());
   }
 
   [[nodiscard]] std::vector<Entry> combined(const std::vector<Entry>& left,
                                             const std::vector<Entry>& right,
-                                            Key rest) const {
+                                            Key rest) {
     std::vector<Entry> result;
     for (const Entry& a : left) {
       for (size_t i = 0; i < right.size(); ++i) {
         const Value sum = {a.value.cost + right[i].value.cost,
                            a.value.bytes + right[i].value.bytes};
-        if (!may_win(sum, rest)) continue;
-        Entry entry = {sum, a.option, a.child_entries};
-        entry.child_entries.push_back(static_cast<int>(i));
-        result.push_back(std::move(entry));
+        if (may_win(sum, rest)) result.push_back({sum, a.option, a.link, static_cast<int>(i)});
       }
     }
-    keep_pareto(result);
-    return result;
+    return linked(std::move(result));
+  }
+
+  // Drops the dominated entries and puts the last child of the others into their chains.
+  std::vector<Entry> linked(std::vector<Entry> entries) {
+    keep_pareto(entries);
+    for (Entry& entry : entries) {
+      links_.push_back({entry.link, entry.child});
+      entry.link = static_cast<int>(links_.size()) - 1;
+      entry.child = -1;
+    }
+    return entries;
+  }
+
+  // The entries of the children, in order.
+  [[nodiscard]] std::vector<int> chain(int link) const {
+    std::vector<int> entries;
+    for (; link >= 0; link = links_[static_cast<size_t>(link)].previous) {
+      entries.push_back(links_[static_cast<size_t>(link)].child);
+    }
+    std::reverse(entries.begin(), entries.end());
+    return entries;
   }
 
   [[nodiscard]] Key inside_of(const Bucket::Child& child, size_t at) const {
@@ -127,25 +157,22 @@ class ParetoElimination {
   }
 
   // Joins the roots (one per connected part) and follows the entries back.
-  [[nodiscard]] std::optional<std::vector<int>> best_choice() const {
+  [[nodiscard]] std::optional<std::vector<int>> best_choice() {
     std::vector<size_t> roots;
     std::vector<Entry> joined = {{}};
     for (size_t i = 0; i < tables_.size(); ++i) {
       if (!tree_.buckets()[i].scope.empty()) continue;
-      // Without a bound on the rest: it is part of the sum already when all roots are joined.
       roots.push_back(i);
       std::vector<Entry> next;
       for (const Entry& a : joined) {
         for (size_t j = 0; j < tables_[i][0].size(); ++j) {
           const Value& value = tables_[i][0][j].value;
-          Entry entry = {
-              {a.value.cost + value.cost, a.value.bytes + value.bytes}, 0, a.child_entries};
-          entry.child_entries.push_back(static_cast<int>(j));
-          if (entry.value.bytes <= limits_.memory_bound) next.push_back(std::move(entry));
+          const Value sum = {a.value.cost + value.cost, a.value.bytes + value.bytes};
+          if (sum.bytes > limits_.memory_bound) continue;
+          next.push_back({sum, 0, a.link, static_cast<int>(j)});
         }
       }
-      keep_pareto(next);
-      joined = std::move(next);
+      joined = linked(std::move(next));
     }
     if (joined.empty()) return std::nullopt;
     return traced(roots, joined.front());
@@ -153,7 +180,8 @@ class ParetoElimination {
 
   [[nodiscard]] std::vector<int> traced(const std::vector<size_t>& roots, const Entry& best) const {
     std::vector<int> entry_of(tables_.size(), 0);
-    for (size_t i = 0; i < roots.size(); ++i) entry_of[roots[i]] = best.child_entries[i];
+    const std::vector<int> root_entries = chain(best.link);
+    for (size_t i = 0; i < roots.size(); ++i) entry_of[roots[i]] = root_entries[i];
     std::vector<int> choice(tree_.problem().variables.size(), 0);
     for (size_t i = tables_.size(); i-- > 0;) {
       const Bucket& bucket = tree_.buckets()[i];
@@ -163,8 +191,9 @@ class ParetoElimination {
       }
       const Entry& entry = tables_[i][static_cast<size_t>(index)][static_cast<size_t>(entry_of[i])];
       choice[static_cast<size_t>(bucket.variable)] = entry.option;
+      const std::vector<int> child_entries = chain(entry.link);
       for (size_t j = 0; j < bucket.children.size(); ++j) {
-        entry_of[static_cast<size_t>(bucket.children[j].bucket)] = entry.child_entries[j];
+        entry_of[static_cast<size_t>(bucket.children[j].bucket)] = child_entries[j];
       }
     }
     return choice;
@@ -175,6 +204,7 @@ class ParetoElimination {
   Messages inside_;
   std::vector<std::vector<Key>> outside_;
   Key largest_key_;
+  std::vector<Link> links_;
   std::vector<std::vector<std::vector<Entry>>> tables_;  // [bucket][scope assignment][entry]
   int64_t entries_ = 0;
 };

@@ -170,8 +170,12 @@ SimplifiedProblem simplify(const Problem& problem) {
   merged.variables = problem.variables;
   merged.memory_bound = problem.memory_bound;
   merge_edges(problem, merged);
-  std::vector<std::vector<int>> kept = Dominance(merged).kept();
-  return {restrict_to(merged, kept), std::move(kept)};
+  return restricted(merged, Dominance(merged).kept());
+}
+
+SimplifiedProblem restricted(const Problem& problem, std::vector<std::vector<int>> options) {
+  Problem result = restrict_to(problem, options);
+  return {std::move(result), std::move(options)};
 }
 
 }  // namespace partita::planner

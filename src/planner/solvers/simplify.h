@@ -21,4 +21,9 @@ struct SimplifiedProblem {
 // O(variables * options^2 * neighbours' options); tables of alike edges stay shared.
 [[nodiscard]] SimplifiedProblem simplify(const Problem& problem);
 
+// The problem with only the listed options of each variable (ascending indices, at least one).
+// Edges to variables with one option become costs of the other variable.
+[[nodiscard]] SimplifiedProblem restricted(const Problem& problem,
+                                           std::vector<std::vector<int>> options);
+
 }  // namespace partita::planner

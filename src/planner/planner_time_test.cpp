@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// ctest-label: slow
+// Planning times of the largest open models on described meshes; timed, so not in the sanitizer
+// runs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "importer/importer.h"
+#include "planner/explain.h"
+#include "planner/planner.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+std::filesystem::path data(const std::string& name) {
+  return std::filesystem::path(PARTITA_SOURCE_DIR) / "tests/data" / name;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct RealCase {
+  const char* config;
+  const char* devices;
+  int64_t ranks;
+  plan::Workload workload = {};
+};
+
+class RealModels : public testing::TestWithParam<RealCase> {};
+
+// From the config to the plan of the whole described mesh and to the best plan of that many ranks.
+TEST_P(RealModels, ArePlannedInLessThanTwoSecondsBelow80Gigabytes) {
+  const RealCase& given = GetParam();
+  for (const bool is_search : {false, true}) {
+    const auto start = std::chrono::steady_clock::now();
+    const ir::Graph graph =
+        importer::import_model(data(str("configs/", given.config)), {.weight_dtype = DType::kBF16})
+            .graph;
+    const cost::Profile profile = cost::load_profile(data(str("devices/", given.devices, ".toml")));
+    const PlanRequest request = {.graph = graph,
+                                 .mesh = spec::Mesh(profile.axes),
+                                 .profile = profile,
+                                 .workload = given.workload,
+                                 .dtype = "bf16"};
+    const PlanResult result = is_search ? plan_for_ranks(request, given.ranks) : make_plan(request);
+    ASSERT_TRUE(std::holds_alternative<plan::Plan>(result));
+    const plan::Plan& plan = std::get<plan::Plan>(result);
+    EXPECT_LT(seconds_since(start), 2.0) << (is_search ? "search" : "whole mesh");
+    EXPECT_EQ(plan.ranks(), given.ranks);
+    EXPECT_EQ(plan.gap, 0);
+    for (const plan::RankMemory& rank : plan.memory) EXPECT_LT(rank.total(), 80'000'000'000);
+    EXPECT_THAT(explain(plan, graph), testing::HasSubstr("all_reduce"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Described,
+                         RealModels,
+                         testing::Values(RealCase{"llama-3-8b", "h100-8x8", 64},
+                                         RealCase{"llama-3-70b", "h100-4x8", 32},
+                                         RealCase{"llama-3.1-405b", "h100-16x8", 128}),
+                         [](const auto& given) { return testing::PrintToString(given.index); });
+
+// Without the rule that weights are sharded the memory bound alone decides, and it binds: the
+// cheapest plan for latency keeps more than a device holds.
+TEST(BoundByMemory, LargestModelIsStillPlannedExactlyInTime) {
+  const auto start = std::chrono::steady_clock::now();
+  const ir::Graph graph =
+      importer::import_model(data("configs/llama-3.1-405b"), {.weight_dtype = DType::kBF16}).graph;
+  const cost::Profile profile = cost::load_profile(data("devices/h100-16x8.toml"));
+  const PlanRequest request = {.graph = graph,
+                               .mesh = spec::Mesh(profile.axes),
+                               .profile = profile,
+                               .dtype = "bf16",
+                               .shard_weights = false};
+  const PlanResult result = make_plan(request);
+  EXPECT_LT(seconds_since(start), 2.0);
+  ASSERT_TRUE(std::holds_alternative<plan::Plan>(result));
+  const plan::Plan& plan = std::get<plan::Plan>(result);
+  for (const plan::RankMemory& rank : plan.memory) EXPECT_LE(rank.total(), 80'000'000'000);
+  RecordProperty("plan", explain(plan, graph));
+  std::cout << seconds_since(start) << explain(plan, graph);
+}
+
+}  // namespace
+}  // namespace partita::planner
