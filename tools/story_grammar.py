@@ -301,3 +301,15 @@ def story(rng):
         for alternatives in places(block):
             sentences.append(rng.choice(alternatives).format_map(words))
     return " ".join(sentences)
+
+
+def hero_sentences():
+    """Every alternative that names the hero and not the friend."""
+    return [sentence for block in (OPENING, CLOSING, *PLOTS.values()) for place in places(block)
+            for sentence in place if "{hero}" in sentence and "{friend}" not in sentence]
+
+
+def snippet(rng, count):
+    """That many unconnected sentences about one hero."""
+    words = cast(rng)
+    return " ".join(sentence.format_map(words) for sentence in rng.sample(hero_sentences(), count))

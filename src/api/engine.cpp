@@ -2,6 +2,8 @@
 // The public Engine: starts the ranks of a plan and feeds them requests.
 #include "partita/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -60,7 +62,6 @@ RunningRanks start_processes(const Model::Impl& model, const Plan& plan, const E
   launch::ProcessGroupOptions group{.launcher = launch::parse_launcher(options.launcher),
                                     .ranks = plan.ranks(),
                                     .worker = {api::worker_program(options.worker_program), "worker"},
-                                    .inherited_fds = {},
                                     .log_dir = options.log_dir,
                                     .start_timeout = milliseconds(options.start_timeout_ms),
                                     .step_timeout = milliseconds(options.step_timeout_ms),
@@ -70,8 +71,8 @@ RunningRanks start_processes(const Model::Impl& model, const Plan& plan, const E
                                     .on_external = options.on_external};
   if (setup.transport == api::Transport::kShm) {
     ranks.segment = std::make_unique<comm::ShmSegment>(comm::ShmSegment::create(plan.ranks()));
-    setup.shm_fd = ranks.segment->fd();
-    group.inherited_fds = {setup.shm_fd};
+    // The segment has no name; ranks of the same user reach it through our open file, also those we did not start.
+    setup.shm_path = str("/proc/", getpid(), "/fd/", ranks.segment->fd());
   }
   group.setup = to_json(setup);
   if (!options.log_dir.empty()) std::filesystem::create_directories(options.log_dir);

@@ -14,16 +14,11 @@ constexpr const char* kWhat = "the setup message";
 }  // namespace
 
 Transport transport_for(const std::string& name, const std::string& launcher) {
-  const bool inherits = launcher == "fork";
-  if (name == "mpi" && inherits) {
+  if (name == "mpi" && launcher == "fork") {
     throw Error(ErrorCode::kInvalidArgument,
                 "[launch] transport mpi needs ranks that mpirun or srun starts; add --launcher mpirun");
   }
-  if (name == "shm" && !inherits) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[launch] transport shm needs the launcher fork; \"", launcher, "\" works with mpi"));
-  }
-  if (name == "auto") return inherits ? Transport::kShm : Transport::kMpi;
+  if (name == "auto") return launcher == "mpirun" || launcher == "srun" ? Transport::kMpi : Transport::kShm;
   if (name == "shm") return Transport::kShm;
   if (name == "mpi") return Transport::kMpi;
   throw Error(ErrorCode::kInvalidArgument, str("[launch] transport \"", name, "\"; expected auto, shm or mpi"));
@@ -34,7 +29,7 @@ Json to_json(const RankSetup& setup) {
           {"dtype", setup.dtype},
           {"plan", setup.plan},
           {"transport", setup.transport == Transport::kShm ? "shm" : "mpi"},
-          {"shm_fd", setup.shm_fd},
+          {"shm_path", setup.shm_path},
           {"step_timeout_ms", setup.step_timeout_ms},
           {"threads_per_rank", setup.threads_per_rank}};
 }
@@ -45,7 +40,7 @@ RankSetup rank_setup_from_json(const Json& json) {
   setup.dtype = json_get<std::string>(json, "dtype", kWhat);
   setup.plan = json_get<std::string>(json, "plan", kWhat);
   setup.transport = json_get<std::string>(json, "transport", kWhat) == "shm" ? Transport::kShm : Transport::kMpi;
-  setup.shm_fd = static_cast<int>(json_get<int64_t>(json, "shm_fd", kWhat));
+  setup.shm_path = json_get<std::string>(json, "shm_path", kWhat);
   setup.step_timeout_ms = static_cast<int>(json_get<int64_t>(json, "step_timeout_ms", kWhat));
   setup.threads_per_rank = static_cast<int>(json_get<int64_t>(json, "threads_per_rank", kWhat));
   return setup;

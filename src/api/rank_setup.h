@@ -11,8 +11,8 @@ namespace partita::api {
 
 enum class Transport : uint8_t { kShm, kMpi };
 
-// "auto" is shm for forked ranks and mpi for all other launchers. Throws kInvalidArgument for unknown names, and for shm where
-// the ranks cannot inherit the segment.
+// "auto" is mpi where mpirun or srun starts the ranks, else shm. Throws kInvalidArgument for unknown names, and for mpi where no
+// MPI launcher starts the ranks.
 [[nodiscard]] Transport transport_for(const std::string& name, const std::string& launcher);
 
 // The content of the setup message. Every rank imports and cuts for itself, which costs milliseconds; plan and checkpoint are
@@ -22,7 +22,7 @@ struct RankSetup {
   std::string dtype;
   std::string plan;  // plan.json text
   Transport transport = Transport::kShm;
-  int shm_fd = -1;
+  std::string shm_path = {};  // of the shared memory, for kShm
   int step_timeout_ms = 10000;
   int threads_per_rank = 0;
 };

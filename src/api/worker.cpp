@@ -2,12 +2,15 @@
 // The body of a rank process: joins the frontend, loads its part, serves steps.
 #include "partita/worker.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 
@@ -83,9 +86,20 @@ Frame expect_frame(Channel& channel, FrameType type) {
   return std::move(*frame);
 }
 
+std::unique_ptr<comm::Communicator> join_segment(const std::string& path, const launch::RankEnvironment& self) {
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) {
+    throw Error(ErrorCode::kSystem, str("[worker] cannot open the shared memory ", path, ": ", std::strerror(errno),
+                                        "; ranks on another host or of another user need --transport mpi"));
+  }
+  auto world = comm::make_shm_communicator(fd, self.rank, self.world_size);
+  close(fd);  // the mapping stays
+  return world;
+}
+
 std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup, const launch::RankEnvironment& self) {
   auto world = setup.transport == api::Transport::kShm
-                   ? comm::make_shm_communicator(setup.shm_fd, self.rank, self.world_size)
+                   ? join_segment(setup.shm_path, self)
                    : comm::make_mpi_world();
   if (world->rank() != self.rank || world->size() != self.world_size) {
     throw Error(ErrorCode::kInvalidArgument,

@@ -49,14 +49,12 @@ struct ExecImage {
         environment_text(merged_environment(command)),
         arguments(pointers_to(argument_text)),
         environment(pointers_to(environment_text)),
-        inherited_fds(command.inherited_fds),
         log_file(command.log_file) {}
 
   std::vector<std::string> argument_text;
   std::vector<std::string> environment_text;
   std::vector<char*> arguments;
   std::vector<char*> environment;
-  std::vector<int> inherited_fds;
   std::string log_file;
 };
 
@@ -70,7 +68,6 @@ bool redirect_output(const std::string& path) {
   setpgid(0, 0);
   bool ready = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
   if (getppid() != parent) _exit(127);  // the parent died before prctl()
-  for (const int fd : image.inherited_fds) ready = ready && fcntl(fd, F_SETFD, 0) == 0;
   if (!image.log_file.empty()) ready = ready && redirect_output(image.log_file);
   if (ready) execvpe(image.arguments[0], image.arguments.data(), image.environment.data());
   const int error = errno;

@@ -15,7 +15,6 @@ namespace partita::launch {
 struct ChildCommand {
   std::vector<std::string> arguments;                           // arguments[0] = program (PATH is searched)
   std::vector<std::pair<std::string, std::string>> environment; // added to or replacing the parent's
-  std::vector<int> inherited_fds;                               // kept open over exec
   std::string log_file;                                         // standard output and error; empty = the parent's
 };
 

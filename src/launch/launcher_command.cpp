@@ -28,7 +28,7 @@ Variables rendezvous_variables(const RendezvousVariables& rendezvous) {
 
 ChildCommand forked_rank(const ProcessGroupOptions& options, const RendezvousVariables& rendezvous, int rank) {
   const std::string size = std::to_string(options.ranks);
-  ChildCommand command{options.worker, rendezvous_variables(rendezvous), options.inherited_fds, {}};
+  ChildCommand command{options.worker, rendezvous_variables(rendezvous), {}};
   // torchrun's variables, so that code written for it runs in a rank; the port is not used by partita itself.
   for (const auto& [name, value] : Variables{{"RANK", std::to_string(rank)},
                                              {"WORLD_SIZE", size},

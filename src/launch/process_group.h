@@ -29,7 +29,6 @@ struct ProcessGroupOptions {
   Launcher launcher = Launcher::kFork;
   int ranks = 1;
   std::vector<std::string> worker;  // program and arguments of a rank, e.g. {"partita", "worker"}
-  std::vector<int> inherited_fds;   // kFork only: shared memory of the ranks
   std::string log_dir;              // "" = the ranks write where we write; else <log_dir>/rank-<i>.log
   std::chrono::milliseconds start_timeout = std::chrono::minutes(10);  // until every rank is ready (it loads weights)
   std::chrono::milliseconds step_timeout = std::chrono::seconds(10);

@@ -82,8 +82,7 @@ TEST(BoundByMemory, LargestModelIsStillPlannedExactlyInTime) {
   ASSERT_TRUE(std::holds_alternative<plan::Plan>(result));
   const plan::Plan& plan = std::get<plan::Plan>(result);
   for (const plan::RankMemory& rank : plan.memory) EXPECT_LE(rank.total(), 80'000'000'000);
-  RecordProperty("plan", explain(plan, graph));
-  std::cout << seconds_since(start) << explain(plan, graph);
+  EXPECT_EQ(plan.gap, 0);
 }
 
 }  // namespace

@@ -8,14 +8,17 @@
 namespace partita::tests {
 namespace {
 
-TEST(Fork, TensorParallelEqualsTransformers) { expect_processes_equal_transformers("fork", "tp=3"); }
-TEST(Fork, MoreRanksThanCoresEqualsTransformers) { expect_processes_equal_transformers("fork", "tp=8"); }
-TEST(Fork, StagesEqualTransformers) { expect_processes_equal_transformers("fork", "pp=2"); }
-TEST(Fork, StagesOfTensorParallelRanksEqualTransformers) { expect_processes_equal_transformers("fork", "pp=2,tp=3"); }
+TEST(Fork, EveryPlanOfLlamaEqualsTransformers) { expect_every_plan_equals_transformers("fork", "llama_odd"); }
+TEST(Fork, EveryPlanOfGpt2EqualsTransformers) { expect_every_plan_equals_transformers("fork", "gpt2_25heads"); }
 TEST(Fork, ASeedGivesTheSameText) { expect_same_sampled_text("fork", "tp=2"); }
 TEST(Fork, AKilledRankIsReportedAndTheGroupIsGone) { expect_killed_rank_is_reported("fork"); }
 TEST(Fork, AStoppedRankIsNamedAtTheDeadline) { expect_stopped_rank_is_named("fork"); }
 TEST(Fork, AnOrderlyEndLeavesNothing) { expect_nothing_is_left_behind("fork"); }
+
+// As torchrun does it: one process per rank, told by RANK, WORLD_SIZE and LOCAL_RANK.
+TEST(Fork, RanksStartedFromOutsideByTheirVariablesJoin) {
+  expect_external_ranks_join("shm", "for i in 0 1; do RANK=$i WORLD_SIZE=2 LOCAL_RANK=$i");
+}
 
 }  // namespace
 }  // namespace partita::tests

@@ -58,6 +58,10 @@ GoldenCase golden_case(const std::string& name) { return read_case(kGoldenFolder
 
 fs::path bundled_model() { return fs::path(PARTITA_SOURCE_DIR) / "models" / "tiny-tales"; }
 
+std::filesystem::path test_devices() {
+  return fs::path(PARTITA_SOURCE_DIR) / "tests" / "data" / "devices" / "test-cpu.toml";
+}
+
 std::vector<float> all_logits(Engine& engine, const GoldenCase& golden) {
   std::vector<float> all;
   for (const std::vector<int32_t>& row : golden.inputs) {
@@ -86,8 +90,16 @@ double worst_share(const std::vector<float>& actual, const std::vector<float>& e
   return worst;
 }
 
+std::vector<std::string> meshes_for(int64_t layers) {
+  std::vector<std::string> meshes = {"tp=2", "tp=3", "tp=4", "tp=5", "tp=6", "tp=7", "tp=8", "a=2,b=2"};
+  for (int64_t stages = 2; stages <= std::min<int64_t>(5, layers); ++stages) meshes.push_back(str("pp=", stages));
+  if (layers >= 2) meshes.insert(meshes.end(), {"pp=2,tp=2", "pp=2,tp=3"});
+  if (layers >= 3) meshes.push_back("pp=3,tp=2");
+  return meshes;
+}
+
 PlanOptions golden_plan_options(const std::string& mesh) {
-  return {.mesh = mesh, .devices = {}, .prompt_tokens = 55, .output_tokens = 25, .concurrency = 16, .max_context = 80,
+  return {.mesh = mesh, .devices = test_devices(), .prompt_tokens = 55, .output_tokens = 25, .concurrency = 16, .max_context = 80,
           .max_step_tokens = 16};
 }
 

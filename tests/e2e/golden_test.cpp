@@ -23,19 +23,10 @@ TEST_P(Golden, OneRankEqualsTransformers) {
   EXPECT_EQ(greedy_tokens(engine, golden), golden.greedy);
 }
 
-// Uneven, odd and more ranks than heads, KV heads and cores; stages of unequal length; both together.
 TEST_P(Golden, EveryPlanEqualsTransformers) {
   const GoldenCase golden = golden_case(GetParam());
   const Model model = Model::load(golden.directory, {.dtype = "f32"});
-  std::vector<std::string> meshes = {"tp=2", "tp=3", "tp=4", "tp=5", "tp=6", "tp=7", "tp=8", "a=2,b=2", "pp=2"};
-  for (int stages = 3; stages <= std::min<int64_t>(5, model.layers()); ++stages) {
-    meshes.push_back("pp=" + std::to_string(stages));
-  }
-  meshes.push_back("pp=2,tp=2");
-  meshes.push_back("pp=2,tp=3");
-  if (model.layers() >= 3) meshes.push_back("pp=3,tp=2");
-  for (const std::string& mesh : meshes) {
-    if (model.layers() < 2 && mesh.starts_with("pp")) continue;
+  for (const std::string& mesh : meshes_for(model.layers())) {
     SCOPED_TRACE(mesh);
     Engine engine = start(model, mesh);
     EXPECT_LE(worst_share(all_logits(engine, golden), golden.logits, kF32Tolerance), 1.0);

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -89,16 +90,16 @@ Engine start_bundled(const std::string& launcher, const std::string& mesh, int s
   const Model model = Model::load(bundled_model(), {.dtype = "f32"});
   EngineOptions options = options_for(launcher);
   options.step_timeout_ms = step_timeout_ms;
-  return Engine(model, Plan::make(model, {.mesh = mesh, .devices = {}}), options);
+  return Engine(model, Plan::make(model, {.mesh = mesh, .devices = test_devices()}), options);
 }
 
 }  // namespace
 
-void expect_processes_equal_transformers(const std::string& launcher, const std::string& mesh) {
-  for (const char* name : {"llama_odd", "gpt2_25heads"}) {
-    SCOPED_TRACE(std::string(name) + " " + mesh);
-    const GoldenCase golden = golden_case(name);
-    const Model model = Model::load(golden.directory, {.dtype = "f32"});
+void expect_every_plan_equals_transformers(const std::string& launcher, const std::string& golden_name) {
+  const GoldenCase golden = golden_case(golden_name);
+  const Model model = Model::load(golden.directory, {.dtype = "f32"});
+  for (const std::string& mesh : meshes_for(model.layers())) {
+    SCOPED_TRACE(mesh);
     Engine engine(model, Plan::make(model, golden_plan_options(mesh)), options_for(launcher));
     EXPECT_LE(worst_share(all_logits(engine, golden), golden.logits, 1e-5), 1.0);
     EXPECT_EQ(greedy_tokens(engine, golden), golden.greedy);
@@ -135,6 +136,26 @@ void expect_stopped_rank_is_named(const std::string& launcher) {
   const Outcome outcome = generate_and_signal(engine, pids[2], SIGSTOP);
   EXPECT_EQ(outcome.code, ErrorCode::kDeadlineExceeded);
   EXPECT_THAT(outcome.message, HasSubstr("rank 2 (pid " + std::to_string(pids[2]) + ") did not answer"));
+  expect_all_gone(pids);
+}
+
+void expect_external_ranks_join(const std::string& transport, const std::string& prefix) {
+  const Model model = Model::load(bundled_model(), {.dtype = "f32"});
+  EngineOptions options = options_for("external");
+  options.transport = transport;
+  options.start_timeout_ms = 30000;
+  options.on_external = [&](const std::string& variables) {
+    const bool is_loop = prefix.starts_with("for ");
+    const std::string command = (is_loop ? "" : variables + " ") + prefix + " " + (is_loop ? variables + " " : "") +
+                                PARTITA_BINARY_DIR "/bin/partita worker & " + (is_loop ? "done" : "");
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  };
+  std::vector<int64_t> pids;
+  {
+    Engine engine(model, Plan::make(model, {.mesh = "tp=2", .devices = test_devices()}), options);
+    pids = pids_of(engine);
+    EXPECT_EQ(engine.generate("Once upon a time", {.max_tokens = 6, .stop = {}}).tokens.size(), 6U);
+  }
   expect_all_gone(pids);
 }
 

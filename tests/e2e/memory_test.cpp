@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// ctest-label: slow
+// What a rank reads and holds while it loads a checkpoint that is large against everything else.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "e2e/golden.h"
+
+namespace partita::tests {
+namespace {
+
+namespace fs = std::filesystem;
+
+// GPT-2 124M in f32 (475 MiB) with pseudo-random weights, written once by the committed script.
+fs::path large_checkpoint() {
+  const fs::path folder = fs::path(PARTITA_BINARY_DIR) / "gpt2-124m";
+  if (!fs::exists(folder / "model.safetensors")) {
+    const std::string script = std::string(PARTITA_SOURCE_DIR) + "/tools/make_shape_checkpoint.py";
+    EXPECT_EQ(std::system(("python3 " + script + " --preset gpt2-124m --dtype f32 " + folder.string() + " >/dev/null").c_str()), 0);
+  }
+  return folder;
+}
+
+TEST(Memory, ARankReadsAndHoldsOnlyItsShards) {
+  const Model model = Model::load(large_checkpoint(), {.dtype = "f32"});
+  constexpr int64_t kMiB = 1 << 20;
+  for (const char* mesh : {"tp=2", "tp=3", "pp=2"}) {
+    SCOPED_TRACE(mesh);
+    const Plan plan = Plan::make(model, {.mesh = mesh, .devices = test_devices(), .max_context = 64, .max_step_tokens = 16});
+    Engine engine(model, plan, {.launcher = "fork", .worker_program = PARTITA_BINARY_DIR "/bin/partita"});
+    int64_t sum = 0;
+    for (const RankCost& rank : engine.report().ranks) {
+      EXPECT_GT(rank.weight_bytes, 0);
+      EXPECT_LT(rank.weight_bytes, model.weight_bytes());
+      // Headers of this checkpoint are below 32 KiB.
+      EXPECT_LE(rank.bytes_read, rank.weight_bytes + rank.weight_bytes / 50 + (32 << 10));
+      EXPECT_LE(rank.peak_rss_bytes, rank.weight_bytes + rank.weight_bytes * 15 / 100 + 64 * kMiB);
+      sum += rank.weight_bytes;
+    }
+    EXPECT_GE(sum, model.weight_bytes());
+  }
+}
+
+}  // namespace
+}  // namespace partita::tests
