@@ -66,7 +66,9 @@ class Loader {
     std::vector<ir::TensorType> outputs;
     std::vector<const ops::TensorView*> weights;
     for (const ValueId id : node.inputs) {
-      const bool is_weight = graph_.value(id).kind == ir::ValueKind::kWeight;
+      // A weight that others read too must stay as it is: a packed copy would be a second one.
+      const bool is_weight = graph_.value(id).kind == ir::ValueKind::kWeight &&
+                             open_reads_[static_cast<size_t>(id)] == 1;
       inputs.push_back(graph_.value(id).type);
       weights.push_back(is_weight ? &views_[static_cast<size_t>(id)].view : nullptr);
     }

@@ -94,6 +94,7 @@ float Float16::to_float() const {
 }
 
 void convert_to_f32(DType dtype, const void* from, float* to, int64_t count) {
+  if (count == 0) return;  // memcpy takes no null pointers
   switch (dtype) {
     case DType::kF32: std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float)); return;
     case DType::kBF16: widen<BFloat16>(from, to, count); return;
@@ -109,6 +110,7 @@ void convert_to_f32(DType dtype, const void* from, float* to, int64_t count) {
 }
 
 void convert_from_f32(const float* from, DType dtype, void* to, int64_t count) {
+  if (count == 0) return;
   switch (dtype) {
     case DType::kF32: std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float)); return;
     case DType::kBF16: narrow<BFloat16>(from, to, count); return;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -82,9 +81,7 @@ struct Step {
       blocks_per_sequence;
 };
 
-void store(float* to, const float* from, int64_t count) {
-  std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
-}
+void store(float* to, const float* from, int64_t count) { std::copy_n(from, count, to); }
 void store(BFloat16* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = BFloat16::from_float(from[i]);
 }

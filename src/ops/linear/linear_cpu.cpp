@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "device/cpu/pages.h"
 #include "ops/cpu_kernel.h"
 
 namespace partita::ops {
@@ -41,13 +42,15 @@ struct PreparedCall {
   std::array<dnnl_exec_arg_t, 4> arguments = {};
 };
 
-// Row-major matrices only; w[n,k] is seen as the k x n operand of the product.
+// A block of rows of the weight: w[n,k], seen as the k x n operand of the product, and the columns
+// of y that it gives. y has `y_columns` columns in all.
 class Prepared {
  public:
-  Prepared(DType weight_dtype, int64_t n, int64_t k)
+  Prepared(DType weight_dtype, int64_t n, int64_t k, int64_t y_columns)
       : type_(weight_dtype == DType::kBF16 ? memory::data_type::bf16 : memory::data_type::f32),
         n_(n),
         k_(k),
+        y_columns_(y_columns),
         plain_({k, n}, type_, memory::dims{1, k}) {
     attributes_.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   }
@@ -92,7 +95,7 @@ class Prepared {
  private:
   dnnl::matmul::primitive_desc describe(int64_t rows, const memory::desc& weights) const {
     const memory::desc x({rows, k_}, type_, memory::format_tag::ab);
-    const memory::desc y({rows, n_}, memory::data_type::f32, memory::format_tag::ab);
+    const memory::desc y({rows, n_}, memory::data_type::f32, memory::dims{y_columns_, 1});
     return {dnnl::matmul::desc(x, weights, y), attributes_, engine_, /*allow_empty=*/true};
   }
 
@@ -118,16 +121,35 @@ class Prepared {
   memory::data_type type_;
   int64_t n_;
   int64_t k_;
+  int64_t y_columns_;
   memory::desc plain_;
   memory weights_;
   std::array<std::optional<PreparedCall>, kRowBuckets.size()> calls_;
 };
 
-// x[rows, k] f32 times w[n, k] f32 or bf16 gives y[rows, n] f32; accumulation in f32.
+// While a block is packed, the plain and the packed copy of it both take memory; the plain copy of
+// each finished block is given back at once. 32 MiB keep that small and a product of one row still
+// streams for a millisecond.
+constexpr int64_t kPackedBlockBytes = int64_t{32} << 20;
+constexpr int64_t kBlockRowMultiple = 64;  // whole tiles of oneDNN's layouts
+
+int64_t rows_per_block(int64_t n, int64_t row_bytes) {
+  const int64_t rows =
+      kPackedBlockBytes / std::max<int64_t>(row_bytes, 1) / kBlockRowMultiple * kBlockRowMultiple;
+  return std::clamp<int64_t>(rows, std::min(n, kBlockRowMultiple), n);
+}
+
+// x[rows, k] f32 times w[n, k] f32 or bf16 gives y[rows, n] f32; accumulation in f32. Packed
+// weights come in blocks of rows, plain ones in one block.
 class OneDnnLinear final : public BoundKernel {
  public:
-  OneDnnLinear(const BindArgs& args, std::unique_ptr<Prepared> prepared, bool is_packed)
-      : prepared_(std::move(prepared)), scratch_(args), is_packed_(is_packed) {
+  struct Block {
+    std::unique_ptr<Prepared> prepared;
+    int64_t first_row = 0;
+  };
+
+  OneDnnLinear(const BindArgs& args, std::vector<Block> blocks, bool is_packed)
+      : blocks_(std::move(blocks)), scratch_(args), is_packed_(is_packed) {
     is_bf16_ = args.inputs[1].dtype == DType::kBF16;
   }
 
@@ -142,7 +164,7 @@ class OneDnnLinear final : public BoundKernel {
       std::fill_n(y, rows * n, 0.0F);
       return;
     }
-    if (!is_packed_) prepared_->set_plain_weights(inputs[1].data);
+    if (!is_packed_) blocks_.front().prepared->set_plain_weights(inputs[1].data);
     for (int64_t row = 0; row < rows; row += kMostRows) {
       run_rows({x.as<const float>() + row * k, y + row * n, std::min(kMostRows, rows - row), n, k});
     }
@@ -160,14 +182,17 @@ class OneDnnLinear final : public BoundKernel {
   void run_rows(const Rows& part) {
     const size_t bucket = bucket_of(part.rows);
     const int64_t bucket_rows = kRowBuckets[bucket];
-    PreparedCall& call = prepared_->call(bucket);
-    void* library_scratch = scratch_->reserve(Scratch::kLibrary, call.scratch_bytes);
     float* y = part.y;
     if (bucket_rows != part.rows) {
       const int64_t bytes = bucket_rows * part.n * size_of(DType::kF32);
       y = reinterpret_cast<float*>(scratch_->reserve(Scratch::kOutput, bytes));
     }
-    prepared_->run(call, input_rows(part, bucket_rows), y, library_scratch);
+    const void* x = input_rows(part, bucket_rows);
+    for (const Block& block : blocks_) {
+      PreparedCall& call = block.prepared->call(bucket);
+      void* library_scratch = scratch_->reserve(Scratch::kLibrary, call.scratch_bytes);
+      block.prepared->run(call, x, y + block.first_row, library_scratch);
+    }
     if (y != part.y) std::copy_n(y, part.rows * part.n, part.y);
   }
 
@@ -188,7 +213,7 @@ class OneDnnLinear final : public BoundKernel {
     return x;
   }
 
-  std::unique_ptr<Prepared> prepared_;
+  std::vector<Block> blocks_;
   ScratchHandle scratch_;
   bool is_packed_;
   bool is_bf16_ = false;
@@ -205,22 +230,44 @@ int64_t most_rows(const BindArgs& args) {
   return elements_of(shape, 0, shape.size() - 1);
 }
 
+// Packs the weight block by block and gives the memory of each finished block back.
+std::vector<OneDnnLinear::Block> pack_blocks(const BindArgs& args, int64_t n, int64_t k) {
+  const TensorView& weight = *args.weights[1];
+  const int64_t row_bytes = k * size_of(weight.dtype);
+  const int64_t block_rows = rows_per_block(n, row_bytes);
+  std::vector<OneDnnLinear::Block> blocks;
+  for (int64_t row = 0; row < n; row += block_rows) {
+    const int64_t rows = std::min(block_rows, n - row);
+    auto* data = weight.as<std::byte>() + row * row_bytes;
+    auto prepared = std::make_unique<Prepared>(weight.dtype, rows, k, n);
+    prepared->pack_weights(data, most_rows(args));
+    device::discard_pages(data, rows * row_bytes);
+    blocks.push_back({std::move(prepared), row});
+  }
+  return blocks;
+}
+
 std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
   if (!accepts(args)) return nullptr;
   const std::vector<int64_t> w = args.inputs[1].shape();
   // oneDNN 2.6 refuses empty layouts; run() returns before it would use them.
-  auto prepared = std::make_unique<Prepared>(args.inputs[1].dtype, std::max<int64_t>(w[0], 1),
-                                             std::max<int64_t>(w[1], 1));
+  const int64_t n = std::max<int64_t>(w[0], 1);
+  const int64_t k = std::max<int64_t>(w[1], 1);
+  auto prepared = std::make_unique<Prepared>(args.inputs[1].dtype, n, k, n);
   if (!prepared->is_supported()) return nullptr;
-  const TensorView* weight = args.weights.empty() ? nullptr : args.weights[1];
-  const bool is_packed = weight != nullptr && w[0] > 0 && w[1] > 0;
+  // Packing gives the plain data away, so it needs the loader's consent.
+  const bool may_pack =
+      !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();
+  const bool is_packed = may_pack && w[0] > 0 && w[1] > 0;
+  std::vector<OneDnnLinear::Block> blocks;
   if (is_packed) {
-    prepared->pack_weights(weight->data, most_rows(args));
-    if (!args.release_weight.empty()) args.release_weight[1] = true;
+    blocks = pack_blocks(args, n, k);
+    args.release_weight[1] = true;
   } else {
     prepared->use_plain_weights();
+    blocks.push_back({std::move(prepared), 0});
   }
-  return std::make_unique<OneDnnLinear>(args, std::move(prepared), is_packed);
+  return std::make_unique<OneDnnLinear>(args, std::move(blocks), is_packed);
 }
 
 // y[row, column] = sum over k of x * w in double; x rounded to bf16 first where w is bf16.
