@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
     const partita::Model model = partita::Model::load(argv[1]);
 
     // Decides how the model lies on the ranks, and says so.
-    const partita::Plan plan = partita::Plan::make(model, {.mesh = {}, .ranks = ranks, .devices = {}});
+    const partita::Plan plan =
+        partita::Plan::make(model, {.mesh = {}, .ranks = ranks, .devices = {}});
     std::printf("%s\n", plan.explain().c_str());
 
     // Starts the ranks (here: threads of this process); each reads only its part of the weights.
@@ -31,7 +32,8 @@ int main(int argc, char** argv) {
           std::fwrite(text.data(), 1, text.size(), stdout);
           std::fflush(stdout);
         });
-    std::printf("\n(%zu tokens, ended by %s)\n", completion.tokens.size(), completion.finish_reason.c_str());
+    std::printf("\n(%zu tokens, ended by %s)\n", completion.tokens.size(),
+                completion.finish_reason.c_str());
     return 0;
   } catch (const partita::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

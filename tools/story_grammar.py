@@ -40,14 +40,13 @@ SLOTS = {
 }
 
 OPENING = """
-Once upon a time, there was a {size} {kind} named {hero}.
+Once upon a time, there was a {size} {kind} named {hero}, who lived in {place}.
 | Once upon a time, a {size} {kind} named {hero} lived in {place}.
-| There once was a {mood} {kind} named {hero}.
+| There once was a {mood} {kind} named {hero}, who lived in {place}.
 | Long ago, a {mood} {kind} named {hero} lived in {place}.
-{He} lived in {place} with {his} {elder}.
-| {He} was very {mood}, and everyone liked {him}.
-| {He} had a good friend named {friend}.
-| Every day, {he} played with {his} friend {friend}.
+{He} had a good friend named {friend}.
+| {He} lived with {his} {elder} and had a friend named {friend}.
+| Everyone liked {him}, and {his} best friend was named {friend}.
 """
 
 CLOSING = """

@@ -135,7 +135,7 @@ class Phase:
 
 PHASES = [Phase(packed_blocks, 23, 3400, 4e-3, 100, 1.0, 0.02),
           Phase(snippets, 1, 1000, 3e-3, 50, 10.0, 1.0),
-          Phase(whole_stories, 31, 900, 2.5e-3, 50, 5.0, 0.02)]
+          Phase(whole_stories, 31, 1200, 2.5e-3, 50, 5.0, 0.02)]
 
 
 def rate_share(step, phase):

@@ -15,12 +15,15 @@
 namespace partita {
 
 struct EngineOptions {
-  // "threads" (virtual ranks in this process), "fork", "mpirun", "srun", or "external" (ranks started by somebody else).
+  // "threads" (virtual ranks in this process), "fork", "mpirun", "srun", or "external" (ranks
+  // started by somebody else).
   std::string launcher = "threads";
-  // Between the ranks: "auto" (local for threads, shm for fork, mpi for the others), "shm" or "mpi".
+  // Between the ranks: "auto" (local for threads, shm for fork, mpi for the others), "shm" or
+  // "mpi".
   std::string transport = "auto";
-  std::string worker_program = {};   // of rank processes; empty = the program `partita` beside the caller, then on PATH
-  std::string log_dir = {};          // output of rank processes; empty = ours
+  std::string worker_program =
+      {};  // of rank processes; empty = the program `partita` beside the caller, then on PATH
+  std::string log_dir = {};     // output of rank processes; empty = ours
   int threads_per_rank = 0;     // 0 = usable cores / ranks on this host, at least 1
   int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
   int start_timeout_ms = 600000;
@@ -82,10 +85,12 @@ struct RunReport {
 // Called with every piece of text; never half a character.
 using OnText = std::function<void(std::string_view text)>;
 
-// A running model. Owned and used by one thread, which must outlive it; several requests may be in flight at once.
+// A running model. Owned and used by one thread, which must outlive it; several requests may be in
+// flight at once.
 class Engine {
  public:
-  // Starts the ranks and loads the weights. Throws kRankFailed, kDeadlineExceeded, and what loading finds.
+  // Starts the ranks and loads the weights. Throws kRankFailed, kDeadlineExceeded, and what loading
+  // finds.
   Engine(const Model& model, const Plan& plan, EngineOptions options = {});
   ~Engine();
   Engine(Engine&&) noexcept;
@@ -94,12 +99,18 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Runs one prompt to its end.
-  Completion generate(std::string_view prompt, const GenerateOptions& options = {}, const OnText& on_text = {});
-  // Queues a prompt of tokens; step() computes all queued requests together. take() gives the completion once it is done.
-  int64_t submit(std::vector<int32_t> prompt, const GenerateOptions& options = {}, OnText on_text = {});
-  bool step();                    // false when nothing is in flight
+  Completion generate(std::string_view prompt,
+                      const GenerateOptions& options = {},
+                      const OnText& on_text = {});
+  // Queues a prompt of tokens; step() computes all queued requests together. take() gives the
+  // completion once it is done.
+  int64_t submit(std::vector<int32_t> prompt,
+                 const GenerateOptions& options = {},
+                 OnText on_text = {});
+  bool step();  // false when nothing is in flight
   void cancel(int64_t request);
-  [[nodiscard]] Completion take(int64_t request);  // throws kNotFound when unknown, kInvalidArgument when not done
+  [[nodiscard]] Completion take(
+      int64_t request);  // throws kNotFound when unknown, kInvalidArgument when not done
   // The logits [positions, vocab_size] that the model gives after each position of a prompt.
   [[nodiscard]] std::vector<float> logits(const std::vector<int32_t>& prompt);
 

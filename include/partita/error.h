@@ -23,8 +23,8 @@ enum class ErrorCode {
   kInternal,          // a CHECK failed: a bug in partita
 };
 
-// Name of the code as printed in messages and JSON, e.g. "invalid_file". parse_error_code() is the inverse and
-// gives kInternal for unknown names.
+// Name of the code as printed in messages and JSON, e.g. "invalid_file". parse_error_code() is the
+// inverse and gives kInternal for unknown names.
 [[nodiscard]] std::string_view to_string(ErrorCode code);
 [[nodiscard]] ErrorCode parse_error_code(std::string_view name);
 

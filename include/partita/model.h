@@ -13,7 +13,8 @@
 namespace partita {
 
 struct LoadOptions {
-  // Element type of the weights at run time: "f32", "bf16", or "auto" (bf16 for bf16 checkpoints, else f32).
+  // Element type of the weights at run time: "f32", "bf16", or "auto" (bf16 for bf16 checkpoints,
+  // else f32).
   std::string dtype = "auto";
 };
 
@@ -25,12 +26,15 @@ struct CheckReport {
   std::vector<std::string> notes;   // e.g. tensors that the model does not use
 };
 
-// Reads config.json and tokenizer.json only; costs milliseconds for any size. Immutable, cheap to copy, thread-safe.
+// Reads config.json and tokenizer.json only; costs milliseconds for any size. Immutable, cheap to
+// copy, thread-safe.
 class Model {
  public:
-  // `directory`: a Hugging Face checkpoint directory, or what write_partition() has written. The tokenizer may be
-  // absent (planning needs none). Throws kNotFound, kInvalidFile, kUnsupported (unknown family: lists the known ones).
-  [[nodiscard]] static Model load(const std::filesystem::path& directory, const LoadOptions& options = {});
+  // `directory`: a Hugging Face checkpoint directory, or what write_partition() has written. The
+  // tokenizer may be absent (planning needs none). Throws kNotFound, kInvalidFile, kUnsupported
+  // (unknown family: lists the known ones).
+  [[nodiscard]] static Model load(const std::filesystem::path& directory,
+                                  const LoadOptions& options = {});
 
   [[nodiscard]] const std::string& family() const;  // "llama", "gpt2", ...
   [[nodiscard]] const std::string& dtype() const;   // "f32" or "bf16"
@@ -40,7 +44,8 @@ class Model {
   [[nodiscard]] int64_t weight_bytes() const;  // at run time, unsharded, tied weights once
   [[nodiscard]] const std::filesystem::path& directory() const;
 
-  // Tokens of a text, with the special tokens the tokenizer adds. Throws kNotFound without tokenizer.json.
+  // Tokens of a text, with the special tokens the tokenizer adds. Throws kNotFound without
+  // tokenizer.json.
   [[nodiscard]] std::vector<int32_t> encode(std::string_view text) const;
   [[nodiscard]] std::string decode(std::span<const int32_t> tokens) const;
 
@@ -55,8 +60,8 @@ class Model {
   std::shared_ptr<const Impl> impl_;  // shared: copies of a Model are the same immutable data
 };
 
-// Verifies a checkpoint without running it: headers, names, shapes, and every weight for NaN and infinity. Problems are listed in
-// the report; only a directory that cannot be read at all throws.
+// Verifies a checkpoint without running it: headers, names, shapes, and every weight for NaN and
+// infinity. Problems are listed in the report; only a directory that cannot be read at all throws.
 [[nodiscard]] CheckReport check_checkpoint(const std::filesystem::path& directory);
 
 }  // namespace partita

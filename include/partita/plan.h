@@ -12,11 +12,13 @@
 namespace partita {
 
 struct PlanOptions {
-  // Explicit degrees, e.g. "tp=2,pp=2": the axis pp makes stages, the others split tensors. Empty: `ranks` decides.
+  // Explicit degrees, e.g. "tp=2,pp=2": the axis pp makes stages, the others split tensors. Empty:
+  // `ranks` decides.
   std::string mesh;
   // Number of ranks over which the planner chooses the degrees itself; 0 = 1, or all of `devices`.
   int ranks = 0;
-  // A described machine (docs/formats/devices.md) that need not be present. Empty: this machine, measured once and cached.
+  // A described machine (docs/formats/devices.md) that need not be present. Empty: this machine,
+  // measured once and cached.
   std::filesystem::path devices;
   // The workload the plan is made for; max_context bounds prompt + output of one sequence.
   int64_t prompt_tokens = 512;
@@ -31,14 +33,16 @@ struct PlanOptions {
 // All decisions. Immutable, cheap to copy, thread-safe.
 class Plan {
  public:
-  // Throws kInfeasible with the shortfall and the smallest number of ranks that fits; kInvalidArgument for a bad mesh.
+  // Throws kInfeasible with the shortfall and the smallest number of ranks that fits;
+  // kInvalidArgument for a bad mesh.
   [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
   // Reads plan.json, possibly edited by hand, and checks it against the model.
   [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);
 
   [[nodiscard]] int ranks() const;
   [[nodiscard]] std::string hash() const;
-  [[nodiscard]] std::string to_json() const;  // docs/formats/plan.md; the same inputs give the same bytes
+  [[nodiscard]] std::string to_json()
+      const;  // docs/formats/plan.md; the same inputs give the same bytes
   void write(const std::filesystem::path& file) const;
   // A few lines for people: mesh, stages, collectives, memory per rank, predicted times.
   [[nodiscard]] std::string explain() const;
@@ -55,8 +59,9 @@ class Plan {
   std::shared_ptr<const Impl> impl_;  // shared: copies of a Plan are the same immutable data
 };
 
-// Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json, and copies of the config and the
-// tokenizer into `out_dir` (created; must be empty or absent). Model::load(out_dir) runs it again, also at another rank count.
+// Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json,
+// and copies of the config and the tokenizer into `out_dir` (created; must be empty or absent).
+// Model::load(out_dir) runs it again, also at another rank count.
 void write_partition(const Model& model, const Plan& plan, const std::filesystem::path& out_dir);
 
 }  // namespace partita

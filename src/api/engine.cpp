@@ -31,10 +31,11 @@ constexpr const char* kThreads = "threads";
 void check_fits(int ranks) {
   const int cores = device::usable_cores();
   if (ranks <= cores * kMaxRanksPerCore) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              str("[engine] the plan has ", ranks, " ranks, but this machine has ", cores, " cores and runs at most ",
-                  cores * kMaxRanksPerCore, " ranks (", kMaxRanksPerCore,
-                  " per core); use fewer, or start them on more hosts with --launcher mpirun"));
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      str("[engine] the plan has ", ranks, " ranks, but this machine has ", cores,
+          " cores and runs at most ", cores * kMaxRanksPerCore, " ranks (", kMaxRanksPerCore,
+          " per core); use fewer, or start them on more hosts with --launcher mpirun"));
 }
 
 struct RunningRanks {
@@ -42,16 +43,20 @@ struct RunningRanks {
   std::unique_ptr<engine::StepRunner> runner;
 };
 
-RunningRanks start_threads(const Model::Impl& model, const plan::Plan& plan, const EngineOptions& options) {
+RunningRanks start_threads(const Model::Impl& model,
+                           const plan::Plan& plan,
+                           const EngineOptions& options) {
   api::InProcessOptions runner_options{.step_timeout = milliseconds(options.step_timeout_ms),
                                        .threads_per_rank = options.threads_per_rank,
                                        .on_progress = options.on_progress};
   return {nullptr, api::make_in_process_runner(
-                       model.imported.graph, plan, [&model](int) { return model.open_checkpoint(); },
-                       runner_options)};
+                       model.imported.graph, plan,
+                       [&model](int) { return model.open_checkpoint(); }, runner_options)};
 }
 
-RunningRanks start_processes(const Model::Impl& model, const Plan& plan, const EngineOptions& options) {
+RunningRanks start_processes(const Model::Impl& model,
+                             const Plan& plan,
+                             const EngineOptions& options) {
   RunningRanks ranks;
   api::RankSetup setup{.directory = std::filesystem::absolute(model.imported.directory),
                        .dtype = model.dtype,
@@ -59,19 +64,21 @@ RunningRanks start_processes(const Model::Impl& model, const Plan& plan, const E
                        .transport = api::transport_for(options.transport, options.launcher),
                        .step_timeout_ms = options.step_timeout_ms,
                        .threads_per_rank = options.threads_per_rank};
-  launch::ProcessGroupOptions group{.launcher = launch::parse_launcher(options.launcher),
-                                    .ranks = plan.ranks(),
-                                    .worker = {api::worker_program(options.worker_program), "worker"},
-                                    .log_dir = options.log_dir,
-                                    .start_timeout = milliseconds(options.start_timeout_ms),
-                                    .step_timeout = milliseconds(options.step_timeout_ms),
-                                    .setup = {},
-                                    .plan_hash = plan.hash(),
-                                    .on_progress = options.on_progress,
-                                    .on_external = options.on_external};
+  launch::ProcessGroupOptions group{
+      .launcher = launch::parse_launcher(options.launcher),
+      .ranks = plan.ranks(),
+      .worker = {api::worker_program(options.worker_program), "worker"},
+      .log_dir = options.log_dir,
+      .start_timeout = milliseconds(options.start_timeout_ms),
+      .step_timeout = milliseconds(options.step_timeout_ms),
+      .setup = {},
+      .plan_hash = plan.hash(),
+      .on_progress = options.on_progress,
+      .on_external = options.on_external};
   if (setup.transport == api::Transport::kShm) {
     ranks.segment = std::make_unique<comm::ShmSegment>(comm::ShmSegment::create(plan.ranks()));
-    // The segment has no name; ranks of the same user reach it through our open file, also those we did not start.
+    // The segment has no name; ranks of the same user reach it through our open file, also those we
+    // did not start.
     setup.shm_path = str("/proc/", getpid(), "/fd/", ranks.segment->fd());
   }
   group.setup = to_json(setup);
@@ -125,8 +132,10 @@ struct Engine::Impl {
     if (is_local) check_fits(plan.ranks());
     ranks = options.launcher == kThreads ? start_threads(impl, plan.impl().plan, options)
                                          : start_processes(impl, plan, options);
-    engine = std::make_unique<engine::Engine>(*ranks.runner, impl.tokenizer.get(), impl.imported.info.eos_tokens);
-    start_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    engine = std::make_unique<engine::Engine>(*ranks.runner, impl.tokenizer.get(),
+                                              impl.imported.info.eos_tokens);
+    start_seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   }
 
   void on_token(const engine::TokenEvent& event) {
@@ -154,7 +163,9 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-Completion Engine::generate(std::string_view prompt, const GenerateOptions& options, const OnText& on_text) {
+Completion Engine::generate(std::string_view prompt,
+                            const GenerateOptions& options,
+                            const OnText& on_text) {
   const int64_t request = submit(impl_->model.encode(prompt), options, on_text);
   while (!impl_->requests.at(request).done) {
     CHECK(step(), "a request is pending but the engine is idle");
@@ -162,15 +173,18 @@ Completion Engine::generate(std::string_view prompt, const GenerateOptions& opti
   return take(request);
 }
 
-int64_t Engine::submit(std::vector<int32_t> prompt, const GenerateOptions& options, OnText on_text) {
+int64_t Engine::submit(std::vector<int32_t> prompt,
+                       const GenerateOptions& options,
+                       OnText on_text) {
   Impl* impl = impl_.get();
-  engine::Request request{.prompt = prompt,
-                          .max_tokens = options.max_tokens,
-                          .sampling = sampling_of(options),
-                          .stop = options.stop,
-                          .ignore_end_of_text = options.ignore_end_of_text,
-                          .on_token = [impl](const engine::TokenEvent& event) { impl->on_token(event); },
-                          .on_logits = {}};
+  engine::Request request{
+      .prompt = prompt,
+      .max_tokens = options.max_tokens,
+      .sampling = sampling_of(options),
+      .stop = options.stop,
+      .ignore_end_of_text = options.ignore_end_of_text,
+      .on_token = [impl](const engine::TokenEvent& event) { impl->on_token(event); },
+      .on_logits = {}};
   const int64_t id = impl->engine->submit(std::move(request));
   Impl::Pending& pending = impl->requests[id];
   pending.completion.prompt_tokens = std::move(prompt);
@@ -185,10 +199,12 @@ void Engine::cancel(int64_t request) { impl_->engine->cancel(request); }
 Completion Engine::take(int64_t request) {
   const auto found = impl_->requests.find(request);
   if (found == impl_->requests.end()) {
-    throw Error(ErrorCode::kNotFound, str("[engine] there is no request ", request, "; it was taken or never submitted"));
+    throw Error(ErrorCode::kNotFound,
+                str("[engine] there is no request ", request, "; it was taken or never submitted"));
   }
   if (!found->second.done) {
-    throw Error(ErrorCode::kInvalidArgument, str("[engine] request ", request, " is not done; call step() until it is"));
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[engine] request ", request, " is not done; call step() until it is"));
   }
   Completion completion = std::move(found->second.completion);
   impl_->requests.erase(found);
@@ -197,12 +213,14 @@ Completion Engine::take(int64_t request) {
 
 std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
   if (!impl_->engine->idle()) {
-    throw Error(ErrorCode::kInvalidArgument, "[engine] logits() while requests are in flight; finish them first");
+    throw Error(ErrorCode::kInvalidArgument,
+                "[engine] logits() while requests are in flight; finish them first");
   }
   const engine::RunnerLimits& limits = impl_->ranks.runner->limits();
   const auto length = static_cast<int64_t>(prompt.size());
   if (length < 1 || length > std::min(limits.max_context, limits.kv_blocks * limits.block_size)) {
-    throw Error(ErrorCode::kInvalidArgument, str("[engine] ", length, " tokens; expected 1 .. ", limits.max_context));
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[engine] ", length, " tokens; expected 1 .. ", limits.max_context));
   }
   std::vector<float> logits;
   // A step gives logits for as many rows as there may be sequences.
@@ -217,7 +235,8 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
     }
     batch.sequences = 1;
     batch.blocks_per_sequence = (length + limits.block_size - 1) / limits.block_size;
-    for (int32_t block = 0; block < batch.blocks_per_sequence; ++block) batch.block_tables.push_back(block);
+    for (int32_t block = 0; block < batch.blocks_per_sequence; ++block)
+      batch.block_tables.push_back(block);
     const engine::StepResult result = impl_->ranks.runner->run(batch);
     logits.insert(logits.end(), result.logits.begin(), result.logits.end());
   }
@@ -233,7 +252,8 @@ RunReport Engine::report() {
                    .decode_steps = stats.decode_steps,
                    .decode_seconds = stats.decode_seconds,
                    .ranks = {}};
-  for (const engine::RankReport& rank : impl_->ranks.runner->report()) report.ranks.push_back(to_public(rank));
+  for (const engine::RankReport& rank : impl_->ranks.runner->report())
+    report.ranks.push_back(to_public(rank));
   return report;
 }
 

@@ -32,7 +32,8 @@ std::string host_name() {
 std::filesystem::path machine_profile_path(int ranks) {
   const std::filesystem::path folder = cache_folder();
   if (folder.empty()) return {};
-  return folder / str("profile-", host_name(), "-", device::usable_cores(), "-cores-", ranks, "-ranks.toml");
+  return folder /
+         str("profile-", host_name(), "-", device::usable_cores(), "-cores-", ranks, "-ranks.toml");
 }
 
 cost::Profile machine_profile(int ranks) {

@@ -8,9 +8,10 @@
 
 namespace partita::api {
 
-// Reads the profile of this machine for `ranks` ranks from the cache folder ($XDG_CACHE_HOME/partita or ~/.cache/partita);
-// measures and stores it when absent. Without a writable cache it is measured each time. The cached file is what makes plans on
-// this machine repeatable.
+// Reads the profile of this machine for `ranks` ranks from the cache folder
+// ($XDG_CACHE_HOME/partita or ~/.cache/partita); measures and stores it when absent. Without a
+// writable cache it is measured each time. The cached file is what makes plans on this machine
+// repeatable.
 [[nodiscard]] cost::Profile machine_profile(int ranks);
 
 // Where machine_profile() keeps it; empty when no cache folder is known.

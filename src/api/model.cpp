@@ -14,16 +14,19 @@ std::optional<DType> requested_dtype(const std::string& name) {
   if (name == "auto") return std::nullopt;
   const auto dtype = parse_dtype(name);
   if (dtype == DType::kF32 || dtype == DType::kBF16) return dtype;
-  throw Error(ErrorCode::kInvalidArgument, str("[model] dtype \"", name, "\"; expected auto, f32 or bf16"));
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[model] dtype \"", name, "\"; expected auto, f32 or bf16"));
 }
 
 // The weight type of a partition is fixed by its program.
-importer::ImportedModel load_parts(const std::filesystem::path& directory, const LoadOptions& options) {
+importer::ImportedModel load_parts(const std::filesystem::path& directory,
+                                   const LoadOptions& options) {
   importer::ImportedModel model = api::load_partition(directory).model;
   const std::optional<DType> wanted = requested_dtype(options.dtype);
   if (wanted && *wanted != model.info.weight_dtype) {
     throw Error(ErrorCode::kInvalidArgument,
-                str("[model] ", directory.string(), " was partitioned with ", to_string(model.info.weight_dtype),
+                str("[model] ", directory.string(), " was partitioned with ",
+                    to_string(model.info.weight_dtype),
                     " weights; run it with --dtype auto, or partition the checkpoint again"));
   }
   return model;
@@ -32,21 +35,24 @@ importer::ImportedModel load_parts(const std::filesystem::path& directory, const
 }  // namespace
 
 formats::Checkpoint Model::Impl::open_checkpoint() const {
-  return is_partition ? api::open_partition(imported.directory) : formats::Checkpoint::open(imported.directory);
+  return is_partition ? api::open_partition(imported.directory)
+                      : formats::Checkpoint::open(imported.directory);
 }
 
 const text::Tokenizer& Model::Impl::require_tokenizer() const {
   if (tokenizer) return *tokenizer;
-  throw Error(ErrorCode::kNotFound, str("[model] ", (imported.directory / "tokenizer.json").string(),
-                                        " does not exist; copy it from the model's repository"));
+  throw Error(ErrorCode::kNotFound,
+              str("[model] ", (imported.directory / "tokenizer.json").string(),
+                  " does not exist; copy it from the model's repository"));
 }
 
 Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
   auto impl = std::make_shared<Impl>();
   impl->is_partition = api::is_partition(directory);
-  impl->imported = impl->is_partition
-                       ? load_parts(directory, options)
-                       : importer::import_model(directory, {.weight_dtype = requested_dtype(options.dtype)});
+  impl->imported =
+      impl->is_partition
+          ? load_parts(directory, options)
+          : importer::import_model(directory, {.weight_dtype = requested_dtype(options.dtype)});
   impl->imported.directory = directory;
   impl->dtype = to_string(impl->imported.info.weight_dtype);
   std::error_code ignored;
@@ -71,7 +77,9 @@ int64_t Model::weight_bytes() const {
   return bytes;
 }
 
-std::vector<int32_t> Model::encode(std::string_view text) const { return impl_->require_tokenizer().encode(text); }
+std::vector<int32_t> Model::encode(std::string_view text) const {
+  return impl_->require_tokenizer().encode(text);
+}
 
 std::string Model::decode(std::span<const int32_t> tokens) const {
   return impl_->require_tokenizer().decode(tokens, /*skip_special_tokens=*/true);
@@ -81,7 +89,10 @@ std::string Model::dump_graph() const { return ir::print_graph(impl_->imported.g
 
 CheckReport check_checkpoint(const std::filesystem::path& directory) {
   const importer::CheckReport found = importer::check_model(directory);
-  CheckReport report{.tensors = found.tensors, .bytes = found.tensor_bytes, .errors = found.errors, .notes = found.notes};
+  CheckReport report{.tensors = found.tensors,
+                     .bytes = found.tensor_bytes,
+                     .errors = found.errors,
+                     .notes = found.notes};
   return report;
 }
 

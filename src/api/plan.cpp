@@ -17,7 +17,8 @@
 namespace partita {
 namespace {
 
-constexpr int64_t kDefaultMaxContext = 4096;  // a longer context must be asked for: its KV cache is reserved
+constexpr int64_t kDefaultMaxContext =
+    4096;  // a longer context must be asked for: its KV cache is reserved
 constexpr double kBytesPerGb = 1e9;
 
 plan::Workload workload_of(const Model& model, const PlanOptions& options) {
@@ -26,14 +27,17 @@ plan::Workload workload_of(const Model& model, const PlanOptions& options) {
   workload.max_context = std::min(longest, model.max_positions());
   workload.concurrency = options.concurrency;
   workload.output_tokens = std::min(options.output_tokens, workload.max_context - 1);
-  workload.prompt_tokens = std::min(options.prompt_tokens, workload.max_context - workload.output_tokens);
-  workload.max_step_tokens = std::max(std::min(options.max_step_tokens, workload.max_context), options.concurrency);
+  workload.prompt_tokens =
+      std::min(options.prompt_tokens, workload.max_context - workload.output_tokens);
+  workload.max_step_tokens =
+      std::max(std::min(options.max_step_tokens, workload.max_context), options.concurrency);
   return workload;
 }
 
 void check_range(const char* name, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return;
-  throw Error(ErrorCode::kInvalidArgument, str("[plan] ", name, " is ", value, "; expected ", least, " .. ", most));
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[plan] ", name, " is ", value, "; expected ", least, " .. ", most));
 }
 
 void check_options(const Model& model, const PlanOptions& options) {
@@ -45,12 +49,13 @@ void check_options(const Model& model, const PlanOptions& options) {
   check_range("max_step_tokens", options.max_step_tokens, 1, kMost);
   check_range("ranks", options.ranks, 0, int64_t{1} << 16);
   if (!(options.memory_limit_gb >= 0) || options.memory_limit_gb > 1e9) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[plan] memory limit ", options.memory_limit_gb, " GB; expected a number >= 0"));
+    throw Error(ErrorCode::kInvalidArgument, str("[plan] memory limit ", options.memory_limit_gb,
+                                                 " GB; expected a number >= 0"));
   }
 }
 
-// How many ranks the options ask for: those of the mesh, of --ranks, of the described machine, or one.
+// How many ranks the options ask for: those of the mesh, of --ranks, of the described machine, or
+// one.
 int64_t ranks_of(const PlanOptions& options, const cost::Profile* described) {
   if (!options.mesh.empty()) return spec::Mesh::parse(options.mesh).size();
   if (options.ranks > 0) return options.ranks;
@@ -66,7 +71,8 @@ cost::Profile profile_of(const PlanOptions& options) {
   }
   if (options.memory_limit_gb > 0) {
     profile.device.memory_bytes = static_cast<int64_t>(options.memory_limit_gb * kBytesPerGb);
-    profile.device.reserve_bytes = std::min(profile.device.reserve_bytes, profile.device.memory_bytes / 10);
+    profile.device.reserve_bytes =
+        std::min(profile.device.reserve_bytes, profile.device.memory_bytes / 10);
   }
   return profile;
 }
@@ -88,7 +94,8 @@ planner::PlanResult decide(const Model& model, const PlanOptions& options) {
 
 // A partition without any other wish keeps the plan it was cut by.
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
-  return model.impl().is_partition && options.mesh.empty() && options.ranks == 0 && options.devices.empty();
+  return model.impl().is_partition && options.mesh.empty() && options.ranks == 0 &&
+         options.devices.empty();
 }
 
 }  // namespace
@@ -114,7 +121,9 @@ Plan Plan::read(const Model& model, const std::filesystem::path& file) {
 
 int Plan::ranks() const { return static_cast<int>(impl_->plan.ranks()); }
 
-std::string Plan::hash() const { return plan::hash_of(impl_->plan, impl_->model.impl().imported.graph); }
+std::string Plan::hash() const {
+  return plan::hash_of(impl_->plan, impl_->model.impl().imported.graph);
+}
 
 std::string Plan::to_json() const {
   return plan::to_json(impl_->plan, impl_->model.impl().imported.graph).dump(2) + "\n";
@@ -124,13 +133,17 @@ void Plan::write(const std::filesystem::path& file) const {
   write_json(file, plan::to_json(impl_->plan, impl_->model.impl().imported.graph));
 }
 
-std::string Plan::explain() const { return planner::explain(impl_->plan, impl_->model.impl().imported.graph); }
+std::string Plan::explain() const {
+  return planner::explain(impl_->plan, impl_->model.impl().imported.graph);
+}
 
 std::string Plan::dump_program(int rank) const {
   if (rank < 0 || rank >= ranks()) {
-    throw Error(ErrorCode::kInvalidArgument, str("[plan] rank ", rank, "; expected 0 .. ", ranks() - 1));
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] rank ", rank, "; expected 0 .. ", ranks() - 1));
   }
-  return ir::print_graph(partition::partition_rank(impl_->model.impl().imported.graph, impl_->plan, rank).graph);
+  return ir::print_graph(
+      partition::partition_rank(impl_->model.impl().imported.graph, impl_->plan, rank).graph);
 }
 
 double Plan::predicted_decode_seconds() const {

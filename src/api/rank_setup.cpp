@@ -15,13 +15,16 @@ constexpr const char* kWhat = "the setup message";
 
 Transport transport_for(const std::string& name, const std::string& launcher) {
   if (name == "mpi" && launcher == "fork") {
-    throw Error(ErrorCode::kInvalidArgument,
-                "[launch] transport mpi needs ranks that mpirun or srun starts; add --launcher mpirun");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "[launch] transport mpi needs ranks that mpirun or srun starts; add --launcher mpirun");
   }
-  if (name == "auto") return launcher == "mpirun" || launcher == "srun" ? Transport::kMpi : Transport::kShm;
+  if (name == "auto")
+    return launcher == "mpirun" || launcher == "srun" ? Transport::kMpi : Transport::kShm;
   if (name == "shm") return Transport::kShm;
   if (name == "mpi") return Transport::kMpi;
-  throw Error(ErrorCode::kInvalidArgument, str("[launch] transport \"", name, "\"; expected auto, shm or mpi"));
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[launch] transport \"", name, "\"; expected auto, shm or mpi"));
 }
 
 Json to_json(const RankSetup& setup) {
@@ -39,7 +42,8 @@ RankSetup rank_setup_from_json(const Json& json) {
   setup.directory = json_get<std::string>(json, "directory", kWhat);
   setup.dtype = json_get<std::string>(json, "dtype", kWhat);
   setup.plan = json_get<std::string>(json, "plan", kWhat);
-  setup.transport = json_get<std::string>(json, "transport", kWhat) == "shm" ? Transport::kShm : Transport::kMpi;
+  setup.transport =
+      json_get<std::string>(json, "transport", kWhat) == "shm" ? Transport::kShm : Transport::kMpi;
   setup.shm_path = json_get<std::string>(json, "shm_path", kWhat);
   setup.step_timeout_ms = static_cast<int>(json_get<int64_t>(json, "step_timeout_ms", kWhat));
   setup.threads_per_rank = static_cast<int>(json_get<int64_t>(json, "threads_per_rank", kWhat));

@@ -43,8 +43,8 @@ constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 // one that says nothing is the one that hangs.
 constexpr double kCollectiveShareOfDeadline = 0.9;
 
-// Ends the process the moment the frontend is gone, also in the middle of a collective. Nothing is left behind: shared memory
-// has no name and the peers see the same end of file.
+// Ends the process the moment the frontend is gone, also in the middle of a collective. Nothing is
+// left behind: shared memory has no name and the peers see the same end of file.
 class FrontendWatch {
  public:
   explicit FrontendWatch(int channel_fd) : wake_fd_(eventfd(0, EFD_CLOEXEC)) {
@@ -75,7 +75,8 @@ std::string required_variable(const char* name) {
   if (value != nullptr) return value;
   throw Error(ErrorCode::kInvalidArgument,
               str("[worker] the environment variable ", name,
-                  " is not set; ranks are started by `partita run`, or take it from `partita run --launcher external`"));
+                  " is not set; ranks are started by `partita run`, or take it from `partita run "
+                  "--launcher external`"));
 }
 
 Frame expect_frame(Channel& channel, FrameType type) {
@@ -86,25 +87,28 @@ Frame expect_frame(Channel& channel, FrameType type) {
   return std::move(*frame);
 }
 
-std::unique_ptr<comm::Communicator> join_segment(const std::string& path, const launch::RankEnvironment& self) {
+std::unique_ptr<comm::Communicator> join_segment(const std::string& path,
+                                                 const launch::RankEnvironment& self) {
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) {
-    throw Error(ErrorCode::kSystem, str("[worker] cannot open the shared memory ", path, ": ", std::strerror(errno),
-                                        "; ranks on another host or of another user need --transport mpi"));
+    throw Error(ErrorCode::kSystem,
+                str("[worker] cannot open the shared memory ", path, ": ", std::strerror(errno),
+                    "; ranks on another host or of another user need --transport mpi"));
   }
   auto world = comm::make_shm_communicator(fd, self.rank, self.world_size);
   close(fd);  // the mapping stays
   return world;
 }
 
-std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup, const launch::RankEnvironment& self) {
-  auto world = setup.transport == api::Transport::kShm
-                   ? join_segment(setup.shm_path, self)
-                   : comm::make_mpi_world();
+std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup,
+                                               const launch::RankEnvironment& self) {
+  auto world = setup.transport == api::Transport::kShm ? join_segment(setup.shm_path, self)
+                                                       : comm::make_mpi_world();
   if (world->rank() != self.rank || world->size() != self.world_size) {
     throw Error(ErrorCode::kInvalidArgument,
-                str("[worker] the transport says rank ", world->rank(), " of ", world->size(), ", the environment (",
-                    self.source, ") rank ", self.rank, " of ", self.world_size, "; unset one of them"));
+                str("[worker] the transport says rank ", world->rank(), " of ", world->size(),
+                    ", the environment (", self.source, ") rank ", self.rank, " of ",
+                    self.world_size, "; unset one of them"));
   }
   world->set_timeout(std::chrono::milliseconds(
       static_cast<int64_t>(setup.step_timeout_ms * kCollectiveShareOfDeadline)));
@@ -116,7 +120,8 @@ void bind_rank(const launch::RankEnvironment& self, int threads_per_rank) {
   const std::vector<int> cores = device::allowed_cores();
   const auto share = static_cast<int>(cores.size()) / self.world_size;
   if (share >= 1 && (self.local_rank + 1) * share <= static_cast<int>(cores.size())) {
-    device::bind_to_cores({cores.begin() + self.local_rank * share, cores.begin() + (self.local_rank + 1) * share});
+    device::bind_to_cores(
+        {cores.begin() + self.local_rank * share, cores.begin() + (self.local_rank + 1) * share});
     api::share_cores(1, threads_per_rank);
   } else {
     api::share_cores(self.world_size, threads_per_rank);
@@ -131,11 +136,14 @@ struct LoadedRank {
   std::string plan_hash;
 };
 
-LoadedRank load_rank(Channel& channel, const api::RankSetup& setup, const launch::RankEnvironment& self) {
+LoadedRank load_rank(Channel& channel,
+                     const api::RankSetup& setup,
+                     const launch::RankEnvironment& self) {
   LoadedRank rank;
   const Model model = Model::load(setup.directory, {.dtype = setup.dtype});
   const ir::Graph& graph = model.impl().imported.graph;
-  const plan::Plan plan = plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");
+  const plan::Plan plan =
+      plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");
   rank.plan_hash = plan::hash_of(plan, graph);
   rank.limits = api::limits_of(graph, plan);
   rank.world = make_world(setup, self);
@@ -146,13 +154,16 @@ LoadedRank load_rank(Channel& channel, const api::RankSetup& setup, const launch
     channel.send_json(FrameType::kProgress, Json{{"bytes", done}, {"total_bytes", total}});
   };
   // A part that was cut by this very plan is read from its own two files.
-  const bool reuses_part = model.impl().is_partition &&
-                           plan::hash_of(api::load_partition(setup.directory).plan, graph) == rank.plan_hash;
+  const bool reuses_part =
+      model.impl().is_partition &&
+      plan::hash_of(api::load_partition(setup.directory).plan, graph) == rank.plan_hash;
   api::RankPart part = reuses_part ? api::load_rank_part(setup.directory, self.rank)
                                    : api::make_rank_part(graph, plan, self.rank);
-  const formats::Checkpoint checkpoint =
-      reuses_part ? api::open_rank_part(setup.directory, self.rank) : model.impl().open_checkpoint();
-  rank.runner = std::make_unique<api::RankRunner>(std::move(part), checkpoint, *rank.world, on_progress);
+  const formats::Checkpoint checkpoint = reuses_part
+                                             ? api::open_rank_part(setup.directory, self.rank)
+                                             : model.impl().open_checkpoint();
+  rank.runner =
+      std::make_unique<api::RankRunner>(std::move(part), checkpoint, *rank.world, on_progress);
   return rank;
 }
 
@@ -175,27 +186,29 @@ void serve(Channel& channel, api::RankRunner& runner) {
       engine::RankReport report = runner.report();
       channel.send_json(FrameType::kReport, launch::to_json(report));
     } else {
-      throw Error(ErrorCode::kInternal, "[worker] the frontend sent a message that a rank cannot serve");
+      throw Error(ErrorCode::kInternal,
+                  "[worker] the frontend sent a message that a rank cannot serve");
     }
   }
 }
 
 int report_failure(Channel& channel, ErrorCode code, const char* message) {
   channel.send_json(FrameType::kError, Json{{"code", to_string(code)}, {"message", message}});
-  // The frontend stops the whole group; leaving earlier would only hide the message behind an end of file.
+  // The frontend stops the whole group; leaving earlier would only hide the message behind an end
+  // of file.
   (void)channel.receive(Clock::time_point::max());
   return exit_code(code);
 }
 
 int serve_as(const launch::RankEnvironment& self, Channel& channel) {
   try {
-    const api::RankSetup setup =
-        api::rank_setup_from_json(expect_frame(channel, FrameType::kSetup).json("the setup message"));
+    const api::RankSetup setup = api::rank_setup_from_json(
+        expect_frame(channel, FrameType::kSetup).json("the setup message"));
     bind_rank(self, setup.threads_per_rank);
     const FrontendWatch watch(channel.fd());
     LoadedRank rank = load_rank(channel, setup, self);
-    channel.send_json(FrameType::kReady,
-                      Json{{"plan_hash", rank.plan_hash}, {"limits", launch::to_json(rank.limits)}});
+    channel.send_json(FrameType::kReady, Json{{"plan_hash", rank.plan_hash},
+                                              {"limits", launch::to_json(rank.limits)}});
     serve(channel, *rank.runner);
     return 0;
   } catch (const Error& e) {
@@ -214,8 +227,9 @@ int run_worker() {
   const std::string secret = required_variable(launch::kSecretVariable);
   const auto self = launch::detect_rank_environment();
   if (!self) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "[worker] no launcher has set the rank; set RANK and WORLD_SIZE, or use mpirun or srun");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "[worker] no launcher has set the rank; set RANK and WORLD_SIZE, or use mpirun or srun");
   }
   Channel channel = launch::connect_to(control);
   channel.send_json(FrameType::kHello, Json{{"rank", self->rank},

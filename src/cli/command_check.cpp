@@ -27,8 +27,8 @@ int run(const Options& options) {
   } else {
     for (const std::string& error : report.errors) std::printf("error: %s\n", error.c_str());
     for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
-    std::printf("%ld tensors, %s: %s\n", static_cast<long>(report.tensors), format_bytes(report.bytes).c_str(),
-                report.errors.empty() ? "ok" : "broken");
+    std::printf("%ld tensors, %s: %s\n", static_cast<long>(report.tensors),
+                format_bytes(report.bytes).c_str(), report.errors.empty() ? "ok" : "broken");
   }
   return report.errors.empty() ? 0 : exit_code(ErrorCode::kInvalidFile);
 }
@@ -37,8 +37,9 @@ int run(const Options& options) {
 
 void add_check_command(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("check", "Verify a checkpoint: headers, names, shapes, NaN.\n\nExample:\n  partita check DIR");
+  CLI::App* command = app.add_subcommand(
+      "check",
+      "Verify a checkpoint: headers, names, shapes, NaN.\n\nExample:\n  partita check DIR");
   command->add_option("DIR", options->directory, "Checkpoint directory")->required();
   command->add_flag("--json", options->as_json, "Print one JSON object");
   command->callback([options, &action] { action = [options] { return run(*options); }; });

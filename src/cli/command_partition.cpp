@@ -21,10 +21,12 @@ int run(const Options& options) {
   const Plan plan = plan_of(model, options.planning);
   write_partition(model, plan, options.out_dir);
   if (options.as_json) {
-    const Json json = {{"out_dir", options.out_dir}, {"ranks", plan.ranks()}, {"plan_hash", plan.hash()}};
+    const Json json = {
+        {"out_dir", options.out_dir}, {"ranks", plan.ranks()}, {"plan_hash", plan.hash()}};
     std::printf("%s\n", json.dump(2).c_str());
   } else {
-    std::printf("%sWrote %d parts to %s\n", plan.explain().c_str(), plan.ranks(), options.out_dir.c_str());
+    std::printf("%sWrote %d parts to %s\n", plan.explain().c_str(), plan.ranks(),
+                options.out_dir.c_str());
   }
   return 0;
 }
@@ -39,7 +41,9 @@ void add_partition_command(CLI::App& app, Action& action) {
       "  partita partition DIR --mesh tp=4 --out-dir parts\n"
       "  partita run parts --prompt \"Once upon a time\"");
   add_planning_options(*command, options->planning);
-  command->add_option("--out-dir", options->out_dir, "Folder for the parts; must be empty or absent")->required();
+  command
+      ->add_option("--out-dir", options->out_dir, "Folder for the parts; must be empty or absent")
+      ->required();
   command->add_flag("--json", options->as_json, "Print one JSON object");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

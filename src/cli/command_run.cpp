@@ -26,7 +26,8 @@ struct RunOptions {
 std::vector<std::string> prompt_texts(const std::vector<std::string>& prompts) {
   std::vector<std::string> texts = prompts;
   for (std::string& text : texts) {
-    if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    if (text == "-")
+      text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   }
   return texts;
 }
@@ -52,7 +53,8 @@ std::vector<Completion> complete(Engine& engine, const Model& model, const RunOp
   std::vector<Completion> completions;
   for (size_t i = 0; i < requests.size(); ++i) {
     completions.push_back(engine.take(requests[i]));
-    if (!streams && !options.as_json) std::printf("[%zu] %s%s\n", i, texts[i].c_str(), completions[i].text.c_str());
+    if (!streams && !options.as_json)
+      std::printf("[%zu] %s%s\n", i, texts[i].c_str(), completions[i].text.c_str());
   }
   if (streams) std::printf("\n");
   return completions;
@@ -75,10 +77,14 @@ int run(RunOptions options) {
   options.planning.plan.concurrency = std::max(options.planning.plan.concurrency, prompt_count);
   const Plan plan = plan_of(model, options.planning);
   ProgressBar bar(!options.quiet && !options.as_json);
-  options.engine.on_progress = [&bar](int rank, int64_t bytes, int64_t total) { bar.update(rank, bytes, total); };
+  options.engine.on_progress = [&bar](int rank, int64_t bytes, int64_t total) {
+    bar.update(rank, bytes, total);
+  };
   options.engine.on_external = [](const std::string& variables) {
-    std::fprintf(stderr, "waiting for the ranks; start each with\n  %s RANK=<i> WORLD_SIZE=<n> partita worker\n",
-                 variables.c_str());
+    std::fprintf(
+        stderr,
+        "waiting for the ranks; start each with\n  %s RANK=<i> WORLD_SIZE=<n> partita worker\n",
+        variables.c_str());
   };
   Engine engine(model, plan, options.engine);
   bar.clear();
@@ -96,11 +102,15 @@ int run(RunOptions options) {
 }
 
 void add_generation_options(CLI::App& command, GenerateOptions& generate) {
-  command.add_option("-n,--max-tokens", generate.max_tokens, "Most tokens to generate")->capture_default_str();
+  command.add_option("-n,--max-tokens", generate.max_tokens, "Most tokens to generate")
+      ->capture_default_str();
   command.add_option("--temperature", generate.temperature, "0 = greedy")->capture_default_str();
-  command.add_option("--top-k", generate.top_k, "Keep the k most likely tokens (0 = all)")->capture_default_str();
-  command.add_option("--top-p", generate.top_p, "Keep the smallest set with this probability")->capture_default_str();
-  command.add_option("--repetition-penalty", generate.repetition_penalty, "1 = off")->capture_default_str();
+  command.add_option("--top-k", generate.top_k, "Keep the k most likely tokens (0 = all)")
+      ->capture_default_str();
+  command.add_option("--top-p", generate.top_p, "Keep the smallest set with this probability")
+      ->capture_default_str();
+  command.add_option("--repetition-penalty", generate.repetition_penalty, "1 = off")
+      ->capture_default_str();
   command.add_option("--seed", generate.seed, "The same seed gives the same text for every plan")
       ->capture_default_str();
   command.add_option("--stop", generate.stop, "End before this text (may be given several times)");
@@ -118,16 +128,24 @@ void add_run_command(CLI::App& app, Action& action) {
       "  partita run DIR --mesh tp=2,pp=2 --launcher mpirun --prompt - < prompt.txt\n"
       "  partita run DIR --plan plan.json --prompt A --prompt B --json");
   add_planning_options(*command, options->planning);
-  command->add_option("-p,--prompt", options->prompts, "Text to continue; - reads standard input; may be repeated")
+  command
+      ->add_option("-p,--prompt", options->prompts,
+                   "Text to continue; - reads standard input; may be repeated")
       ->required();
   add_generation_options(*command, options->generate);
-  command->add_option("--launcher", options->engine.launcher, "threads, fork, mpirun, srun or external")
+  command
+      ->add_option("--launcher", options->engine.launcher,
+                   "threads, fork, mpirun, srun or external")
       ->capture_default_str();
   command->add_option("--transport", options->engine.transport, "Between ranks: auto, shm or mpi")
       ->capture_default_str();
-  command->add_option("--threads", options->engine.threads_per_rank, "Threads per rank (0 = cores / ranks)")
+  command
+      ->add_option("--threads", options->engine.threads_per_rank,
+                   "Threads per rank (0 = cores / ranks)")
       ->capture_default_str();
-  command->add_option("--step-timeout-ms", options->engine.step_timeout_ms, "Longest step before a rank counts as hung")
+  command
+      ->add_option("--step-timeout-ms", options->engine.step_timeout_ms,
+                   "Longest step before a rank counts as hung")
       ->capture_default_str();
   command->add_option("--log-dir", options->engine.log_dir, "Folder for the output of the ranks");
   command->add_flag("--json", options->as_json, "Print one JSON object instead of text");

@@ -6,11 +6,13 @@
 namespace partita::cli {
 
 void add_worker_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "worker",
-      "Serve as one rank. Started by `partita run`, or by mpirun, srun or hand with PARTITA_CONTROL, PARTITA_SECRET\n"
-      "and the rank's variables (RANK/WORLD_SIZE/LOCAL_RANK, or those of Open MPI, PMI, Slurm).\n\nExample:\n"
-      "  mpirun -n 4 partita worker");
+  CLI::App* command =
+      app.add_subcommand("worker",
+                         "Serve as one rank. Started by `partita run`, or by mpirun, srun or hand "
+                         "with PARTITA_CONTROL, PARTITA_SECRET\n"
+                         "and the rank's variables (RANK/WORLD_SIZE/LOCAL_RANK, or those of Open "
+                         "MPI, PMI, Slurm).\n\nExample:\n"
+                         "  mpirun -n 4 partita worker");
   command->callback([&action] { action = [] { return run_worker(); }; });
 }
 

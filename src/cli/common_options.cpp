@@ -5,29 +5,41 @@ namespace partita::cli {
 
 void add_planning_options(CLI::App& command, PlanningOptions& options) {
   PlanOptions& plan = options.plan;
-  command.add_option("DIR", options.directory, "Checkpoint directory (config.json, *.safetensors, tokenizer.json)")
+  command
+      .add_option("DIR", options.directory,
+                  "Checkpoint directory (config.json, *.safetensors, tokenizer.json)")
       ->required();
-  command.add_option("--dtype", options.load.dtype, "Weights at run time: auto, f32 or bf16")->capture_default_str();
+  command.add_option("--dtype", options.load.dtype, "Weights at run time: auto, f32 or bf16")
+      ->capture_default_str();
   auto* mesh = command.add_option("--mesh", plan.mesh, "Explicit degrees, e.g. tp=2,pp=2");
-  auto* ranks = command.add_option("--ranks", plan.ranks, "Number of ranks; the planner chooses the degrees");
-  auto* file = command.add_option("--plan", options.plan_file, "Follow this plan.json instead of planning");
+  auto* ranks =
+      command.add_option("--ranks", plan.ranks, "Number of ranks; the planner chooses the degrees");
+  auto* file =
+      command.add_option("--plan", options.plan_file, "Follow this plan.json instead of planning");
   mesh->excludes(ranks);
   file->excludes(mesh)->excludes(ranks);
   command.add_option("--devices", plan.devices, "Plan for the machine described in this TOML file");
-  command.add_option("--prompt-tokens", plan.prompt_tokens, "Expected prompt length")->capture_default_str();
+  command.add_option("--prompt-tokens", plan.prompt_tokens, "Expected prompt length")
+      ->capture_default_str();
   command.add_option("--output-tokens", plan.output_tokens, "Expected number of generated tokens")
       ->capture_default_str();
-  command.add_option("--concurrency", plan.concurrency, "Sequences in flight")->capture_default_str();
-  command.add_option("--max-context", plan.max_context, "Positions per sequence (0 = the model's, at most 4096)")
+  command.add_option("--concurrency", plan.concurrency, "Sequences in flight")
+      ->capture_default_str();
+  command
+      .add_option("--max-context", plan.max_context,
+                  "Positions per sequence (0 = the model's, at most 4096)")
       ->capture_default_str();
   command.add_option("--max-step-tokens", plan.max_step_tokens, "Tokens per step (prefill chunk)")
       ->capture_default_str();
-  command.add_option("--memory-limit-gb", plan.memory_limit_gb, "Memory per rank in 1e9 bytes (0 = the device's)")
+  command
+      .add_option("--memory-limit-gb", plan.memory_limit_gb,
+                  "Memory per rank in 1e9 bytes (0 = the device's)")
       ->capture_default_str();
 }
 
 Plan plan_of(const Model& model, const PlanningOptions& options) {
-  return options.plan_file.empty() ? Plan::make(model, options.plan) : Plan::read(model, options.plan_file);
+  return options.plan_file.empty() ? Plan::make(model, options.plan)
+                                   : Plan::read(model, options.plan_file);
 }
 
 }  // namespace partita::cli

@@ -21,36 +21,40 @@ std::string speed(int64_t tokens, double seconds) {
   if (tokens == 0 || seconds <= 0) return "-";
   char text[96];
   std::snprintf(text, sizeof(text), "%s per token, %.1f tokens/s",
-                format_seconds(seconds / static_cast<double>(tokens)).c_str(), static_cast<double>(tokens) / seconds);
+                format_seconds(seconds / static_cast<double>(tokens)).c_str(),
+                static_cast<double>(tokens) / seconds);
   return text;
 }
 
 void print_collectives(const RunReport& report) {
-  std::printf("  %-5s %-15s %8s %12s %12s %10s\n", "rank", "collective", "calls", "payload", "sent", "time");
+  std::printf("  %-5s %-15s %8s %12s %12s %10s\n", "rank", "collective", "calls", "payload", "sent",
+              "time");
   for (const RankCost& rank : report.ranks) {
     for (const CollectiveCost& row : rank.collectives) {
       if (row.calls == 0) continue;
-      std::printf("  %-5d %-15s %8ld %12s %12s %10s\n", rank.rank, row.kind.c_str(), static_cast<long>(row.calls),
-                  format_bytes(row.payload_bytes).c_str(), format_bytes(row.wire_bytes).c_str(),
-                  format_seconds(row.seconds).c_str());
+      std::printf("  %-5d %-15s %8ld %12s %12s %10s\n", rank.rank, row.kind.c_str(),
+                  static_cast<long>(row.calls), format_bytes(row.payload_bytes).c_str(),
+                  format_bytes(row.wire_bytes).c_str(), format_seconds(row.seconds).c_str());
     }
   }
 }
 
 void print_memory(const RunReport& report) {
-  std::printf("  %-5s %-6s %12s %12s %12s %12s %12s %10s\n", "rank", "stage", "weights", "kv cache", "activations",
-              "read", "peak RSS", "load");
+  std::printf("  %-5s %-6s %12s %12s %12s %12s %12s %10s\n", "rank", "stage", "weights", "kv cache",
+              "activations", "read", "peak RSS", "load");
   for (const RankCost& rank : report.ranks) {
     std::printf("  %-5d %-6d %12s %12s %12s %12s %12s %10s\n", rank.rank, rank.stage,
                 format_bytes(rank.weight_bytes).c_str(), format_bytes(rank.kv_bytes).c_str(),
                 format_bytes(rank.activation_bytes).c_str(), format_bytes(rank.bytes_read).c_str(),
-                format_bytes(rank.peak_rss_bytes).c_str(), format_seconds(rank.load_seconds).c_str());
+                format_bytes(rank.peak_rss_bytes).c_str(),
+                format_seconds(rank.load_seconds).c_str());
   }
 }
 
 }  // namespace
 
-ProgressBar::ProgressBar(bool enabled) : visible_(enabled && isatty(STDERR_FILENO) != 0), started_(now_seconds()) {}
+ProgressBar::ProgressBar(bool enabled)
+    : visible_(enabled && isatty(STDERR_FILENO) != 0), started_(now_seconds()) {}
 
 ProgressBar::~ProgressBar() { clear(); }
 
@@ -66,8 +70,9 @@ void ProgressBar::update(int rank, int64_t bytes, int64_t total_bytes) {
   const double share = total > 0 ? static_cast<double>(loaded) / static_cast<double>(total) : 1;
   const int filled = static_cast<int>(share * kBarWidth);
   const double rate = static_cast<double>(loaded) / 1e9 / std::max(now_seconds() - started_, 1e-6);
-  std::fprintf(stderr, "\rloading [%.*s%.*s] %3.0f%% %s, %.2f GB/s ", filled, "##############################",
-               kBarWidth - filled, "..............................", share * 100, format_bytes(loaded).c_str(), rate);
+  std::fprintf(stderr, "\rloading [%.*s%.*s] %3.0f%% %s, %.2f GB/s ", filled,
+               "##############################", kBarWidth - filled,
+               "..............................", share * 100, format_bytes(loaded).c_str(), rate);
   drawn_ = true;
 }
 
@@ -82,7 +87,8 @@ void print_summary(const Plan& plan, const RunReport& report) {
   std::printf("  start    %s\n", format_seconds(report.start_seconds).c_str());
   std::printf("  prefill  %ld tokens, measured %s\n", static_cast<long>(report.prefill_tokens),
               speed(report.prefill_tokens, report.prefill_seconds).c_str());
-  std::printf("  decode   %ld tokens, measured %s; predicted %s per step\n", static_cast<long>(report.decode_tokens),
+  std::printf("  decode   %ld tokens, measured %s; predicted %s per step\n",
+              static_cast<long>(report.decode_tokens),
               speed(report.decode_tokens, report.decode_seconds).c_str(),
               format_seconds(plan.predicted_decode_seconds()).c_str());
   std::printf("\n--- collectives\n");

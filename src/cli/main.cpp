@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program partita: parses the command line, runs one sub-command, turns errors into one line and an exit code.
+// The program partita: parses the command line, runs one sub-command, turns errors into one line
+// and an exit code.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -13,7 +14,8 @@ constexpr int kInternalExitCode = 12;  // exit_code(ErrorCode::kInternal)
 
 int report(std::string_view kind, const char* message, int code) {
   std::fflush(stdout);
-  std::fprintf(stderr, "partita: error (%.*s): %s\n", static_cast<int>(kind.size()), kind.data(), message);
+  std::fprintf(stderr, "partita: error (%.*s): %s\n", static_cast<int>(kind.size()), kind.data(),
+               message);
   return code;
 }
 
@@ -56,7 +58,8 @@ int main(int argc, char** argv) {
   } catch (const partita::Error& e) {
     return report(to_string(e.code()), e.what(), exit_code(e.code()));
   } catch (const std::bad_alloc&) {
-    return report("out_of_memory", "an allocation failed; use more ranks, --dtype bf16 or a smaller --max-context",
+    return report("out_of_memory",
+                  "an allocation failed; use more ranks, --dtype bf16 or a smaller --max-context",
                   exit_code(partita::ErrorCode::kOutOfMemory));
   } catch (const std::exception& e) {
     return report("internal", e.what(), kInternalExitCode);

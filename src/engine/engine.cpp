@@ -17,9 +17,13 @@ constexpr std::array<std::string_view, 5> kFinishNames = {"", "eos", "stop", "le
 
 }  // namespace
 
-std::string_view to_string(FinishReason reason) { return kFinishNames.at(static_cast<size_t>(reason)); }
+std::string_view to_string(FinishReason reason) {
+  return kFinishNames.at(static_cast<size_t>(reason));
+}
 
-Engine::Engine(StepRunner& runner, const text::Tokenizer* tokenizer, std::vector<int32_t> end_of_text)
+Engine::Engine(StepRunner& runner,
+               const text::Tokenizer* tokenizer,
+               std::vector<int32_t> end_of_text)
     : runner_(&runner),
       tokenizer_(tokenizer),
       end_of_text_(std::move(end_of_text)),
@@ -64,23 +68,28 @@ void Engine::check(const Request& request) const {
   const RunnerLimits& limits = runner_->limits();
   validate(request.sampling);
   if (request.prompt.empty()) refuse("the prompt is empty; give at least one token");
-  if (request.max_tokens < 1) refuse(str("max_tokens is ", request.max_tokens, "; expected at least 1"));
+  if (request.max_tokens < 1)
+    refuse(str("max_tokens is ", request.max_tokens, "; expected at least 1"));
   if (tokenizer_ == nullptr && !request.stop.empty()) {
-    refuse("stop strings need a tokenizer, and this model has none; add tokenizer.json or remove them");
+    refuse(
+        "stop strings need a tokenizer, and this model has none; add tokenizer.json or remove "
+        "them");
   }
   for (const std::string& stop : request.stop) {
     if (stop.empty()) refuse("a stop string is empty; remove it");
   }
   for (const int32_t token : request.prompt) {
     if (token < 0 || token >= limits.vocab_size) {
-      refuse(str("token id ", token, " is outside the vocabulary; expected 0 .. ", limits.vocab_size - 1));
+      refuse(str("token id ", token, " is outside the vocabulary; expected 0 .. ",
+                 limits.vocab_size - 1));
     }
   }
   const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
   if (static_cast<int64_t>(request.prompt.size()) >= room) {
     refuse(str("the prompt has ", request.prompt.size(), " tokens; at most ", room - 1,
                " fit the context of ", limits.max_context, " and the KV cache of ",
-               limits.kv_blocks * limits.block_size, " positions; shorten it or raise --max-context"));
+               limits.kv_blocks * limits.block_size,
+               " positions; shorten it or raise --max-context"));
   }
 }
 
@@ -93,8 +102,10 @@ void Engine::take_token(Sequence& sequence, std::span<const float> logits) {
   sequence.tokens.push_back(token);
   const RunnerLimits& limits = runner_->limits();
   const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
-  const bool is_end = std::find(end_of_text_.begin(), end_of_text_.end(), token) != end_of_text_.end();
-  TokenEvent event{.request = sequence.id, .token = token, .text = {}, .finish = FinishReason::kNone};
+  const bool is_end =
+      std::find(end_of_text_.begin(), end_of_text_.end(), token) != end_of_text_.end();
+  TokenEvent event{
+      .request = sequence.id, .token = token, .text = {}, .finish = FinishReason::kNone};
   if (is_end && !request.ignore_end_of_text) {
     event.finish = FinishReason::kEndOfText;
   } else {

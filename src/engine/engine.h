@@ -29,15 +29,16 @@ struct EngineStats {
 //   while (engine.step()) {}
 class Engine {
  public:
-  // `runner` and `tokenizer` must outlive the engine; without tokenizer (null) events carry tokens but no text. Tokens of
-  // `end_of_text` end a request.
+  // `runner` and `tokenizer` must outlive the engine; without tokenizer (null) events carry tokens
+  // but no text. Tokens of `end_of_text` end a request.
   Engine(StepRunner& runner, const text::Tokenizer* tokenizer, std::vector<int32_t> end_of_text);
 
-  // Queues a request and returns its id (1, 2, ...). Throws kInvalidArgument: empty prompt, ids outside the vocabulary, a prompt
-  // that leaves no room in max_context or in the KV cache, bad sampling values, empty stop string, max_tokens < 1.
+  // Queues a request and returns its id (1, 2, ...). Throws kInvalidArgument: empty prompt, ids
+  // outside the vocabulary, a prompt that leaves no room in max_context or in the KV cache, bad
+  // sampling values, empty stop string, max_tokens < 1.
   int64_t submit(Request request);
-  // Runs one step; false when there is nothing to do. Errors of the runner pass through with no request lost: after
-  // restart() on a new runner the same requests go on from their tokens.
+  // Runs one step; false when there is nothing to do. Errors of the runner pass through with no
+  // request lost: after restart() on a new runner the same requests go on from their tokens.
   bool step();
   // Ends a request with kCancelled; unknown ids are ignored.
   void cancel(int64_t id);

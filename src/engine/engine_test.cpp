@@ -27,19 +27,19 @@ std::unique_ptr<const text::Tokenizer> letters() {
       {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::array()}}},
       {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
       {"decoder", {{"type", "ByteLevel"}}},
-      {"added_tokens",
-       Json::array({{{"id", kEnd},
-                     {"content", "<end>"},
-                     {"special", true},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false}}})}};
+      {"added_tokens", Json::array({{{"id", kEnd},
+                                     {"content", "<end>"},
+                                     {"special", true},
+                                     {"single_word", false},
+                                     {"lstrip", false},
+                                     {"rstrip", false},
+                                     {"normalized", false}}})}};
   return text::Tokenizer::parse(json.dump(), "letters");
 }
 
-// Its "model": the next token is (sum of all tokens of the sequence + length) mod 27. It keeps tokens in a paged cache, so that a
-// wrong position, block or order gives a wrong sum. Real ranks would read garbage there.
+// Its "model": the next token is (sum of all tokens of the sequence + length) mod 27. It keeps
+// tokens in a paged cache, so that a wrong position, block or order gives a wrong sum. Real ranks
+// would read garbage there.
 class FakeRunner : public StepRunner {
  public:
   explicit FakeRunner(RunnerLimits runner_limits) : limits_(runner_limits), cache_(slots(), -1) {}
@@ -52,7 +52,8 @@ class FakeRunner : public StepRunner {
     EXPECT_LE(static_cast<int64_t>(batch.token_ids.size()), limits_.max_step_tokens);
     EXPECT_LE(batch.sequences, limits_.max_sequences);
     expect_blocks_disjoint(batch);
-    for (size_t i = 0; i < batch.token_ids.size(); ++i) cache_.at(slot(batch, i)) = batch.token_ids[i];
+    for (size_t i = 0; i < batch.token_ids.size(); ++i)
+      cache_.at(slot(batch, i)) = batch.token_ids[i];
     StepResult result;
     for (const int32_t row : batch.logit_rows) {
       std::vector<float> logits(kVocab, 0.0F);
@@ -72,7 +73,8 @@ class FakeRunner : public StepRunner {
   size_t slot(const StepBatch& batch, size_t token, int64_t position = -1) const {
     if (position < 0) position = batch.positions[token];
     const int64_t row = batch.sequence_ids[token] * batch.blocks_per_sequence;
-    const int32_t block = batch.block_tables.at(static_cast<size_t>(row + position / limits_.block_size));
+    const int32_t block =
+        batch.block_tables.at(static_cast<size_t>(row + position / limits_.block_size));
     EXPECT_GE(block, 0);
     return static_cast<size_t>(block * limits_.block_size + position % limits_.block_size);
   }
@@ -182,7 +184,9 @@ TEST(Engine, ScarceBlocksPreemptTheYoungestAndLoseNothing) {
   }
   run_to_end(engine);
   for (size_t i = 0; i < outs.size(); ++i) {
-    EXPECT_EQ(outs[i].tokens, expected_tokens(std::vector<int32_t>(5, static_cast<int32_t>(i)), 20, true)) << i;
+    EXPECT_EQ(outs[i].tokens,
+              expected_tokens(std::vector<int32_t>(5, static_cast<int32_t>(i)), 20, true))
+        << i;
   }
 }
 
@@ -301,7 +305,8 @@ TEST(Engine, ImpossibleRequestsAreRefusedByName) {
   EXPECT_THAT(refusal(request_into(out, {}, 1)), HasSubstr("prompt is empty"));
   EXPECT_THAT(refusal(request_into(out, {27}, 1)), HasSubstr("token id 27"));
   EXPECT_THAT(refusal(request_into(out, {-1}, 1)), HasSubstr("token id -1"));
-  EXPECT_THAT(refusal(request_into(out, std::vector<int32_t>(64, 1), 1)), HasSubstr("has 64 tokens; at most 63"));
+  EXPECT_THAT(refusal(request_into(out, std::vector<int32_t>(64, 1), 1)),
+              HasSubstr("has 64 tokens; at most 63"));
   EXPECT_THAT(refusal(request_into(out, {1}, 0)), HasSubstr("max_tokens is 0"));
   EXPECT_TRUE(engine.idle());
 }

@@ -17,8 +17,9 @@ enum class FinishReason : uint8_t { kNone, kEndOfText, kStopString, kLength, kCa
 // "", "eos", "stop", "length", "cancelled".
 [[nodiscard]] std::string_view to_string(FinishReason reason);
 
-// One new token, in order. `text` is what became certain with it: possibly empty, never half a character, never part of a
-// stop string. The last event of a request has finish != kNone; its token is -1 when no token belongs to it (cancelled).
+// One new token, in order. `text` is what became certain with it: possibly empty, never half a
+// character, never part of a stop string. The last event of a request has finish != kNone; its
+// token is -1 when no token belongs to it (cancelled).
 struct TokenEvent {
   int64_t request = 0;
   int32_t token = -1;
@@ -30,10 +31,10 @@ struct Request {
   std::vector<int32_t> prompt;  // token ids, at least one
   int64_t max_tokens = 128;     // most tokens to generate, >= 1
   SamplingParams sampling;
-  std::vector<std::string> stop;        // generation ends before the first of these; none may be empty
-  bool ignore_end_of_text = false;      // go on after an end-of-text token
-  std::function<void(const TokenEvent&)> on_token;              // called on the scheduler's thread
-  std::function<void(const std::vector<float>&)> on_logits;     // [vocab_size], before on_token
+  std::vector<std::string> stop;    // generation ends before the first of these; none may be empty
+  bool ignore_end_of_text = false;  // go on after an end-of-text token
+  std::function<void(const TokenEvent&)> on_token;           // called on the scheduler's thread
+  std::function<void(const std::vector<float>&)> on_logits;  // [vocab_size], before on_token
 };
 
 }  // namespace partita::engine

@@ -25,8 +25,8 @@ std::vector<Candidate> candidates_of(std::span<const float> logits) {
   std::vector<Candidate> candidates(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i])) {
-      throw Error(ErrorCode::kRankFailed,
-                  str("[sampling] the logit of token ", i, " is NaN; run `partita check` on the checkpoint"));
+      throw Error(ErrorCode::kRankFailed, str("[sampling] the logit of token ", i,
+                                              " is NaN; run `partita check` on the checkpoint"));
     }
     candidates[i] = {logits[i], static_cast<int32_t>(i)};
   }
@@ -34,7 +34,9 @@ std::vector<Candidate> candidates_of(std::span<const float> logits) {
 }
 
 // Keskar et al., "CTRL", 2019, section 4.1; each present token counts once.
-void penalise_repetition(std::vector<Candidate>& candidates, std::span<const int32_t> history, double penalty) {
+void penalise_repetition(std::vector<Candidate>& candidates,
+                         std::span<const int32_t> history,
+                         double penalty) {
   std::vector<bool> seen(candidates.size(), false);
   for (const int32_t token : history) {
     if (token < 0 || static_cast<size_t>(token) >= seen.size() || seen[token]) continue;
@@ -90,7 +92,8 @@ size_t draw(const std::vector<double>& weights, double uniform) {
 
 void validate(const SamplingParams& params) {
   const auto refuse = [](const char* name, auto value, const char* range) {
-    throw Error(ErrorCode::kInvalidArgument, str("[sampling] ", name, " is ", value, "; expected ", range));
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[sampling] ", name, " is ", value, "; expected ", range));
   };
   // The negated comparisons also refuse NaN.
   if (!(params.temperature >= 0 && std::isfinite(params.temperature))) {
@@ -103,11 +106,14 @@ void validate(const SamplingParams& params) {
   }
 }
 
-int32_t sample(std::span<const float> logits, std::span<const int32_t> history, const SamplingParams& params,
+int32_t sample(std::span<const float> logits,
+               std::span<const int32_t> history,
+               const SamplingParams& params,
                uint64_t index) {
   CHECK(!logits.empty());
   std::vector<Candidate> candidates = candidates_of(logits);
-  if (params.repetition_penalty != 1) penalise_repetition(candidates, history, params.repetition_penalty);
+  if (params.repetition_penalty != 1)
+    penalise_repetition(candidates, history, params.repetition_penalty);
   if (params.temperature == 0) {
     return std::min_element(candidates.begin(), candidates.end(), likelier)->token;
   }

@@ -17,7 +17,9 @@ namespace {
 
 using testing::HasSubstr;
 
-std::map<int32_t, int> draw_many(const std::vector<float>& logits, const SamplingParams& params, int draws = 4000) {
+std::map<int32_t, int> draw_many(const std::vector<float>& logits,
+                                 const SamplingParams& params,
+                                 int draws = 4000) {
   std::map<int32_t, int> counts;
   for (int i = 0; i < draws; ++i) ++counts[sample(logits, {}, params, static_cast<uint64_t>(i))];
   return counts;
@@ -57,8 +59,10 @@ TEST(Sampling, TopPKeepsTheSmallestSufficientSet) {
 TEST(Sampling, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogitsOnce) {
   const SamplingParams params{.repetition_penalty = 2};
   const std::vector<int32_t> history = {0, 0};
-  EXPECT_EQ(sample(std::vector<float>{3.0F, 2.0F}, history, params, 0), 1);   // 3/2 < 2, but not if applied never
-  EXPECT_EQ(sample(std::vector<float>{3.0F, 1.2F}, history, params, 0), 0);   // 1.5 > 1.2; 3/4 would lose
+  EXPECT_EQ(sample(std::vector<float>{3.0F, 2.0F}, history, params, 0),
+            1);  // 3/2 < 2, but not if applied never
+  EXPECT_EQ(sample(std::vector<float>{3.0F, 1.2F}, history, params, 0),
+            0);  // 1.5 > 1.2; 3/4 would lose
   EXPECT_EQ(sample(std::vector<float>{-1.0F, -1.5F}, history, params, 0), 1);  // -2 < -1.5
 }
 
@@ -95,7 +99,8 @@ TEST(Sampling, BadValuesAreRefusedByName) {
   refused({.top_p = 0}, "top_p");
   refused({.top_p = 1.5}, "top_p");
   refused({.repetition_penalty = 0}, "repetition_penalty");
-  EXPECT_NO_THROW(validate({.temperature = 0.7, .top_k = 40, .top_p = 0.9, .repetition_penalty = 1.1}));
+  EXPECT_NO_THROW(
+      validate({.temperature = 0.7, .top_k = 40, .top_p = 0.9, .repetition_penalty = 1.1}));
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ ScheduledStep Scheduler::next_step() {
         if (running_.size() == i + 1) break;  // it is the youngest itself
         preempt_youngest();
       }
-      if (static_cast<int64_t>(sequence.blocks.size()) * limits_.block_size < sequence.cached + tokens) {
+      if (static_cast<int64_t>(sequence.blocks.size()) * limits_.block_size <
+          sequence.cached + tokens) {
         break;  // waits for blocks; older sequences go on
       }
       add_part(step, sequence, tokens);
@@ -42,7 +43,8 @@ void Scheduler::finish_step(const ScheduledStep& step) {
     part.sequence->cached += part.tokens;
     if (part.sequence->finish != FinishReason::kNone) release(*part.sequence);
   }
-  std::erase_if(running_, [](const auto& sequence) { return sequence->finish != FinishReason::kNone; });
+  std::erase_if(running_,
+                [](const auto& sequence) { return sequence->finish != FinishReason::kNone; });
 }
 
 std::unique_ptr<Sequence> Scheduler::remove(int64_t id) {
@@ -65,8 +67,10 @@ void Scheduler::restart() {
 
 void Scheduler::admit_waiting() {
   while (!waiting_.empty() && static_cast<int64_t>(running_.size()) < limits_.max_sequences) {
-    // A sequence starts only when its whole present length fits, else it would be preempted at once.
-    const int64_t blocks = (waiting_.front()->length() + limits_.block_size - 1) / limits_.block_size;
+    // A sequence starts only when its whole present length fits, else it would be preempted at
+    // once.
+    const int64_t blocks =
+        (waiting_.front()->length() + limits_.block_size - 1) / limits_.block_size;
     if (blocks > pool_.free_blocks()) return;
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();

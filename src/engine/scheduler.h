@@ -24,9 +24,10 @@ struct ScheduledStep {
   StepBatch batch;
 };
 
-// Continuous batching with chunked prefill: every step first takes one token of each decoding sequence, then fills the rest of
-// max_step_tokens with prefill chunks in order of arrival. When blocks run out, the youngest running sequence gives its blocks
-// back and is computed again later from its tokens. Owned by one thread.
+// Continuous batching with chunked prefill: every step first takes one token of each decoding
+// sequence, then fills the rest of max_step_tokens with prefill chunks in order of arrival. When
+// blocks run out, the youngest running sequence gives its blocks back and is computed again later
+// from its tokens. Owned by one thread.
 class Scheduler {
  public:
   explicit Scheduler(const RunnerLimits& limits);
@@ -52,8 +53,8 @@ class Scheduler {
 
   RunnerLimits limits_;
   BlockPool pool_;
-  std::deque<std::unique_ptr<Sequence>> waiting_;    // by arrival
-  std::vector<std::unique_ptr<Sequence>> running_;   // by arrival
+  std::deque<std::unique_ptr<Sequence>> waiting_;   // by arrival
+  std::vector<std::unique_ptr<Sequence>> running_;  // by arrival
 };
 
 }  // namespace partita::engine

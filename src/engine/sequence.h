@@ -16,7 +16,10 @@ namespace partita::engine {
 struct Sequence {
   // `tokenizer` may be null: then there are tokens, but no text.
   Sequence(int64_t request_id, Request user_request, const text::Tokenizer* tokenizer)
-      : id(request_id), request(std::move(user_request)), tokens(request.prompt), stops(request.stop) {
+      : id(request_id),
+        request(std::move(user_request)),
+        tokens(request.prompt),
+        stops(request.stop) {
     if (tokenizer == nullptr) return;
     detokenizer.emplace(*tokenizer, /*skip_special_tokens=*/true);
     // The decoder must have seen the prompt: some strip the space only at the very beginning.
@@ -25,9 +28,9 @@ struct Sequence {
 
   int64_t id;
   Request request;
-  std::vector<int32_t> tokens;   // prompt, then emitted
-  int64_t cached = 0;            // tokens whose keys and values are in the cache
-  std::vector<int32_t> blocks;   // cache blocks, in order of positions
+  std::vector<int32_t> tokens;  // prompt, then emitted
+  int64_t cached = 0;           // tokens whose keys and values are in the cache
+  std::vector<int32_t> blocks;  // cache blocks, in order of positions
   std::optional<text::Detokenizer> detokenizer;
   StopStrings stops;
   FinishReason finish = FinishReason::kNone;

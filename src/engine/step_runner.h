@@ -13,10 +13,12 @@ struct StepBatch {
   std::vector<int32_t> token_ids;     // [t]
   std::vector<int32_t> positions;     // [t] position of the token in its sequence, from 0
   std::vector<int32_t> sequence_ids;  // [t] row of block_tables the token belongs to
-  std::vector<int32_t> block_tables;  // [s, m] row major: KV cache block of each block_size positions; -1 = unused
-  int64_t sequences = 0;              // s
-  int64_t blocks_per_sequence = 0;    // m
-  std::vector<int32_t> logit_rows;    // [r] indices of tokens whose logits are wanted, ascending; may be empty
+  std::vector<int32_t>
+      block_tables;  // [s, m] row major: KV cache block of each block_size positions; -1 = unused
+  int64_t sequences = 0;            // s
+  int64_t blocks_per_sequence = 0;  // m
+  std::vector<int32_t>
+      logit_rows;  // [r] indices of tokens whose logits are wanted, ascending; may be empty
 };
 
 struct StepResult {
@@ -63,8 +65,9 @@ class StepRunner {
  public:
   virtual ~StepRunner() = default;
   [[nodiscard]] virtual const RunnerLimits& limits() const = 0;
-  // Runs one step on all ranks and returns the logits of the asked rows. Throws kRankFailed, kDeadlineExceeded or kCancelled
-  // (naming the rank); after that the runner is unusable and all its ranks are gone.
+  // Runs one step on all ranks and returns the logits of the asked rows. Throws kRankFailed,
+  // kDeadlineExceeded or kCancelled (naming the rank); after that the runner is unusable and all
+  // its ranks are gone.
   [[nodiscard]] virtual StepResult run(const StepBatch& batch) = 0;
   [[nodiscard]] virtual std::vector<RankReport> report() = 0;
 };

@@ -13,8 +13,8 @@ class StopStrings {
  public:
   explicit StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
-  // Adds text and returns what may be emitted now. Once a stop string is complete, stopped() is true, and the text
-  // before it (not the string itself) has been emitted.
+  // Adds text and returns what may be emitted now. Once a stop string is complete, stopped() is
+  // true, and the text before it (not the string itself) has been emitted.
   [[nodiscard]] std::string push(std::string_view text);
   // The held text, when no more will come.
   [[nodiscard]] std::string finish();

@@ -17,9 +17,10 @@
 namespace partita::launch {
 namespace {
 
-constexpr uint32_t kMagic = 0x31415450;               // "PTA1"
-constexpr uint64_t kMaxPayload = uint64_t{1} << 30;   // far above the logits of any step
-constexpr auto kSendTimeout = std::chrono::minutes(1);  // a rank reads at once; longer means it is stuck
+constexpr uint32_t kMagic = 0x31415450;              // "PTA1"
+constexpr uint64_t kMaxPayload = uint64_t{1} << 30;  // far above the logits of any step
+constexpr auto kSendTimeout =
+    std::chrono::minutes(1);  // a rank reads at once; longer means it is stuck
 constexpr int kBacklog = 256;
 
 struct FrameHeader {
@@ -85,10 +86,12 @@ void Channel::send(FrameType type, std::span<const std::byte> payload) {
         rest = rest.subspan(static_cast<size_t>(sent));
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
         if (!wait_ready(fd_, POLLOUT, deadline)) {
-          throw Error(ErrorCode::kDeadlineExceeded, "[launch] the peer did not read a message for a minute");
+          throw Error(ErrorCode::kDeadlineExceeded,
+                      "[launch] the peer did not read a message for a minute");
         }
       } else if (errno != EINTR) {
-        throw Error(ErrorCode::kRankFailed, str("[launch] the peer is gone: ", std::strerror(errno)));
+        throw Error(ErrorCode::kRankFailed,
+                    str("[launch] the peer is gone: ", std::strerror(errno)));
       }
     }
   }
@@ -104,16 +107,18 @@ std::optional<Frame> Channel::receive(Clock::time_point deadline) {
   if (!read_exactly(&header, sizeof(header), deadline, true)) return std::nullopt;
   if (header.magic != kMagic || header.type >= kFrameTypes || header.length > kMaxPayload) {
     throw Error(ErrorCode::kInvalidFile,
-                str("[launch] received bytes that are no frame: magic ", header.magic, ", type ", header.type,
-                    ", length ", header.length, "; do frontend and ranks run the same version?"));
+                str("[launch] received bytes that are no frame: magic ", header.magic, ", type ",
+                    header.type, ", length ", header.length,
+                    "; do frontend and ranks run the same version?"));
   }
   Frame frame{static_cast<FrameType>(header.type), std::vector<std::byte>(header.length)};
-  if (!read_exactly(frame.payload.data(), frame.payload.size(), deadline, false)) return std::nullopt;
+  if (!read_exactly(frame.payload.data(), frame.payload.size(), deadline, false))
+    return std::nullopt;
   return frame;
 }
 
-// False at end of file. The deadline holds for the first byte only when `at_start` and nothing was read yet: a frame that has
-// begun is finished by a live peer at once.
+// False at end of file. The deadline holds for the first byte only when `at_start` and nothing was
+// read yet: a frame that has begun is finished by a live peer at once.
 bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline, bool at_start) {
   auto* out = static_cast<std::byte*>(to);
   if (!at_start) deadline = Clock::now() + kSendTimeout;
@@ -143,7 +148,8 @@ Listener::Listener() {
   if (fd_ < 0) system_error("socket");
   socklen_t length = 0;
   const sockaddr_un address = abstract_address(name_, length);
-  if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), length) != 0 || listen(fd_, kBacklog) != 0) {
+  if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), length) != 0 ||
+      listen(fd_, kBacklog) != 0) {
     close(fd_);
     system_error("bind");
   }
@@ -154,7 +160,8 @@ Listener::~Listener() { close(fd_); }
 std::optional<Channel> Listener::accept() {
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
   if (fd >= 0) return Channel(fd);
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED) return std::nullopt;
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED)
+    return std::nullopt;
   system_error("accept");
 }
 

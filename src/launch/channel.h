@@ -36,8 +36,9 @@ struct Frame {
   [[nodiscard]] Json json(std::string_view what) const;  // throws kInvalidFile
 };
 
-// One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on different threads.
-// Frame on the wire, little endian: u32 magic, u32 type, u64 payload length (<= 1 GiB), payload.
+// One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on
+// different threads. Frame on the wire, little endian: u32 magic, u32 type, u64 payload length (<=
+// 1 GiB), payload.
 class Channel {
  public:
   explicit Channel(int fd) : fd_(fd) {}
@@ -51,16 +52,21 @@ class Channel {
   // Throws kRankFailed when the peer is gone, kDeadlineExceeded when it does not read for a minute.
   void send(FrameType type, std::span<const std::byte> payload);
   void send_json(FrameType type, const Json& json);
-  // The next frame; nothing at end of file. Throws kDeadlineExceeded, or kInvalidFile for bytes that are no frame.
+  // The next frame; nothing at end of file. Throws kDeadlineExceeded, or kInvalidFile for bytes
+  // that are no frame.
   [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline);
 
  private:
-  [[nodiscard]] bool read_exactly(void* to, size_t bytes, Clock::time_point deadline, bool at_start);
+  [[nodiscard]] bool read_exactly(void* to,
+                                  size_t bytes,
+                                  Clock::time_point deadline,
+                                  bool at_start);
 
   int fd_;
 };
 
-// A listening socket in the abstract namespace: it has a name but no file, so nothing can be left behind.
+// A listening socket in the abstract namespace: it has a name but no file, so nothing can be left
+// behind.
 class Listener {
  public:
   Listener();

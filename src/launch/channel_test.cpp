@@ -54,13 +54,18 @@ TEST(Channel, EndOfFileIsNoFrame) {
 TEST(Channel, SendingToAClosedPeerIsARankFailure) {
   auto [left, right] = channel_pair();
   { const Channel closed = std::move(right); }
-  EXPECT_EQ(code_of([&left = left] { left.send_json(FrameType::kStep, Json{{"a", 1}}); }), ErrorCode::kRankFailed);
+  EXPECT_EQ(code_of([&left = left] {
+              left.send_json(FrameType::kStep, Json{{"a", 1}});
+            }),
+            ErrorCode::kRankFailed);
 }
 
 TEST(Channel, ReceivingRespectsTheDeadline) {
   auto [left, right] = channel_pair();
   const auto begin = Clock::now();
-  EXPECT_EQ(code_of([&right = right] { (void)right.receive(Clock::now() + std::chrono::milliseconds(20)); }),
+  EXPECT_EQ(code_of([&right = right] {
+              (void)right.receive(Clock::now() + std::chrono::milliseconds(20));
+            }),
             ErrorCode::kDeadlineExceeded);
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(2));
 }

@@ -78,7 +78,8 @@ bool redirect_output(const std::string& path) {
 }  // namespace
 
 std::string to_string(const ExitStatus& status) {
-  if (status.signalled) return str("was killed by signal ", status.code, " (", strsignal(status.code), ")");
+  if (status.signalled)
+    return str("was killed by signal ", status.code, " (", strsignal(status.code), ")");
   return str("exited with code ", status.code);
 }
 
@@ -109,19 +110,23 @@ Child::~Child() {
   waitpid(pid_, nullptr, 0);
 }
 
-Child::Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), status_(other.status_) {}
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), status_(other.status_) {}
 
 std::optional<ExitStatus> Child::poll() {
   if (status_ || pid_ < 0) return status_;
   int raw = 0;
   const pid_t ended = waitpid(pid_, &raw, WNOHANG);
-  if (ended == pid_) status_ = WIFSIGNALED(raw) ? ExitStatus{true, WTERMSIG(raw)} : ExitStatus{false, WEXITSTATUS(raw)};
+  if (ended == pid_)
+    status_ =
+        WIFSIGNALED(raw) ? ExitStatus{true, WTERMSIG(raw)} : ExitStatus{false, WEXITSTATUS(raw)};
   return status_;
 }
 
 std::optional<ExitStatus> Child::wait(std::chrono::steady_clock::time_point deadline) {
   constexpr auto kPollInterval = std::chrono::milliseconds(1);
-  while (!poll() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(kPollInterval);
+  while (!poll() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(kPollInterval);
   return status_;
 }
 

@@ -13,9 +13,10 @@
 namespace partita::launch {
 
 struct ChildCommand {
-  std::vector<std::string> arguments;                           // arguments[0] = program (PATH is searched)
-  std::vector<std::pair<std::string, std::string>> environment; // added to or replacing the parent's
-  std::string log_file;                                         // standard output and error; empty = the parent's
+  std::vector<std::string> arguments;  // arguments[0] = program (PATH is searched)
+  std::vector<std::pair<std::string, std::string>>
+      environment;       // added to or replacing the parent's
+  std::string log_file;  // standard output and error; empty = the parent's
 };
 
 // How a child ended: its exit code, or the signal that killed it.
@@ -23,10 +24,12 @@ struct ExitStatus {
   bool signalled = false;
   int code = 0;  // exit code or signal number
 };
-[[nodiscard]] std::string to_string(const ExitStatus& status);  // "exited with code 3", "was killed by signal 9 (Killed)"
+[[nodiscard]] std::string to_string(
+    const ExitStatus& status);  // "exited with code 3", "was killed by signal 9 (Killed)"
 
-// A running child in a process group of its own, so that a Ctrl-C in the terminal reaches only the parent. The kernel kills it
-// when the thread that started it ends (PR_SET_PDEATHSIG). The destructor kills and reaps the whole group.
+// A running child in a process group of its own, so that a Ctrl-C in the terminal reaches only the
+// parent. The kernel kills it when the thread that started it ends (PR_SET_PDEATHSIG). The
+// destructor kills and reaps the whole group.
 class Child {
  public:
   // Throws kSystem, also when the program cannot be executed.

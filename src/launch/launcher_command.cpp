@@ -26,10 +26,13 @@ Variables rendezvous_variables(const RendezvousVariables& rendezvous) {
   return {{kControlVariable, rendezvous.control}, {kSecretVariable, rendezvous.secret}};
 }
 
-ChildCommand forked_rank(const ProcessGroupOptions& options, const RendezvousVariables& rendezvous, int rank) {
+ChildCommand forked_rank(const ProcessGroupOptions& options,
+                         const RendezvousVariables& rendezvous,
+                         int rank) {
   const std::string size = std::to_string(options.ranks);
   ChildCommand command{options.worker, rendezvous_variables(rendezvous), {}};
-  // torchrun's variables, so that code written for it runs in a rank; the port is not used by partita itself.
+  // torchrun's variables, so that code written for it runs in a rank; the port is not used by
+  // partita itself.
   for (const auto& [name, value] : Variables{{"RANK", std::to_string(rank)},
                                              {"WORLD_SIZE", size},
                                              {"LOCAL_RANK", std::to_string(rank)},
@@ -47,9 +50,11 @@ void add_unless_set(Variables& variables, const char* name, const char* value) {
   if (std::getenv(name) == nullptr) variables.emplace_back(name, value);
 }
 
-ChildCommand mpirun_command(const ProcessGroupOptions& options, const RendezvousVariables& rendezvous) {
+ChildCommand mpirun_command(const ProcessGroupOptions& options,
+                            const RendezvousVariables& rendezvous) {
   ChildCommand command;
-  command.arguments = {"mpirun", "-n", std::to_string(options.ranks), "-x", kControlVariable, "-x", kSecretVariable};
+  command.arguments = {
+      "mpirun", "-n", std::to_string(options.ranks), "-x", kControlVariable, "-x", kSecretVariable};
   if (!options.log_dir.empty()) {
     command.arguments.insert(command.arguments.end(), {"--output-filename", options.log_dir});
   }
@@ -66,10 +71,12 @@ ChildCommand mpirun_command(const ProcessGroupOptions& options, const Rendezvous
   return command;
 }
 
-ChildCommand srun_command(const ProcessGroupOptions& options, const RendezvousVariables& rendezvous) {
+ChildCommand srun_command(const ProcessGroupOptions& options,
+                          const RendezvousVariables& rendezvous) {
   ChildCommand command;
   command.arguments = {"srun", "-n", std::to_string(options.ranks), "--export=ALL"};
-  if (!options.log_dir.empty()) command.arguments.push_back(str("--output=", options.log_dir, "/rank-%t.log"));
+  if (!options.log_dir.empty())
+    command.arguments.push_back(str("--output=", options.log_dir, "/rank-%t.log"));
   command.arguments.insert(command.arguments.end(), options.worker.begin(), options.worker.end());
   command.environment = rendezvous_variables(rendezvous);
   return command;
@@ -89,7 +96,8 @@ Launcher parse_launcher(std::string_view name) {
     if (row.name == name) return row.launcher;
   }
   throw Error(ErrorCode::kInvalidArgument,
-              str("[launch] the launcher \"", name, "\" is unknown; expected fork, mpirun, srun or external"));
+              str("[launch] the launcher \"", name,
+                  "\" is unknown; expected fork, mpirun, srun or external"));
 }
 
 std::string RendezvousVariables::assignments() const {
@@ -99,13 +107,18 @@ std::string RendezvousVariables::assignments() const {
 std::vector<ChildCommand> launcher_commands(const ProcessGroupOptions& options,
                                             const RendezvousVariables& rendezvous) {
   switch (options.launcher) {
-    case Launcher::kMpirun: return {mpirun_command(options, rendezvous)};
-    case Launcher::kSrun: return {srun_command(options, rendezvous)};
-    case Launcher::kExternal: return {};
-    case Launcher::kFork: break;
+    case Launcher::kMpirun:
+      return {mpirun_command(options, rendezvous)};
+    case Launcher::kSrun:
+      return {srun_command(options, rendezvous)};
+    case Launcher::kExternal:
+      return {};
+    case Launcher::kFork:
+      break;
   }
   std::vector<ChildCommand> commands;
-  for (int rank = 0; rank < options.ranks; ++rank) commands.push_back(forked_rank(options, rendezvous, rank));
+  for (int rank = 0; rank < options.ranks; ++rank)
+    commands.push_back(forked_rank(options, rendezvous, rank));
   return commands;
 }
 

@@ -21,8 +21,8 @@ struct RendezvousVariables {
   [[nodiscard]] std::string assignments() const;
 };
 
-// kFork: one command per rank, with RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT set.
-// kMpirun, kSrun: one command. kExternal: none.
+// kFork: one command per rank, with RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and
+// MASTER_PORT set. kMpirun, kSrun: one command. kExternal: none.
 [[nodiscard]] std::vector<ChildCommand> launcher_commands(const ProcessGroupOptions& options,
                                                           const RendezvousVariables& rendezvous);
 

@@ -18,12 +18,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kPollInterval = milliseconds(20);    // how often children are looked at while ranks connect
+constexpr auto kPollInterval =
+    milliseconds(20);  // how often children are looked at while ranks connect
 constexpr auto kHelloTimeout = std::chrono::seconds(5);
 constexpr auto kReportTimeout = std::chrono::seconds(10);
 constexpr auto kLauncherTimeout = std::chrono::seconds(3);
 constexpr auto kShutdownTimeout = std::chrono::seconds(1);
-// After the first rank reports a missed deadline, its peers report within this time; who stays silent is the culprit.
+// After the first rank reports a missed deadline, its peers report within this time; who stays
+// silent is the culprit.
 constexpr auto kSilenceGrace = milliseconds(500);
 
 std::string random_secret() {
@@ -37,7 +39,9 @@ std::string random_secret() {
 }  // namespace
 
 ProcessGroup::ProcessGroup(ProcessGroupOptions options)
-    : options_(std::move(options)), secret_(random_secret()), ranks_(static_cast<size_t>(options_.ranks)) {
+    : options_(std::move(options)),
+      secret_(random_secret()),
+      ranks_(static_cast<size_t>(options_.ranks)) {
   const auto deadline = Clock::now() + options_.start_timeout;
   try {
     start();
@@ -78,7 +82,8 @@ void ProcessGroup::start() {
 
 void ProcessGroup::meet_ranks(Clock::time_point deadline) {
   const auto missing = [this] {
-    return std::any_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return !rank.channel; });
+    return std::any_of(ranks_.begin(), ranks_.end(),
+                       [](const Rank& rank) { return !rank.channel; });
   };
   while (missing()) {
     if (Clock::now() >= deadline) {
@@ -102,8 +107,8 @@ void ProcessGroup::accept_rank() {
   const auto world_size = json_get<int64_t>(hello, "world_size", "the hello message");
   if (world_size != options_.ranks || rank < 0 || rank >= options_.ranks ||
       ranks_[static_cast<size_t>(rank)].channel) {
-    fail(ErrorCode::kInvalidArgument, str("a process came as rank ", rank, " of ", world_size, "; the plan has ",
-                                          options_.ranks, " ranks, each once"));
+    fail(ErrorCode::kInvalidArgument, str("a process came as rank ", rank, " of ", world_size,
+                                          "; the plan has ", options_.ranks, " ranks, each once"));
   }
   Rank& slot = ranks_[static_cast<size_t>(rank)];
   slot.channel = std::make_unique<Channel>(std::move(*channel));
@@ -144,7 +149,9 @@ std::vector<engine::RankReport> ProcessGroup::report() {
 }
 
 void ProcessGroup::send_to_all(FrameType type, std::span<const std::byte> payload) {
-  if (dead_) throw Error(ErrorCode::kRankFailed, "[launch] the ranks are gone after an earlier failure; start again");
+  if (dead_)
+    throw Error(ErrorCode::kRankFailed,
+                "[launch] the ranks are gone after an earlier failure; start again");
   for (size_t rank = 0; rank < ranks_.size(); ++rank) {
     ranks_[rank].answered = false;
     try {
@@ -155,20 +162,24 @@ void ProcessGroup::send_to_all(FrameType type, std::span<const std::byte> payloa
   }
 }
 
-void ProcessGroup::collect(FrameType expected, Clock::time_point deadline,
+void ProcessGroup::collect(FrameType expected,
+                           Clock::time_point deadline,
                            const std::function<void(int, const Frame&)>& take) {
   reported_.clear();
   std::vector<pollfd> entries(ranks_.size());
   while (true) {
-    const auto waiting = std::count_if(ranks_.begin(), ranks_.end(), [](const Rank& r) { return !r.answered; });
+    const auto waiting =
+        std::count_if(ranks_.begin(), ranks_.end(), [](const Rank& r) { return !r.answered; });
     if (waiting == 0 && reported_.empty()) return;
     if (waiting == 0) fail(ErrorCode::kDeadlineExceeded, reported_);
     for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-      const auto events = static_cast<int16_t>(ranks_[rank].answered ? POLLRDHUP : POLLIN | POLLRDHUP);
+      const auto events =
+          static_cast<int16_t>(ranks_[rank].answered ? POLLRDHUP : POLLIN | POLLRDHUP);
       entries[rank] = {ranks_[rank].channel->fd(), events, 0};
     }
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-    const int ready = ::poll(entries.data(), entries.size(), static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30)));
+    const int ready = ::poll(entries.data(), entries.size(),
+                             static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30)));
     if (ready < 0 && errno != EINTR) fail(ErrorCode::kSystem, "poll failed");
     if (ready == 0) fail_silent();
     for (size_t rank = 0; rank < ranks_.size() && ready > 0; ++rank) {
@@ -178,12 +189,15 @@ void ProcessGroup::collect(FrameType expected, Clock::time_point deadline,
       }
       const bool was_silent = reported_.empty();
       handle(static_cast<int>(rank), expected, take);
-      if (was_silent && !reported_.empty()) deadline = std::min(deadline, Clock::now() + kSilenceGrace);
+      if (was_silent && !reported_.empty())
+        deadline = std::min(deadline, Clock::now() + kSilenceGrace);
     }
   }
 }
 
-void ProcessGroup::handle(int rank, FrameType expected, const std::function<void(int, const Frame&)>& take) {
+void ProcessGroup::handle(int rank,
+                          FrameType expected,
+                          const std::function<void(int, const Frame&)>& take) {
   Rank& sender = ranks_[static_cast<size_t>(rank)];
   const auto frame = sender.channel->receive(Clock::now());
   if (!frame) fail_dead(rank);
@@ -195,7 +209,8 @@ void ProcessGroup::handle(int rank, FrameType expected, const std::function<void
     }
   } else if (frame->type == FrameType::kError) {
     const Json json = frame->json("an error message");
-    const ErrorCode code = parse_error_code(json_get<std::string>(json, "code", "an error message"));
+    const ErrorCode code =
+        parse_error_code(json_get<std::string>(json, "code", "an error message"));
     const std::string message = json_get<std::string>(json, "message", "an error message");
     if (code != ErrorCode::kDeadlineExceeded) fail(code, str("rank ", rank, ": ", message));
     reported_ += str(reported_.empty() ? "" : "; ", "rank ", rank, ": ", message);
@@ -223,7 +238,8 @@ void ProcessGroup::fail_dead(int rank) {
 void ProcessGroup::fail_silent() {
   std::string silent;
   for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-    if (!ranks_[rank].answered) silent += str(silent.empty() ? "" : ", ", rank, " (pid ", ranks_[rank].pid, ")");
+    if (!ranks_[rank].answered)
+      silent += str(silent.empty() ? "" : ", ", rank, " (pid ", ranks_[rank].pid, ")");
   }
   fail(ErrorCode::kDeadlineExceeded,
        str("rank ", silent, " did not answer within ", options_.step_timeout.count(), " ms",
@@ -240,12 +256,14 @@ void ProcessGroup::check_children() {
     const auto status = children_[i].poll();
     if (!status) continue;
     const bool is_rank = options_.launcher == Launcher::kFork;
-    fail(ErrorCode::kRankFailed, str(is_rank ? str("rank ", i) : std::string(to_string(options_.launcher)), " ",
-                                     to_string(*status), " before it was ready"));
+    fail(ErrorCode::kRankFailed,
+         str(is_rank ? str("rank ", i) : std::string(to_string(options_.launcher)), " ",
+             to_string(*status), " before it was ready"));
   }
 }
 
-// A launcher removes its session files when its ranks are gone; killing it at once would leave them behind.
+// A launcher removes its session files when its ranks are gone; killing it at once would leave them
+// behind.
 void ProcessGroup::end_launcher() {
   const auto deadline = Clock::now() + kLauncherTimeout;
   for (Child& child : children_) (void)child.wait(deadline);
@@ -255,13 +273,15 @@ void ProcessGroup::end_launcher() {
 void ProcessGroup::kill_all() {
   dead_ = true;
   for (const Rank& rank : ranks_) {
-    // Ranks that a launcher started are not our children, but they are ours: they presented the secret.
+    // Ranks that a launcher started are not our children, but they are ours: they presented the
+    // secret.
     const bool is_child = std::any_of(children_.begin(), children_.end(),
                                       [&](const Child& child) { return child.pid() == rank.pid; });
     if (rank.pid > 0 && rank.channel && !is_child) ::kill(static_cast<pid_t>(rank.pid), SIGKILL);
   }
   for (Rank& rank : ranks_) rank.channel.reset();
-  // mpirun and srun see by themselves that their ranks have ended; end_launcher() gives them the time.
+  // mpirun and srun see by themselves that their ranks have ended; end_launcher() gives them the
+  // time.
   if (options_.launcher == Launcher::kFork) children_.clear();  // kills and reaps
 }
 

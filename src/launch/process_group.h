@@ -20,27 +20,32 @@ enum class Launcher : uint8_t {
   kFork,      // one child per rank, started here
   kMpirun,    // `mpirun -n N`: one child that starts the ranks
   kSrun,      // `srun -n N`
-  kExternal,  // somebody else starts the ranks and gives them the variables of external_environment()
+  kExternal,  // somebody else starts the ranks and gives them the variables of
+              // external_environment()
 };
 [[nodiscard]] std::string_view to_string(Launcher launcher);
-[[nodiscard]] Launcher parse_launcher(std::string_view name);  // throws kInvalidArgument listing the names
+[[nodiscard]] Launcher parse_launcher(
+    std::string_view name);  // throws kInvalidArgument listing the names
 
 struct ProcessGroupOptions {
   Launcher launcher = Launcher::kFork;
   int ranks = 1;
   std::vector<std::string> worker;  // program and arguments of a rank, e.g. {"partita", "worker"}
-  std::string log_dir;              // "" = the ranks write where we write; else <log_dir>/rank-<i>.log
-  std::chrono::milliseconds start_timeout = std::chrono::minutes(10);  // until every rank is ready (it loads weights)
+  std::string log_dir;  // "" = the ranks write where we write; else <log_dir>/rank-<i>.log
+  std::chrono::milliseconds start_timeout =
+      std::chrono::minutes(10);  // until every rank is ready (it loads weights)
   std::chrono::milliseconds step_timeout = std::chrono::seconds(10);
-  Json setup;                       // sent to every rank
-  std::string plan_hash;            // every rank must answer with the same
+  Json setup;             // sent to every rank
+  std::string plan_hash;  // every rank must answer with the same
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress;
-  std::function<void(const std::string& variables)> on_external;  // kExternal: told the variables to set
+  std::function<void(const std::string& variables)>
+      on_external;  // kExternal: told the variables to set
 };
 
-// StepRunner over rank processes. A rank that dies (end of file on its control channel), reports an error or misses the step
-// deadline ends the whole group: all ranks are killed and reaped within a second, then the error is thrown. The destructor asks the
-// ranks to leave and kills those that do not. Owned by one thread, which must outlive the group (see Child).
+// StepRunner over rank processes. A rank that dies (end of file on its control channel), reports an
+// error or misses the step deadline ends the whole group: all ranks are killed and reaped within a
+// second, then the error is thrown. The destructor asks the ranks to leave and kills those that do
+// not. Owned by one thread, which must outlive the group (see Child).
 class ProcessGroup : public engine::StepRunner {
  public:
   // Starts the ranks and waits until all are ready.
@@ -64,7 +69,8 @@ class ProcessGroup : public engine::StepRunner {
   void set_up_ranks(Clock::time_point deadline);
   void send_to_all(FrameType type, std::span<const std::byte> payload);
   // Waits for one frame of type `expected` from every rank and hands it to `take`.
-  void collect(FrameType expected, Clock::time_point deadline,
+  void collect(FrameType expected,
+               Clock::time_point deadline,
                const std::function<void(int rank, const Frame&)>& take);
   void handle(int rank, FrameType expected, const std::function<void(int, const Frame&)>& take);
   [[noreturn]] void fail_dead(int rank);

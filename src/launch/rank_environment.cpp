@@ -35,8 +35,8 @@ int parse_number(const char* name, const std::string& text) {
   int value = -1;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc() || end != text.data() + text.size() || value < 0) {
-    throw Error(ErrorCode::kInvalidArgument, str("[launch] the environment variable ", name, " is \"", text,
-                                                 "\"; expected a number >= 0"));
+    throw Error(ErrorCode::kInvalidArgument, str("[launch] the environment variable ", name,
+                                                 " is \"", text, "\"; expected a number >= 0"));
   }
   return value;
 }
@@ -50,18 +50,18 @@ std::optional<RankEnvironment> detect_rank_environment(const Lookup& custom_look
     const auto size = lookup(variables.size);
     if (!rank && !size) continue;
     if (!rank || !size) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  str("[launch] only one of ", variables.rank, " and ", variables.size,
-                      " is set; set both or none"));
+      throw Error(ErrorCode::kInvalidArgument, str("[launch] only one of ", variables.rank, " and ",
+                                                   variables.size, " is set; set both or none"));
     }
-    RankEnvironment found{parse_number(variables.rank, *rank), parse_number(variables.size, *size), 0,
-                          variables.source};
+    RankEnvironment found{parse_number(variables.rank, *rank), parse_number(variables.size, *size),
+                          0, variables.source};
     if (found.rank >= found.world_size) {
       throw Error(ErrorCode::kInvalidArgument,
-                  str("[launch] ", variables.rank, " is ", found.rank, " but ", variables.size, " is ",
-                      found.world_size, "; expected a rank below the size"));
+                  str("[launch] ", variables.rank, " is ", found.rank, " but ", variables.size,
+                      " is ", found.world_size, "; expected a rank below the size"));
     }
-    const auto local = variables.local_rank != nullptr ? lookup(variables.local_rank) : std::nullopt;
+    const auto local =
+        variables.local_rank != nullptr ? lookup(variables.local_rank) : std::nullopt;
     found.local_rank = local ? parse_number(variables.local_rank, *local) : found.rank;
     return found;
   }

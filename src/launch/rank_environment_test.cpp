@@ -35,7 +35,9 @@ std::string refusal(const Variables& variables) {
 TEST(RankEnvironment, KnowsTheVariablesOfEveryLauncher) {
   for (const Variables& variables :
        {Variables{{"RANK", "2"}, {"WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}},
-        Variables{{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}},
+        Variables{{"OMPI_COMM_WORLD_RANK", "2"},
+                  {"OMPI_COMM_WORLD_SIZE", "4"},
+                  {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}},
         Variables{{"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "4"}, {"SLURM_LOCALID", "1"}}}) {
     const auto found = detect(variables);
     ASSERT_TRUE(found);
@@ -49,7 +51,8 @@ TEST(RankEnvironment, KnowsTheVariablesOfEveryLauncher) {
 TEST(RankEnvironment, NothingSetMeansNoLauncher) { EXPECT_FALSE(detect({})); }
 
 TEST(RankEnvironment, ExplicitVariablesWinOverTheSurroundingJob) {
-  const auto found = detect({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}, {"RANK", "3"}, {"WORLD_SIZE", "4"}});
+  const auto found =
+      detect({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}, {"RANK", "3"}, {"WORLD_SIZE", "4"}});
   EXPECT_EQ(found->source, "RANK");
   EXPECT_EQ(found->rank, 3);
 }

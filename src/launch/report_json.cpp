@@ -53,14 +53,18 @@ engine::RankReport report_from_json(const Json& json) {
   report.load_seconds = json_get<double>(json, "load_seconds", kWhat);
   report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
   report.steps = json_get<int64_t>(json, "steps", kWhat);
-  for (const Json& row : json.at("collectives")) report.collectives.push_back(collective_from_json(row));
+  for (const Json& row : json.at("collectives"))
+    report.collectives.push_back(collective_from_json(row));
   return report;
 }
 
 Json to_json(const engine::RunnerLimits& limits) {
-  return {{"vocab_size", limits.vocab_size},       {"max_context", limits.max_context},
-          {"max_step_tokens", limits.max_step_tokens}, {"max_sequences", limits.max_sequences},
-          {"kv_blocks", limits.kv_blocks},         {"block_size", limits.block_size}};
+  return {{"vocab_size", limits.vocab_size},
+          {"max_context", limits.max_context},
+          {"max_step_tokens", limits.max_step_tokens},
+          {"max_sequences", limits.max_sequences},
+          {"kv_blocks", limits.kv_blocks},
+          {"block_size", limits.block_size}};
 }
 
 engine::RunnerLimits limits_from_json(const Json& json) {

@@ -38,7 +38,8 @@ class Reader {
  private:
   [[noreturn]] static void fail() {
     throw Error(ErrorCode::kInvalidFile,
-                "[launch] a step message has sizes that do not match its length; do frontend and ranks run the "
+                "[launch] a step message has sizes that do not match its length; do frontend and "
+                "ranks run the "
                 "same version?");
   }
   std::span<const std::byte> rest_;
@@ -47,8 +48,8 @@ class Reader {
 }  // namespace
 
 std::vector<std::byte> encode(const engine::StepBatch& batch) {
-  const std::array<int64_t, 4> counts = {static_cast<int64_t>(batch.token_ids.size()), batch.sequences,
-                                         batch.blocks_per_sequence,
+  const std::array<int64_t, 4> counts = {static_cast<int64_t>(batch.token_ids.size()),
+                                         batch.sequences, batch.blocks_per_sequence,
                                          static_cast<int64_t>(batch.logit_rows.size())};
   std::vector<std::byte> out;
   append<int64_t>(out, counts);

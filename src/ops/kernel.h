@@ -61,9 +61,9 @@ struct BindArgs {
   const ir::Node& node;
   std::span<const ir::TensorType> inputs;  // local types; symbols may be unbound
   std::span<const ir::TensorType> outputs;
-  // Per input: the weight's data when it is a weight (already loaded) that no other node reads, else
-  // null. A kernel that keeps its own packed copy sets `release_weight[i]`, and the loader frees the
-  // plain data, whose content may be gone by then (see device::discard_pages()).
+  // Per input: the weight's data when it is a weight (already loaded) that no other node reads,
+  // else null. A kernel that keeps its own packed copy sets `release_weight[i]`, and the loader
+  // frees the plain data, whose content may be gone by then (see device::discard_pages()).
   std::span<const TensorView* const> weights;
   std::span<bool> release_weight;
   const ir::SymbolSizes& max_sizes;  // largest size of every symbol over all steps

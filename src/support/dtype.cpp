@@ -71,7 +71,8 @@ Float16 Float16::from_float(float value) {
   const auto sign = static_cast<uint16_t>((word >> 16) & 0x8000U);
   const uint32_t magnitude = word & 0x7fffffffU;
   if (magnitude > 0x7f800000U) return {static_cast<uint16_t>(sign | 0x7e00U)};
-  if (magnitude >= 0x477ff000U) return {static_cast<uint16_t>(sign | 0x7c00U)};  // rounds to infinity
+  if (magnitude >= 0x477ff000U)
+    return {static_cast<uint16_t>(sign | 0x7c00U)};  // rounds to infinity
   if (magnitude < 0x38800000U) {
     // Subnormal result: adding 0.5f aligns the mantissa so that the FPU rounds to nearest even.
     const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
@@ -96,32 +97,57 @@ float Float16::to_float() const {
 void convert_to_f32(DType dtype, const void* from, float* to, int64_t count) {
   if (count == 0) return;  // memcpy takes no null pointers
   switch (dtype) {
-    case DType::kF32: std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float)); return;
-    case DType::kBF16: widen<BFloat16>(from, to, count); return;
-    case DType::kF16: widen<Float16>(from, to, count); return;
-    case DType::kF64: widen<double>(from, to, count); return;
+    case DType::kF32:
+      std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+      return;
+    case DType::kBF16:
+      widen<BFloat16>(from, to, count);
+      return;
+    case DType::kF16:
+      widen<Float16>(from, to, count);
+      return;
+    case DType::kF64:
+      widen<double>(from, to, count);
+      return;
     case DType::kBool:
-    case DType::kU8: widen<uint8_t>(from, to, count); return;
-    case DType::kI8: widen<int8_t>(from, to, count); return;
-    case DType::kI16: widen<int16_t>(from, to, count); return;
-    case DType::kI32: widen<int32_t>(from, to, count); return;
-    case DType::kI64: widen<int64_t>(from, to, count); return;
+    case DType::kU8:
+      widen<uint8_t>(from, to, count);
+      return;
+    case DType::kI8:
+      widen<int8_t>(from, to, count);
+      return;
+    case DType::kI16:
+      widen<int16_t>(from, to, count);
+      return;
+    case DType::kI32:
+      widen<int32_t>(from, to, count);
+      return;
+    case DType::kI64:
+      widen<int64_t>(from, to, count);
+      return;
   }
 }
 
 void convert_from_f32(const float* from, DType dtype, void* to, int64_t count) {
   if (count == 0) return;
   switch (dtype) {
-    case DType::kF32: std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float)); return;
-    case DType::kBF16: narrow<BFloat16>(from, to, count); return;
-    case DType::kF16: narrow<Float16>(from, to, count); return;
+    case DType::kF32:
+      std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+      return;
+    case DType::kBF16:
+      narrow<BFloat16>(from, to, count);
+      return;
+    case DType::kF16:
+      narrow<Float16>(from, to, count);
+      return;
     case DType::kBool:
     case DType::kU8:
     case DType::kI8:
     case DType::kI16:
     case DType::kI32:
     case DType::kI64:
-    case DType::kF64: CHECK(false, "convert_from_f32 to ", to_string(dtype));
+    case DType::kF64:
+      CHECK(false, "convert_from_f32 to ", to_string(dtype));
   }
 }
 

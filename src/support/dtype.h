@@ -17,8 +17,8 @@ enum class DType : uint8_t { kBool, kU8, kI8, kI16, kI32, kI64, kF16, kBF16, kF3
 // Lower-case name: "bool", "u8", "i8", "i16", "i32", "i64", "f16", "bf16", "f32", "f64".
 [[nodiscard]] std::string_view to_string(DType dtype);
 
-// Inverse of to_string(); also accepts the upper-case safetensors names ("F32", "BF16", "I64", ...) and
-// the Hugging Face names ("float32", "bfloat16", "float16"). Empty when unknown.
+// Inverse of to_string(); also accepts the upper-case safetensors names ("F32", "BF16", "I64", ...)
+// and the Hugging Face names ("float32", "bfloat16", "float16"). Empty when unknown.
 [[nodiscard]] std::optional<DType> parse_dtype(std::string_view name);
 
 // bfloat16: the upper half of an IEEE f32. Rounds to nearest even; NaN stays NaN.

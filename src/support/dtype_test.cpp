@@ -24,8 +24,9 @@ TEST(DType, EveryFloat16ValueSurvivesTheRoundTrip) {
 }
 
 TEST(DType, Float16RoundsToNearestEven) {
-  EXPECT_EQ(Float16::from_float(1.0F + 0x1p-11F).to_float(), 1.0F);            // tie, even below
-  EXPECT_EQ(Float16::from_float(1.0F + 3 * 0x1p-11F).to_float(), 1.0F + 0x1p-9F);  // tie, even above
+  EXPECT_EQ(Float16::from_float(1.0F + 0x1p-11F).to_float(), 1.0F);  // tie, even below
+  EXPECT_EQ(Float16::from_float(1.0F + 3 * 0x1p-11F).to_float(),
+            1.0F + 0x1p-9F);  // tie, even above
   EXPECT_EQ(Float16::from_float(65504.0F).to_float(), 65504.0F);
   EXPECT_TRUE(std::isinf(Float16::from_float(65520.0F).to_float()));
   EXPECT_EQ(Float16::from_float(0x1p-25F).to_float(), 0.0F);
@@ -45,7 +46,8 @@ TEST(DType, NamesOfAllSpellingsParse) {
 }
 
 TEST(DType, ConvertsUnalignedFileBytes) {
-  const std::vector<uint8_t> bytes = {0xff, 0x80, 0x3f, 0x00, 0xc0};  // one pad byte, then bf16 1.0 and -2.0
+  const std::vector<uint8_t> bytes = {0xff, 0x80, 0x3f, 0x00,
+                                      0xc0};  // one pad byte, then bf16 1.0 and -2.0
   std::vector<float> values(2);
   convert_to_f32(DType::kBF16, bytes.data() + 1, values.data(), 2);
   EXPECT_EQ(values, (std::vector<float>{1.0F, -2.0F}));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Building error messages, and CHECK for programmer errors. The error type itself is public: partita/error.h.
+// Building error messages, and CHECK for programmer errors. The error type itself is public:
+// partita/error.h.
 #pragma once
 
 #include <sstream>
@@ -18,12 +19,15 @@ template <typename... Args>
 }
 
 // Throws Error(kInternal) with file and line. Reached only through CHECK.
-[[noreturn]] void check_failed(const char* file, int line, const char* expression,
+[[noreturn]] void check_failed(const char* file,
+                               int line,
+                               const char* expression,
                                const std::string& message);
 
 }  // namespace partita
 
-// Always-on assertion for programmer errors. Must not be reachable from a file, a request or a flag.
+// Always-on assertion for programmer errors. Must not be reachable from a file, a request or a
+// flag.
 #define CHECK(condition, ...)                                                               \
   do {                                                                                      \
     if (!(condition)) [[unlikely]]                                                          \

@@ -16,8 +16,8 @@ namespace {
 
 constexpr size_t kMaxDepth = 256;
 
-// Sees every parse event and remembers the keys of the open objects; nlohmann-json itself keeps the last
-// of two equal keys silently.
+// Sees every parse event and remembers the keys of the open objects; nlohmann-json itself keeps the
+// last of two equal keys silently.
 class StrictCallback {
  public:
   explicit StrictCallback(std::string_view what) : what_(what) {}
@@ -25,8 +25,8 @@ class StrictCallback {
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
     using Event = Json::parse_event_t;
     if (static_cast<size_t>(depth) > kMaxDepth) {
-      throw Error(ErrorCode::kInvalidFile,
-                  str("[json] ", what_, " is nested deeper than ", kMaxDepth, " levels; flatten the file"));
+      throw Error(ErrorCode::kInvalidFile, str("[json] ", what_, " is nested deeper than ",
+                                               kMaxDepth, " levels; flatten the file"));
     }
     if (event == Event::object_start) open_.emplace_back();
     if (event == Event::object_end) open_.pop_back();
@@ -42,10 +42,12 @@ class StrictCallback {
   std::vector<std::set<std::string>> open_;
 };
 
-[[noreturn]] void wrong_type(const Json& json, std::string_view key, std::string_view what,
+[[noreturn]] void wrong_type(const Json& json,
+                             std::string_view key,
+                             std::string_view what,
                              std::string_view expected) {
   const auto found = json.is_object() ? json.find(std::string(key)) : json.end();
-  const std::string value = !json.is_object() ? str("no object: ", json.dump().substr(0, 80))
+  const std::string value = !json.is_object()     ? str("no object: ", json.dump().substr(0, 80))
                             : found == json.end() ? "missing"
                                                   : found->dump().substr(0, 80);
   throw Error(ErrorCode::kInvalidFile,
@@ -59,7 +61,8 @@ bool holds(const Json& value) {
     return value.is_number_integer() &&
            !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX});
   }
-  if constexpr (std::is_same_v<T, double>) return value.is_number() && std::isfinite(value.get<double>());
+  if constexpr (std::is_same_v<T, double>)
+    return value.is_number() && std::isfinite(value.get<double>());
   if constexpr (std::is_same_v<T, std::string>) return value.is_string();
 }
 
@@ -80,8 +83,8 @@ Json parse_json(std::string_view text, std::string_view what) {
   try {
     return Json::parse(text, StrictCallback(what));
   } catch (const Json::exception& e) {
-    throw Error(ErrorCode::kInvalidFile,
-                str("[json] ", what, " is not valid JSON: ", e.what(), "; download or write the file again"));
+    throw Error(ErrorCode::kInvalidFile, str("[json] ", what, " is not valid JSON: ", e.what(),
+                                             "; download or write the file again"));
   }
 }
 
@@ -111,15 +114,17 @@ void write_json(const std::filesystem::path& path, const Json& json) {
     std::ofstream out(temporary, std::ios::binary);
     out << json.dump(2) << '\n';
     if (!out.flush()) {
-      throw Error(ErrorCode::kSystem, str("[file] cannot write ", temporary.string(),
-                                          "; check the folder, its permissions and the free space"));
+      throw Error(ErrorCode::kSystem,
+                  str("[file] cannot write ", temporary.string(),
+                      "; check the folder, its permissions and the free space"));
     }
   }
   std::error_code failure;
   std::filesystem::rename(temporary, path, failure);
   if (failure) {
     std::filesystem::remove(temporary, failure);
-    throw Error(ErrorCode::kSystem, str("[file] cannot rename to ", path.string(), ": ", failure.message()));
+    throw Error(ErrorCode::kSystem,
+                str("[file] cannot rename to ", path.string(), ": ", failure.message()));
   }
 }
 
@@ -146,7 +151,9 @@ template std::string json_get<std::string>(const Json&, std::string_view, std::s
 template bool json_get_or<bool>(const Json&, std::string_view, bool, std::string_view);
 template int64_t json_get_or<int64_t>(const Json&, std::string_view, int64_t, std::string_view);
 template double json_get_or<double>(const Json&, std::string_view, double, std::string_view);
-template std::string json_get_or<std::string>(const Json&, std::string_view, std::string,
+template std::string json_get_or<std::string>(const Json&,
+                                              std::string_view,
+                                              std::string,
                                               std::string_view);
 
 }  // namespace partita

@@ -29,17 +29,21 @@ TEST(Json, RefusesDuplicateKeysAtAnyDepth) {
 }
 
 TEST(Json, RefusesDeepNestingTrailingBytesAndBadUtf8) {
-  EXPECT_THAT(message_of([] { (void)parse_json(std::string(300, '['), "x"); }), HasSubstr("deeper than 256"));
+  EXPECT_THAT(message_of([] { (void)parse_json(std::string(300, '['), "x"); }),
+              HasSubstr("deeper than 256"));
   EXPECT_THAT(message_of([] { (void)parse_json("{} {}", "x"); }), HasSubstr("not valid JSON"));
   EXPECT_THAT(message_of([] { (void)parse_json("\"\xff\"", "x"); }), HasSubstr("not valid JSON"));
 }
 
 TEST(Json, TypedAccessNamesKeyValueAndExpectedType) {
-  const Json json = parse_json(R"({"n": "four", "f": 1.5, "big": 18446744073709551615})", "config.json");
+  const Json json =
+      parse_json(R"({"n": "four", "f": 1.5, "big": 18446744073709551615})", "config.json");
   EXPECT_THAT(message_of([&] { (void)json_get<int64_t>(json, "n", "config.json"); }),
               HasSubstr("config.json: key \"n\" is \"four\"; expected an integer"));
-  EXPECT_THAT(message_of([&] { (void)json_get<int64_t>(json, "big", "config.json"); }), HasSubstr("below 2^63"));
-  EXPECT_THAT(message_of([&] { (void)json_get<bool>(json, "none", "config.json"); }), HasSubstr("missing"));
+  EXPECT_THAT(message_of([&] { (void)json_get<int64_t>(json, "big", "config.json"); }),
+              HasSubstr("below 2^63"));
+  EXPECT_THAT(message_of([&] { (void)json_get<bool>(json, "none", "config.json"); }),
+              HasSubstr("missing"));
   EXPECT_EQ(json_get<double>(json, "f", "config.json"), 1.5);
   EXPECT_EQ(json_get_or<int64_t>(json, "none", 7, "config.json"), 7);
 }

@@ -30,7 +30,8 @@ ProgramResult run_program(const std::string& arguments, const std::string& input
   FILE* pipe = popen((feed + program + arguments + " 2>&1").c_str(), "r");
   std::array<char, 4096> buffer{};
   size_t bytes = 0;
-  while ((bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0) result.output.append(buffer.data(), bytes);
+  while ((bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0)
+    result.output.append(buffer.data(), bytes);
   const int status = pclose(pipe);
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return result;
@@ -54,20 +55,24 @@ class TemporaryFolder {
 const std::string kModel = bundled_model().string();
 
 Json golden_text() {
-  return read_json(fs::path(PARTITA_SOURCE_DIR) / "tests" / "golden" / "tiny_tales" / "golden.json").at("greedy");
+  return read_json(fs::path(PARTITA_SOURCE_DIR) / "tests" / "golden" / "tiny_tales" / "golden.json")
+      .at("greedy");
 }
 
 TEST(Cli, RunPrintsTheTextThatTransformersGenerates) {
   for (const Json& row : golden_text()) {
-    const ProgramResult result = run_program("run " + kModel + " --ranks 2 --dtype f32 -q -n 60 --prompt '" +
-                                             row.at("prompt").get<std::string>() + "'");
+    const ProgramResult result =
+        run_program("run " + kModel + " --ranks 2 --dtype f32 -q -n 60 --prompt '" +
+                    row.at("prompt").get<std::string>() + "'");
     EXPECT_EQ(result.exit_code, 0) << result.output;
-    EXPECT_EQ(result.output, row.at("prompt").get<std::string>() + row.at("text").get<std::string>() + "\n");
+    EXPECT_EQ(result.output,
+              row.at("prompt").get<std::string>() + row.at("text").get<std::string>() + "\n");
   }
 }
 
 TEST(Cli, RunReadsThePromptFromStandardInputAndReportsAsJson) {
-  const ProgramResult result = run_program("run " + kModel + " --mesh tp=2 --prompt - --json -n 5", "The old owl said");
+  const ProgramResult result =
+      run_program("run " + kModel + " --mesh tp=2 --prompt - --json -n 5", "The old owl said");
   ASSERT_EQ(result.exit_code, 0) << result.output;
   const Json json = parse_json(result.output, "output");
   EXPECT_EQ(json.at("completions").at(0).at("tokens").size(), 5U);
@@ -78,15 +83,19 @@ TEST(Cli, RunReadsThePromptFromStandardInputAndReportsAsJson) {
 TEST(Cli, RunSummaryShowsPlanTimesCollectivesAndMemory) {
   const ProgramResult result = run_program("run " + kModel + " --ranks 2 -n 5 --prompt Once");
   EXPECT_EQ(result.exit_code, 0);
-  for (const char* part : {"--- plan", "predicted", "measured", "all_reduce", "weights", "kv cache"}) {
+  for (const char* part :
+       {"--- plan", "predicted", "measured", "all_reduce", "weights", "kv cache"}) {
     EXPECT_THAT(result.output, HasSubstr(part));
   }
 }
 
 TEST(Cli, SeveralPromptsGiveWhatEachGivesAlone) {
-  const ProgramResult both = run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had' --prompt 'The old owl'");
-  const ProgramResult first = run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had'");
-  const ProgramResult second = run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'The old owl'");
+  const ProgramResult both = run_program(
+      "run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had' --prompt 'The old owl'");
+  const ProgramResult first =
+      run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had'");
+  const ProgramResult second =
+      run_program("run " + kModel + " --ranks 1 -q -n 12 --prompt 'The old owl'");
   EXPECT_EQ(both.output, "[0] " + first.output + "[1] " + second.output);
 }
 
@@ -98,7 +107,8 @@ TEST(Cli, PlanIsByteIdenticalAndCanBeFollowed) {
   ASSERT_EQ(first.exit_code, 0) << first.output;
   EXPECT_EQ(first.output, second.output);
   EXPECT_EQ(first.output, read_text(plan));
-  const ProgramResult run = run_program("run " + kModel + " --plan " + plan + " --json -n 4 --prompt Once");
+  const ProgramResult run =
+      run_program("run " + kModel + " --plan " + plan + " --json -n 4 --prompt Once");
   ASSERT_EQ(run.exit_code, 0) << run.output;
   EXPECT_EQ(parse_json(run.output, "output").at("report").at("ranks").size(), 4U);
 }
@@ -107,7 +117,8 @@ TEST(Cli, PlanNeedsOnlyTheConfig) {
   const TemporaryFolder folder;
   fs::copy(bundled_model() / "config.json", folder.path());
   EXPECT_EQ(run_program("plan " + folder.path().string() + " --mesh tp=2").exit_code, 0);
-  const ProgramResult run = run_program("run " + folder.path().string() + " --mesh tp=2 --prompt x");
+  const ProgramResult run =
+      run_program("run " + folder.path().string() + " --mesh tp=2 --prompt x");
   EXPECT_EQ(run.exit_code, exit_code(ErrorCode::kNotFound)) << run.output;
 }
 
@@ -144,11 +155,13 @@ TEST(Cli, BadInputGivesOneLineAndTheExitCodeOfItsClass) {
   const std::vector<Row> rows = {
       {"run /nonexistent --prompt x", ErrorCode::kNotFound, "config.json"},
       {"run " + kModel + " --mesh tp=0 --prompt x", ErrorCode::kInvalidArgument, "tp"},
-      {"run " + kModel + " --mesh tp=2 --ranks 2 --prompt x", ErrorCode::kInvalidArgument, "exclude"},
+      {"run " + kModel + " --mesh tp=2 --ranks 2 --prompt x", ErrorCode::kInvalidArgument,
+       "exclude"},
       {"run " + kModel + " --mesh tp=500 --prompt x", ErrorCode::kInvalidArgument, "500 ranks"},
       {"run " + kModel + " --dtype f8 --prompt x", ErrorCode::kInvalidArgument, "f8"},
       {"run " + kModel + " --launcher qsub --prompt x", ErrorCode::kInvalidArgument, "qsub"},
-      {"run " + kModel + " --temperature -1 --prompt x", ErrorCode::kInvalidArgument, "temperature"},
+      {"run " + kModel + " --temperature -1 --prompt x", ErrorCode::kInvalidArgument,
+       "temperature"},
       {"plan " + kModel + " --mesh tp=2 --memory-limit-gb 0.0001", ErrorCode::kInfeasible, "fit"},
       {"plan " + kModel + " --plan /nonexistent.json", ErrorCode::kNotFound, "nonexistent.json"},
       {"worker", ErrorCode::kInvalidArgument, "PARTITA_CONTROL"},

@@ -35,14 +35,16 @@ std::vector<RankCost> one_step(const GoldenCase& golden, const Model& model, int
   options.max_step_tokens = kTokens;
   options.concurrency = kTokens;
   Engine engine(model, Plan::make(model, options), {.launcher = "threads", .threads_per_rank = 1});
-  EXPECT_EQ(engine.logits(golden.inputs.at(0)).size(), static_cast<size_t>(kTokens * model.vocab_size()));
+  EXPECT_EQ(engine.logits(golden.inputs.at(0)).size(),
+            static_cast<size_t>(kTokens * model.vocab_size()));
   return engine.report().ranks;
 }
 
 class Costs : public testing::TestWithParam<std::string> {};
 
-// Attention and MLP end in one partial sum each: two all-reduces per block. The split embedding adds one collective of the same
-// tensor (an all-reduce when it is cut along the vocabulary, an all-gather when along the hidden dim), the logits are gathered once.
+// Attention and MLP end in one partial sum each: two all-reduces per block. The split embedding
+// adds one collective of the same tensor (an all-reduce when it is cut along the vocabulary, an
+// all-gather when along the hidden dim), the logits are gathered once.
 TEST_P(Costs, ABlockCostsTwoAllReducesOfTheHiddenState) {
   const GoldenCase golden = golden_case(GetParam());
   const Model model = Model::load(golden.directory, {.dtype = "f32"});
@@ -58,17 +60,22 @@ TEST_P(Costs, ABlockCostsTwoAllReducesOfTheHiddenState) {
       EXPECT_EQ(gathers.calls, 2 - for_embedding);
       EXPECT_EQ(reduces.payload_bytes, reduces.calls * hidden_bytes);
       EXPECT_EQ(reduces.wire_bytes, reduces.calls * (2 * hidden_bytes * (ranks - 1) / ranks));
-      EXPECT_EQ(gathers.payload_bytes, kTokens * shape.vocab * 4 + (1 - for_embedding) * hidden_bytes);
+      EXPECT_EQ(gathers.payload_bytes,
+                kTokens * shape.vocab * 4 + (1 - for_embedding) * hidden_bytes);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Costs, testing::Values("gpt2_tied", "gpt2_25heads", "llama_gqa_tied", "llama_mha_untied"),
-                         [](const auto& row) { return row.param; });
+INSTANTIATE_TEST_SUITE_P(
+    Families,
+    Costs,
+    testing::Values("gpt2_tied", "gpt2_25heads", "llama_gqa_tied", "llama_mha_untied"),
+    [](const auto& row) { return row.param; });
 
 TEST(Costs, OneRankTalksToNobody) {
   const GoldenCase golden = golden_case("llama_odd");
-  for (const RankCost& rank : one_step(golden, Model::load(golden.directory, {.dtype = "f32"}), 1)) {
+  for (const RankCost& rank :
+       one_step(golden, Model::load(golden.directory, {.dtype = "f32"}), 1)) {
     for (const CollectiveCost& row : rank.collectives) EXPECT_EQ(row.calls, 0) << row.kind;
   }
 }

@@ -8,8 +8,12 @@
 namespace partita::tests {
 namespace {
 
-TEST(Fork, EveryPlanOfLlamaEqualsTransformers) { expect_every_plan_equals_transformers("fork", "llama_odd"); }
-TEST(Fork, EveryPlanOfGpt2EqualsTransformers) { expect_every_plan_equals_transformers("fork", "gpt2_25heads"); }
+TEST(Fork, EveryPlanOfLlamaEqualsTransformers) {
+  expect_every_plan_equals_transformers("fork", "llama_odd");
+}
+TEST(Fork, EveryPlanOfGpt2EqualsTransformers) {
+  expect_every_plan_equals_transformers("fork", "gpt2_25heads");
+}
 TEST(Fork, ASeedGivesTheSameText) { expect_same_sampled_text("fork", "tp=2"); }
 TEST(Fork, AKilledRankIsReportedAndTheGroupIsGone) { expect_killed_rank_is_reported("fork"); }
 TEST(Fork, AStoppedRankIsNamedAtTheDeadline) { expect_stopped_rank_is_named("fork"); }

@@ -29,8 +29,13 @@ std::vector<float> read_tensor(const fs::path& file, const std::string& name) {
 
 GoldenCase read_case(const fs::path& directory) {
   const Json json = read_json(directory / "golden.json");
-  GoldenCase golden{.name = directory.filename(), .directory = directory, .inputs = {}, .logits = {}, .bf16_logits = {},
-                    .prompt = {}, .greedy = {}};
+  GoldenCase golden{.name = directory.filename(),
+                    .directory = directory,
+                    .inputs = {},
+                    .logits = {},
+                    .bf16_logits = {},
+                    .prompt = {},
+                    .greedy = {}};
   golden.inputs = json.at("input_ids").get<std::vector<std::vector<int32_t>>>();
   golden.prompt = json.at("greedy").at("prompt").get<std::vector<int32_t>>();
   golden.greedy = json.at("greedy").at("tokens").get<std::vector<int32_t>>();
@@ -72,14 +77,18 @@ std::vector<float> all_logits(Engine& engine, const GoldenCase& golden) {
 }
 
 std::vector<int32_t> greedy_tokens(Engine& engine, const GoldenCase& golden) {
-  const int64_t request = engine.submit(
-      golden.prompt, {.max_tokens = static_cast<int64_t>(golden.greedy.size()), .stop = {}, .ignore_end_of_text = true});
+  const int64_t request =
+      engine.submit(golden.prompt, {.max_tokens = static_cast<int64_t>(golden.greedy.size()),
+                                    .stop = {},
+                                    .ignore_end_of_text = true});
   while (engine.step()) {
   }
   return engine.take(request).tokens;
 }
 
-double worst_share(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance) {
+double worst_share(const std::vector<float>& actual,
+                   const std::vector<float>& expected,
+                   double tolerance) {
   if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();
   double worst = 0;
   for (size_t i = 0; i < actual.size(); ++i) {
@@ -91,15 +100,22 @@ double worst_share(const std::vector<float>& actual, const std::vector<float>& e
 }
 
 std::vector<std::string> meshes_for(int64_t layers) {
-  std::vector<std::string> meshes = {"tp=2", "tp=3", "tp=4", "tp=5", "tp=6", "tp=7", "tp=8", "a=2,b=2"};
-  for (int64_t stages = 2; stages <= std::min<int64_t>(5, layers); ++stages) meshes.push_back(str("pp=", stages));
+  std::vector<std::string> meshes = {"tp=2", "tp=3", "tp=4", "tp=5",
+                                     "tp=6", "tp=7", "tp=8", "a=2,b=2"};
+  for (int64_t stages = 2; stages <= std::min<int64_t>(5, layers); ++stages)
+    meshes.push_back(str("pp=", stages));
   if (layers >= 2) meshes.insert(meshes.end(), {"pp=2,tp=2", "pp=2,tp=3"});
   if (layers >= 3) meshes.push_back("pp=3,tp=2");
   return meshes;
 }
 
 PlanOptions golden_plan_options(const std::string& mesh) {
-  return {.mesh = mesh, .devices = test_devices(), .prompt_tokens = 55, .output_tokens = 25, .concurrency = 16, .max_context = 80,
+  return {.mesh = mesh,
+          .devices = test_devices(),
+          .prompt_tokens = 55,
+          .output_tokens = 25,
+          .concurrency = 16,
+          .max_context = 80,
           .max_step_tokens = 16};
 }
 

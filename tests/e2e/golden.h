@@ -35,11 +35,14 @@ struct GoldenCase {
 [[nodiscard]] std::vector<float> all_logits(Engine& engine, const GoldenCase& golden);
 [[nodiscard]] std::vector<int32_t> greedy_tokens(Engine& engine, const GoldenCase& golden);
 
-// The largest |a - b| / (tolerance + tolerance * |b|); at most 1 means equal in the sense of numpy.allclose with
-// atol = rtol = tolerance. Infinite when the sizes differ or a value is NaN.
-[[nodiscard]] double worst_share(const std::vector<float>& actual, const std::vector<float>& expected, double tolerance);
+// The largest |a - b| / (tolerance + tolerance * |b|); at most 1 means equal in the sense of
+// numpy.allclose with atol = rtol = tolerance. Infinite when the sizes differ or a value is NaN.
+[[nodiscard]] double worst_share(const std::vector<float>& actual,
+                                 const std::vector<float>& expected,
+                                 double tolerance);
 
-// Uneven, odd and more ranks than heads, KV heads and cores; stages of unequal length; both together.
+// Uneven, odd and more ranks than heads, KV heads and cores; stages of unequal length; both
+// together.
 [[nodiscard]] std::vector<std::string> meshes_for(int64_t layers);
 
 // Planning options that make the KV cache and the buffers big enough for the golden rows.

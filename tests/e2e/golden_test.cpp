@@ -7,10 +7,12 @@
 namespace partita::tests {
 namespace {
 
-constexpr double kF32Tolerance = 1e-5;  // atol = rtol, the bar of transformers' own tensor-parallel tests
+constexpr double kF32Tolerance =
+    1e-5;  // atol = rtol, the bar of transformers' own tensor-parallel tests
 
 Engine start(const Model& model, const std::string& mesh) {
-  return Engine(model, Plan::make(model, golden_plan_options(mesh)), {.launcher = "threads", .threads_per_rank = 1});
+  return Engine(model, Plan::make(model, golden_plan_options(mesh)),
+                {.launcher = "threads", .threads_per_rank = 1});
 }
 
 class Golden : public testing::TestWithParam<std::string> {};
@@ -40,10 +42,12 @@ std::vector<std::string> case_names() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()), [](const auto& row) { return row.param; });
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(case_names()), [](const auto& row) {
+  return row.param;
+});
 
-// bf16 weights with f32 accumulation: no further from the exact result than transformers' own bf16 run is. Its largest distance on
-// this case is recorded with the case; ours must stay within it.
+// bf16 weights with f32 accumulation: no further from the exact result than transformers' own bf16
+// run is. Its largest distance on this case is recorded with the case; ours must stay within it.
 TEST(GoldenBf16, LogitsAreAsCloseToF32AsTransformersBf16) {
   const GoldenCase golden = golden_case("llama_bf16");
   const Model model = Model::load(golden.directory, {.dtype = "auto"});
@@ -57,7 +61,8 @@ TEST(GoldenBf16, LogitsAreAsCloseToF32AsTransformersBf16) {
     const std::vector<float> logits = all_logits(engine, golden);
     ASSERT_EQ(logits.size(), golden.logits.size());
     double ours = 0;
-    for (size_t i = 0; i < logits.size(); ++i) ours = std::max<double>(ours, std::abs(logits[i] - golden.logits[i]));
+    for (size_t i = 0; i < logits.size(); ++i)
+      ours = std::max<double>(ours, std::abs(logits[i] - golden.logits[i]));
     EXPECT_LE(ours, reference) << mesh;
     EXPECT_GT(reference, 0);
   }
@@ -65,7 +70,8 @@ TEST(GoldenBf16, LogitsAreAsCloseToF32AsTransformersBf16) {
 
 TEST(GoldenSampling, ASeedGivesTheSameTokensOnEveryPlan) {
   const Model model = Model::load(bundled_model(), {.dtype = "f32"});
-  const GenerateOptions options{.max_tokens = 40, .temperature = 0.9, .top_k = 50, .top_p = 0.95, .seed = 7, .stop = {}};
+  const GenerateOptions options{
+      .max_tokens = 40, .temperature = 0.9, .top_k = 50, .top_p = 0.95, .seed = 7, .stop = {}};
   std::vector<int32_t> expected;
   for (const std::string mesh : {"tp=1", "tp=2", "tp=3", "tp=8", "pp=2", "pp=2,tp=3", "a=2,b=2"}) {
     Engine engine = start(model, mesh);

@@ -18,7 +18,10 @@ fs::path large_checkpoint() {
   const fs::path folder = fs::path(PARTITA_BINARY_DIR) / "gpt2-124m";
   if (!fs::exists(folder / "model.safetensors")) {
     const std::string script = std::string(PARTITA_SOURCE_DIR) + "/tools/make_shape_checkpoint.py";
-    EXPECT_EQ(std::system(("python3 " + script + " --preset gpt2-124m --dtype f32 " + folder.string() + " >/dev/null").c_str()), 0);
+    EXPECT_EQ(std::system(("python3 " + script + " --preset gpt2-124m --dtype f32 " +
+                           folder.string() + " >/dev/null")
+                              .c_str()),
+              0);
   }
   return folder;
 }
@@ -28,8 +31,10 @@ TEST(Memory, ARankReadsAndHoldsOnlyItsShards) {
   constexpr int64_t kMiB = 1 << 20;
   for (const char* mesh : {"tp=2", "tp=3", "pp=2"}) {
     SCOPED_TRACE(mesh);
-    const Plan plan = Plan::make(model, {.mesh = mesh, .devices = test_devices(), .max_context = 64, .max_step_tokens = 16});
-    Engine engine(model, plan, {.launcher = "fork", .worker_program = PARTITA_BINARY_DIR "/bin/partita"});
+    const Plan plan = Plan::make(
+        model, {.mesh = mesh, .devices = test_devices(), .max_context = 64, .max_step_tokens = 16});
+    Engine engine(model, plan,
+                  {.launcher = "fork", .worker_program = PARTITA_BINARY_DIR "/bin/partita"});
     int64_t sum = 0;
     for (const RankCost& rank : engine.report().ranks) {
       EXPECT_GT(rank.weight_bytes, 0);

@@ -8,16 +8,22 @@
 namespace partita::tests {
 namespace {
 
-TEST(Mpirun, EveryPlanOfLlamaEqualsTransformers) { expect_every_plan_equals_transformers("mpirun", "llama_odd"); }
-TEST(Mpirun, EveryPlanOfGpt2EqualsTransformers) { expect_every_plan_equals_transformers("mpirun", "gpt2_25heads"); }
+TEST(Mpirun, EveryPlanOfLlamaEqualsTransformers) {
+  expect_every_plan_equals_transformers("mpirun", "llama_odd");
+}
+TEST(Mpirun, EveryPlanOfGpt2EqualsTransformers) {
+  expect_every_plan_equals_transformers("mpirun", "gpt2_25heads");
+}
 TEST(Mpirun, ASeedGivesTheSameText) { expect_same_sampled_text("mpirun", "tp=2"); }
 TEST(Mpirun, AKilledRankIsReportedAndTheGroupIsGone) { expect_killed_rank_is_reported("mpirun"); }
 TEST(Mpirun, AStoppedRankIsNamedAtTheDeadline) { expect_stopped_rank_is_named("mpirun"); }
 TEST(Mpirun, AnOrderlyEndLeavesNothing) { expect_nothing_is_left_behind("mpirun"); }
 
-// Ranks that somebody else starts: here by hand under mpirun, with the variables that the frontend tells.
+// Ranks that somebody else starts: here by hand under mpirun, with the variables that the frontend
+// tells.
 TEST(Mpirun, RanksStartedFromOutsideJoin) {
-  expect_external_ranks_join("mpi", "mpirun -n 2 --oversubscribe --bind-to none --allow-run-as-root");
+  expect_external_ranks_join("mpi",
+                             "mpirun -n 2 --oversubscribe --bind-to none --allow-run-as-root");
 }
 
 }  // namespace

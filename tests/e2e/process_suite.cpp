@@ -22,12 +22,15 @@ using Clock = std::chrono::steady_clock;
 using testing::HasSubstr;
 
 EngineOptions options_for(const std::string& launcher) {
-  return {.launcher = launcher, .worker_program = PARTITA_BINARY_DIR "/bin/partita", .threads_per_rank = 1};
+  return {.launcher = launcher,
+          .worker_program = PARTITA_BINARY_DIR "/bin/partita",
+          .threads_per_rank = 1};
 }
 
 std::set<std::string> shared_memory_files() {
   std::set<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) names.insert(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+    names.insert(entry.path().filename());
   return names;
 }
 
@@ -70,7 +73,8 @@ Outcome generate_and_signal(Engine& engine, int64_t pid, int signal) {
     }
   };
   try {
-    (void)engine.generate("Once upon a time", {.max_tokens = 400, .stop = {}, .ignore_end_of_text = true}, on_text);
+    (void)engine.generate("Once upon a time",
+                          {.max_tokens = 400, .stop = {}, .ignore_end_of_text = true}, on_text);
     ADD_FAILURE() << "generation went on without the rank";
   } catch (const Error& e) {
     outcome = {e.code(), e.what(), std::chrono::duration<double>(Clock::now() - signalled).count()};
@@ -82,11 +86,14 @@ void expect_all_gone(const std::vector<int64_t>& pids) {
   const auto deadline = Clock::now() + std::chrono::seconds(1);
   for (const int64_t pid : pids) {
     while (is_running(pid) && Clock::now() < deadline) std::this_thread::yield();
-    EXPECT_FALSE(is_running(pid)) << "process " << pid << " is still there a second after the error";
+    EXPECT_FALSE(is_running(pid)) << "process " << pid
+                                  << " is still there a second after the error";
   }
 }
 
-Engine start_bundled(const std::string& launcher, const std::string& mesh, int step_timeout_ms = 10000) {
+Engine start_bundled(const std::string& launcher,
+                     const std::string& mesh,
+                     int step_timeout_ms = 10000) {
   const Model model = Model::load(bundled_model(), {.dtype = "f32"});
   EngineOptions options = options_for(launcher);
   options.step_timeout_ms = step_timeout_ms;
@@ -95,7 +102,8 @@ Engine start_bundled(const std::string& launcher, const std::string& mesh, int s
 
 }  // namespace
 
-void expect_every_plan_equals_transformers(const std::string& launcher, const std::string& golden_name) {
+void expect_every_plan_equals_transformers(const std::string& launcher,
+                                           const std::string& golden_name) {
   const GoldenCase golden = golden_case(golden_name);
   const Model model = Model::load(golden.directory, {.dtype = "f32"});
   for (const std::string& mesh : meshes_for(model.layers())) {
@@ -107,10 +115,12 @@ void expect_every_plan_equals_transformers(const std::string& launcher, const st
 }
 
 void expect_same_sampled_text(const std::string& launcher, const std::string& mesh) {
-  const GenerateOptions options{.max_tokens = 30, .temperature = 0.9, .top_p = 0.95, .seed = 11, .stop = {}};
+  const GenerateOptions options{
+      .max_tokens = 30, .temperature = 0.9, .top_p = 0.95, .seed = 11, .stop = {}};
   Engine alone = start_bundled("threads", "tp=1");
   Engine processes = start_bundled(launcher, mesh);
-  EXPECT_EQ(processes.generate("The old owl", options).text, alone.generate("The old owl", options).text);
+  EXPECT_EQ(processes.generate("The old owl", options).text,
+            alone.generate("The old owl", options).text);
 }
 
 void expect_killed_rank_is_reported(const std::string& launcher) {
@@ -123,7 +133,8 @@ void expect_killed_rank_is_reported(const std::string& launcher) {
     EXPECT_THAT(outcome.message, HasSubstr("rank 1"));
     // The aim is 100 ms on a quiet machine; the bound only tells "at once" from "by a timeout".
     EXPECT_LT(outcome.seconds_after_signal, 2.0);
-    testing::Test::RecordProperty("milliseconds_to_report", static_cast<int>(outcome.seconds_after_signal * 1000));
+    testing::Test::RecordProperty("milliseconds_to_report",
+                                  static_cast<int>(outcome.seconds_after_signal * 1000));
     expect_all_gone(pids);
     EXPECT_THROW((void)engine.generate("again"), Error);
   }
@@ -135,7 +146,8 @@ void expect_stopped_rank_is_named(const std::string& launcher) {
   const std::vector<int64_t> pids = pids_of(engine);
   const Outcome outcome = generate_and_signal(engine, pids[2], SIGSTOP);
   EXPECT_EQ(outcome.code, ErrorCode::kDeadlineExceeded);
-  EXPECT_THAT(outcome.message, HasSubstr("rank 2 (pid " + std::to_string(pids[2]) + ") did not answer"));
+  EXPECT_THAT(outcome.message,
+              HasSubstr("rank 2 (pid " + std::to_string(pids[2]) + ") did not answer"));
   expect_all_gone(pids);
 }
 
@@ -146,8 +158,9 @@ void expect_external_ranks_join(const std::string& transport, const std::string&
   options.start_timeout_ms = 30000;
   options.on_external = [&](const std::string& variables) {
     const bool is_loop = prefix.starts_with("for ");
-    const std::string command = (is_loop ? "" : variables + " ") + prefix + " " + (is_loop ? variables + " " : "") +
-                                PARTITA_BINARY_DIR "/bin/partita worker & " + (is_loop ? "done" : "");
+    const std::string command =
+        (is_loop ? "" : variables + " ") + prefix + " " + (is_loop ? variables + " " : "") +
+        PARTITA_BINARY_DIR "/bin/partita worker & " + (is_loop ? "done" : "");
     EXPECT_EQ(std::system(command.c_str()), 0) << command;
   };
   std::vector<int64_t> pids;

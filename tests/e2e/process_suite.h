@@ -7,11 +7,13 @@
 namespace partita::tests {
 
 // Each runs gtest expectations for one launcher ("fork" or "mpirun").
-void expect_every_plan_equals_transformers(const std::string& launcher, const std::string& golden_name);
+void expect_every_plan_equals_transformers(const std::string& launcher,
+                                           const std::string& golden_name);
 void expect_same_sampled_text(const std::string& launcher, const std::string& mesh);
 void expect_killed_rank_is_reported(const std::string& launcher);
 void expect_stopped_rank_is_named(const std::string& launcher);
-// `prefix` = what stands before "<variables> partita worker" in the shell; "for ... do" is closed by "& done".
+// `prefix` = what stands before "<variables> partita worker" in the shell; "for ... do" is closed
+// by "& done".
 void expect_external_ranks_join(const std::string& transport, const std::string& prefix);
 void expect_nothing_is_left_behind(const std::string& launcher);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzz target: any text is either refused as plan.json with an Error or reads, prints and reads back to
-// the same plan; whether it also fits the graph is a further Error.
+// Fuzz target: any text is either refused as plan.json with an Error or reads, prints and reads
+// back to the same plan; whether it also fits the graph is a further Error.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
