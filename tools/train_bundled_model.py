@@ -42,7 +42,8 @@ SNIPPET_SENTENCES = 80  # per batch of snippets
 STORIES = 8  # per batch of whole stories
 NO_TARGET = -100
 BOS, EOS = "<|begin_of_text|>", "<|end_of_text|>"
-PROMPTS = ["Once upon a time", "There once was a clever fox", "Long ago, a brave girl named Mia"]
+PROMPTS = ["Once upon a time", "Once upon a time, a small bear named Otto",
+           "Long ago, a brave girl named Mia"]
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -262,7 +263,8 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if not options.goldens_only:
-        tokenizer = train_tokenizer()
+        tokenizer = (train_tokenizer() if options.from_phase == 1
+                     else Tokenizer.from_file(str(MODEL / "tokenizer.json")))
         train(tokenizer, options.from_phase)
     write_goldens()
 

@@ -17,8 +17,7 @@
 namespace partita::launch {
 namespace {
 
-constexpr uint32_t kMagic = 0x31415450;              // "PTA1"
-constexpr uint64_t kMaxPayload = uint64_t{1} << 30;  // far above the logits of any step
+constexpr uint32_t kMagic = 0x31415450;  // "PTA1"
 constexpr auto kSendTimeout =
     std::chrono::minutes(1);  // a rank reads at once; longer means it is stuck
 constexpr int kBacklog = 256;
@@ -49,7 +48,12 @@ bool wait_ready(int fd, int16_t events, Clock::time_point deadline) {
 sockaddr_un abstract_address(const std::string& name, socklen_t& length) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  CHECK(name.size() + 1 < sizeof(address.sun_path));
+  if (name.empty() || name.size() + 1 >= sizeof(address.sun_path)) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        str("[launch] \"", name, "\" cannot be the name of a control socket; expected 1 .. ",
+            sizeof(address.sun_path) - 2, " characters, as `partita run` gives it"));
+  }
   std::memcpy(address.sun_path + 1, name.data(), name.size());  // the leading NUL makes it abstract
   length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   return address;
@@ -75,9 +79,20 @@ Channel& Channel::operator=(Channel&& other) noexcept {
   return *this;
 }
 
+Peer Channel::peer() const {
+  ucred credentials{};
+  socklen_t length = sizeof(credentials);
+  if (getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0)
+    system_error("getsockopt");
+  return {credentials.pid, credentials.uid};
+}
+
 void Channel::send(FrameType type, std::span<const std::byte> payload) {
+  send(type, payload, Clock::now() + kSendTimeout);
+}
+
+void Channel::send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline) {
   const FrameHeader header{kMagic, static_cast<uint32_t>(type), payload.size()};
-  const auto deadline = Clock::now() + kSendTimeout;
   const std::span<const std::byte> head = std::as_bytes(std::span(&header, 1));
   for (std::span<const std::byte> rest : {head, payload}) {
     while (!rest.empty()) {
@@ -87,7 +102,7 @@ void Channel::send(FrameType type, std::span<const std::byte> payload) {
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
         if (!wait_ready(fd_, POLLOUT, deadline)) {
           throw Error(ErrorCode::kDeadlineExceeded,
-                      "[launch] the peer did not read a message for a minute");
+                      "[launch] the peer did not read a message in time; it is stopped or hangs");
         }
       } else if (errno != EINTR) {
         throw Error(ErrorCode::kRankFailed,
@@ -102,26 +117,23 @@ void Channel::send_json(FrameType type, const Json& json) {
   send(type, std::as_bytes(std::span(text)));
 }
 
-std::optional<Frame> Channel::receive(Clock::time_point deadline) {
+std::optional<Frame> Channel::receive(Clock::time_point deadline, uint64_t max_payload_bytes) {
   FrameHeader header;
-  if (!read_exactly(&header, sizeof(header), deadline, true)) return std::nullopt;
-  if (header.magic != kMagic || header.type >= kFrameTypes || header.length > kMaxPayload) {
+  if (!read_exactly(&header, sizeof(header), deadline)) return std::nullopt;
+  if (header.magic != kMagic || header.type >= kFrameTypes || header.length > max_payload_bytes) {
     throw Error(ErrorCode::kInvalidFile,
                 str("[launch] received bytes that are no frame: magic ", header.magic, ", type ",
                     header.type, ", length ", header.length,
                     "; do frontend and ranks run the same version?"));
   }
   Frame frame{static_cast<FrameType>(header.type), std::vector<std::byte>(header.length)};
-  if (!read_exactly(frame.payload.data(), frame.payload.size(), deadline, false))
-    return std::nullopt;
+  if (!read_exactly(frame.payload.data(), frame.payload.size(), deadline)) return std::nullopt;
   return frame;
 }
 
-// False at end of file. The deadline holds for the first byte only when `at_start` and nothing was
-// read yet: a frame that has begun is finished by a live peer at once.
-bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline, bool at_start) {
+// False at end of file.
+bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline) {
   auto* out = static_cast<std::byte*>(to);
-  if (!at_start) deadline = Clock::now() + kSendTimeout;
   while (bytes > 0) {
     const ssize_t received = recv(fd_, out, bytes, MSG_DONTWAIT);
     if (received > 0) {
@@ -131,7 +143,8 @@ bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline, b
       return false;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (!wait_ready(fd_, POLLIN, deadline)) {
-        throw Error(ErrorCode::kDeadlineExceeded, "[launch] no message arrived in time");
+        throw Error(ErrorCode::kDeadlineExceeded,
+                    "[launch] no whole message arrived in time; the peer is stopped or hangs");
       }
     } else if (errno != EINTR) {
       system_error("recv");

@@ -2,6 +2,8 @@
 // The control channel between frontend and rank: framed messages over a Unix socket.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -28,6 +30,8 @@ enum class FrameType : uint32_t {
   kShutdown,  // frontend -> rank: leave in order
 };
 inline constexpr uint32_t kFrameTypes = 9;
+// Far above the logits of any step.
+inline constexpr uint64_t kMaxPayloadBytes = uint64_t{1} << 30;
 
 struct Frame {
   FrameType type = FrameType::kError;
@@ -36,9 +40,16 @@ struct Frame {
   [[nodiscard]] Json json(std::string_view what) const;  // throws kInvalidFile
 };
 
+// Who opened the other end, as the kernel knows it. pid is 0 when it is not visible from here
+// (another pid namespace).
+struct Peer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+};
+
 // One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on
 // different threads. Frame on the wire, little endian: u32 magic, u32 type, u64 payload length (<=
-// 1 GiB), payload.
+// kMaxPayloadBytes), payload.
 class Channel {
  public:
   explicit Channel(int fd) : fd_(fd) {}
@@ -49,18 +60,19 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   [[nodiscard]] int fd() const { return fd_; }
-  // Throws kRankFailed when the peer is gone, kDeadlineExceeded when it does not read for a minute.
+  [[nodiscard]] Peer peer() const;  // throws kSystem
+  // Throws kRankFailed when the peer is gone, kDeadlineExceeded when it has not read by `deadline`
+  // (without one: for a minute).
   void send(FrameType type, std::span<const std::byte> payload);
+  void send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline);
   void send_json(FrameType type, const Json& json);
-  // The next frame; nothing at end of file. Throws kDeadlineExceeded, or kInvalidFile for bytes
-  // that are no frame.
-  [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline);
+  // The next frame, whole by `deadline`; nothing at end of file. Throws kDeadlineExceeded, or
+  // kInvalidFile for bytes that are no frame or a payload above `max_payload_bytes`.
+  [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline,
+                                             uint64_t max_payload_bytes = kMaxPayloadBytes);
 
  private:
-  [[nodiscard]] bool read_exactly(void* to,
-                                  size_t bytes,
-                                  Clock::time_point deadline,
-                                  bool at_start);
+  [[nodiscard]] bool read_exactly(void* to, size_t bytes, Clock::time_point deadline);
 
   int fd_;
 };
@@ -84,7 +96,7 @@ class Listener {
   std::string name_;
 };
 
-// Connects to Listener::name(). Throws kSystem.
+// Connects to Listener::name(). Throws kSystem, or kInvalidArgument for what cannot be a name.
 [[nodiscard]] Channel connect_to(const std::string& name);
 
 }  // namespace partita::launch

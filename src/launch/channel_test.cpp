@@ -70,6 +70,48 @@ TEST(Channel, ReceivingRespectsTheDeadline) {
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(2));
 }
 
+// A rank that is stopped in the middle of a message must not hold its frontend beyond the deadline.
+TEST(Channel, AFrameThatStopsHalfWayMissesTheDeadlineToo) {
+  auto [left, right] = channel_pair();
+  left.send(FrameType::kStepDone, std::vector<std::byte>(100));
+  std::vector<std::byte> whole(116);
+  ASSERT_EQ(read(right.fd(), whole.data(), whole.size()), 116);
+  ASSERT_EQ(write(left.fd(), whole.data(), 50), 50);
+  const auto begin = Clock::now();
+  EXPECT_EQ(code_of([&right = right] {
+              (void)right.receive(Clock::now() + std::chrono::milliseconds(20));
+            }),
+            ErrorCode::kDeadlineExceeded);
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(2));
+}
+
+TEST(Channel, APeerThatDoesNotReadMissesTheDeadline) {
+  auto [left, right] = channel_pair();
+  const std::vector<std::byte> payload(8 << 20);
+  EXPECT_EQ(code_of([&, &left = left] {
+              left.send(FrameType::kStep, payload, Clock::now() + std::chrono::milliseconds(20));
+            }),
+            ErrorCode::kDeadlineExceeded);
+}
+
+TEST(Channel, APayloadAboveTheAllowedSizeIsRefusedUnread) {
+  auto [left, right] = channel_pair();
+  left.send(FrameType::kHello, std::vector<std::byte>(101));
+  EXPECT_EQ(code_of([&right = right] { (void)right.receive(soon(), 100); }),
+            ErrorCode::kInvalidFile);
+}
+
+TEST(Channel, KnowsWhoIsAtTheOtherEnd) {
+  auto [left, right] = channel_pair();
+  EXPECT_EQ(left.peer().pid, getpid());
+  EXPECT_EQ(left.peer().uid, geteuid());
+}
+
+TEST(Channel, ANameThatCannotBeASocketIsAnInvalidArgument) {
+  for (const std::string& name : {std::string(), std::string(200, 'x')})
+    EXPECT_EQ(code_of([&] { (void)connect_to(name); }), ErrorCode::kInvalidArgument);
+}
+
 TEST(Channel, BytesThatAreNoFrameAreRefused) {
   auto [left, right] = channel_pair();
   const std::string garbage = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -114,6 +156,11 @@ TEST(StepCodec, SizesThatDoNotMatchAreRefused) {
     EXPECT_EQ(code_of([&] { (void)decode_batch(bytes); }), ErrorCode::kInvalidFile) << lie;
   }
   EXPECT_EQ(code_of([&] { (void)decode_batch({}); }), ErrorCode::kInvalidFile);
+  engine::StepBatch negative;
+  negative.block_tables = {0, 1};
+  negative.sequences = -1;
+  negative.blocks_per_sequence = -2;
+  EXPECT_EQ(code_of([&] { (void)decode_batch(encode(negative)); }), ErrorCode::kInvalidFile);
   bytes = encode(engine::StepBatch{});
   bytes.push_back(std::byte{0});
   EXPECT_EQ(code_of([&] { (void)decode_batch(bytes); }), ErrorCode::kInvalidFile);

@@ -2,6 +2,7 @@
 // Child processes that die with their parent.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -17,22 +18,27 @@ struct ChildCommand {
   std::vector<std::pair<std::string, std::string>>
       environment;       // added to or replacing the parent's
   std::string log_file;  // standard output and error; empty = the parent's
+  int signal_at_parents_end = SIGKILL;
 };
 
 // How a child ended: its exit code, or the signal that killed it.
 struct ExitStatus {
   bool signalled = false;
-  int code = 0;  // exit code or signal number
+  int code = 0;  // exit code or signal number; kUnknown where somebody else has collected it
+
+  static constexpr int kUnknown = -1;
+  friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
 };
-[[nodiscard]] std::string to_string(
-    const ExitStatus& status);  // "exited with code 3", "was killed by signal 9 (Killed)"
+// "exited with code 3", "was killed by signal 9 (Killed)", "ended, nobody knows how".
+[[nodiscard]] std::string to_string(const ExitStatus& status);
 
 // A running child in a process group of its own, so that a Ctrl-C in the terminal reaches only the
-// parent. The kernel kills it when the thread that started it ends (PR_SET_PDEATHSIG). The
-// destructor kills and reaps the whole group.
+// parent. Its standard input is empty: the parent's is for the parent. The kernel sends it
+// signal_at_parents_end when the thread that started it ends (PR_SET_PDEATHSIG). The destructor
+// kills the group of a child that still runs, and reaps the child. Owned by one thread.
 class Child {
  public:
-  // Throws kSystem, also when the program cannot be executed.
+  // Throws kSystem, also when the program cannot be executed or the log file not be written.
   explicit Child(const ChildCommand& command);
   ~Child();
   Child(Child&& other) noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/launcher_command.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -30,7 +31,8 @@ ChildCommand forked_rank(const ProcessGroupOptions& options,
                          const RendezvousVariables& rendezvous,
                          int rank) {
   const std::string size = std::to_string(options.ranks);
-  ChildCommand command{options.worker, rendezvous_variables(rendezvous), {}};
+  ChildCommand command{
+      .arguments = options.worker, .environment = rendezvous_variables(rendezvous), .log_file = {}};
   // torchrun's variables, so that code written for it runs in a rank; the port is not used by
   // partita itself.
   for (const auto& [name, value] : Variables{{"RANK", std::to_string(rank)},
@@ -45,6 +47,9 @@ ChildCommand forked_rank(const ProcessGroupOptions& options,
   return command;
 }
 
+// A launcher that loses its frontend must still stop its ranks and remove its session files.
+constexpr int kOrderlyEnd = SIGTERM;
+
 // Open MPI reads OMPI_MCA_* as if given on the command line; what the user has set wins.
 void add_unless_set(Variables& variables, const char* name, const char* value) {
   if (std::getenv(name) == nullptr) variables.emplace_back(name, value);
@@ -53,6 +58,7 @@ void add_unless_set(Variables& variables, const char* name, const char* value) {
 ChildCommand mpirun_command(const ProcessGroupOptions& options,
                             const RendezvousVariables& rendezvous) {
   ChildCommand command;
+  command.signal_at_parents_end = kOrderlyEnd;
   command.arguments = {
       "mpirun", "-n", std::to_string(options.ranks), "-x", kControlVariable, "-x", kSecretVariable};
   if (!options.log_dir.empty()) {
@@ -74,6 +80,7 @@ ChildCommand mpirun_command(const ProcessGroupOptions& options,
 ChildCommand srun_command(const ProcessGroupOptions& options,
                           const RendezvousVariables& rendezvous) {
   ChildCommand command;
+  command.signal_at_parents_end = kOrderlyEnd;
   command.arguments = {"srun", "-n", std::to_string(options.ranks), "--export=ALL"};
   if (!options.log_dir.empty())
     command.arguments.push_back(str("--output=", options.log_dir, "/rank-%t.log"));
@@ -95,13 +102,10 @@ Launcher parse_launcher(std::string_view name) {
   for (const LauncherName& row : kLaunchers) {
     if (row.name == name) return row.launcher;
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              str("[launch] the launcher \"", name,
-                  "\" is unknown; expected fork, mpirun, srun or external"));
-}
-
-std::string RendezvousVariables::assignments() const {
-  return str(kControlVariable, "=", control, " ", kSecretVariable, "=", secret);
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      str("[launch] the launcher \"", name,
+          "\" is unknown; expected fork, mpirun, srun or external, or threads of one process"));
 }
 
 std::vector<ChildCommand> launcher_commands(const ProcessGroupOptions& options,

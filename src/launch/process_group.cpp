@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/process_group.h"
 
-#include <poll.h>
-#include <signal.h>
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <thread>
+#include <cstring>
 
 #include "launch/launcher_command.h"
 #include "launch/step_codec.h"
@@ -18,30 +14,20 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kPollInterval =
-    milliseconds(20);  // how often children are looked at while ranks connect
-constexpr auto kHelloTimeout = std::chrono::seconds(5);
+// How often children are looked at while ranks connect.
+constexpr auto kPollInterval = milliseconds(20);
 constexpr auto kReportTimeout = std::chrono::seconds(10);
-constexpr auto kLauncherTimeout = std::chrono::seconds(3);
 constexpr auto kShutdownTimeout = std::chrono::seconds(1);
 // After the first rank reports a missed deadline, its peers report within this time; who stays
 // silent is the culprit.
 constexpr auto kSilenceGrace = milliseconds(500);
 
-std::string random_secret() {
-  std::array<uint64_t, 2> words{};
-  if (getrandom(words.data(), sizeof(words), 0) != sizeof(words)) {
-    throw Error(ErrorCode::kSystem, "[launch] getrandom failed");
-  }
-  return str(std::hex, words[0], words[1]);
-}
-
 }  // namespace
 
 ProcessGroup::ProcessGroup(ProcessGroupOptions options)
     : options_(std::move(options)),
-      secret_(random_secret()),
-      ranks_(static_cast<size_t>(options_.ranks)) {
+      ranks_(static_cast<size_t>(options_.ranks)),
+      poll_entries_(ranks_.size()) {
   const auto deadline = Clock::now() + options_.start_timeout;
   try {
     start();
@@ -60,229 +46,197 @@ ProcessGroup::~ProcessGroup() {
 }
 
 void ProcessGroup::shut_down() {
+  const auto deadline = Clock::now() + kShutdownTimeout;
   try {
-    send_to_all(FrameType::kShutdown, {});
-    const auto deadline = Clock::now() + kShutdownTimeout;
+    send_to_all(FrameType::kShutdown, {}, deadline);
+    for (Rank& rank : ranks_) {
+      while (rank.channel->receive(deadline)) {
+      }
+      rank.channel.reset();  // it has left by itself
+    }
     for (Child& child : children_) (void)child.wait(deadline);
-  } catch (const Error&) {
-    // A rank that cannot be told to leave is killed below like the others.
+  } catch (const std::exception&) {
+    // A rank that cannot be told to leave, or does not, is killed below.
   }
   kill_all();
 }
 
 void ProcessGroup::start() {
-  const RendezvousVariables rendezvous{listener_.name(), secret_};
+  const RendezvousVariables& variables = rendezvous_.variables();
   if (options_.launcher == Launcher::kExternal && options_.on_external) {
-    options_.on_external(rendezvous.assignments());
+    options_.on_external(variables.assignments());
   }
-  for (ChildCommand& command : launcher_commands(options_, rendezvous)) {
+  for (const ChildCommand& command : launcher_commands(options_, variables)) {
     children_.emplace_back(command);
   }
 }
 
 void ProcessGroup::meet_ranks(Clock::time_point deadline) {
-  const auto missing = [this] {
-    return std::any_of(ranks_.begin(), ranks_.end(),
-                       [](const Rank& rank) { return !rank.channel; });
-  };
-  while (missing()) {
+  while (true) {
+    std::string missing;
+    for (size_t rank = 0; rank < ranks_.size(); ++rank) {
+      if (!ranks_[rank].channel) missing += str(missing.empty() ? "" : ", ", rank);
+    }
+    if (missing.empty()) return;
     if (Clock::now() >= deadline) {
-      fail(ErrorCode::kDeadlineExceeded, "not all ranks have connected in time");
+      fail(
+          ErrorCode::kDeadlineExceeded,
+          str("rank ", missing, " of ", ranks_.size(), " did not connect within ",
+              options_.start_timeout.count(), " ms; raise start_timeout_ms, or ", where_to_look()));
     }
     check_children();
-    pollfd entry{listener_.fd(), POLLIN, 0};
-    if (::poll(&entry, 1, static_cast<int>(kPollInterval.count())) > 0) accept_rank();
+    if (std::optional<Arrival> arrival = rendezvous_.next(kPollInterval)) seat(std::move(*arrival));
   }
 }
 
-// A connection that does not present the secret and a free rank is dropped, not trusted.
-void ProcessGroup::accept_rank() {
-  std::optional<Channel> channel = listener_.accept();
-  if (!channel) return;
-  const auto frame = channel->receive(Clock::now() + kHelloTimeout);
-  if (!frame || frame->type != FrameType::kHello) return;
-  const Json hello = frame->json("the hello message");
-  if (json_get<std::string>(hello, "secret", "the hello message") != secret_) return;
-  const auto rank = json_get<int64_t>(hello, "rank", "the hello message");
-  const auto world_size = json_get<int64_t>(hello, "world_size", "the hello message");
-  if (world_size != options_.ranks || rank < 0 || rank >= options_.ranks ||
-      ranks_[static_cast<size_t>(rank)].channel) {
-    fail(ErrorCode::kInvalidArgument, str("a process came as rank ", rank, " of ", world_size,
-                                          "; the plan has ", options_.ranks, " ranks, each once"));
+void ProcessGroup::seat(Arrival arrival) {
+  const bool fits =
+      arrival.world_size == options_.ranks && arrival.rank >= 0 && arrival.rank < options_.ranks;
+  if (!fits || ranks_[static_cast<size_t>(arrival.rank)].channel) {
+    fail(ErrorCode::kInvalidArgument,
+         str("a process (pid ", arrival.pid, ") came as rank ", arrival.rank, " of ",
+             arrival.world_size, fits ? ", which is there already" : "", "; expected ranks 0 .. ",
+             options_.ranks - 1, " of ", options_.ranks,
+             ", each once; start as many as the plan has, and unset RANK and WORLD_SIZE where "
+             "another job has left them"));
   }
-  Rank& slot = ranks_[static_cast<size_t>(rank)];
-  slot.channel = std::make_unique<Channel>(std::move(*channel));
-  slot.pid = json_get<int64_t>(hello, "pid", "the hello message");
+  Rank& slot = ranks_[static_cast<size_t>(arrival.rank)];
+  slot.channel = std::make_unique<Channel>(std::move(arrival.channel));
+  slot.pid = arrival.pid;
 }
 
 void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
   const std::string setup = options_.setup.dump();
-  send_to_all(FrameType::kSetup, std::as_bytes(std::span(setup)));
-  collect(FrameType::kReady, deadline, [this](int rank, const Frame& frame) {
+  const Round round{FrameType::kSetup, FrameType::kReady, "loading its weights",
+                    options_.start_timeout, deadline};
+  run_round(round, std::as_bytes(std::span(setup)), [this](int rank, const Frame& frame) {
     const Json ready = frame.json("the ready message");
-    if (json_get<std::string>(ready, "plan_hash", "the ready message") != options_.plan_hash) {
-      fail(ErrorCode::kInternal, str("rank ", rank, " has made another plan from the same inputs"));
+    const auto hash = json_get<std::string>(ready, "plan_hash", "the ready message");
+    if (hash != options_.plan_hash) {
+      fail(ErrorCode::kRankFailed,
+           str(name_of(rank), " has plan ", hash, ", expected ", options_.plan_hash,
+               "; do frontend and ranks run the same version on the same files?"));
     }
-    if (rank == 0) limits_ = limits_from_json(ready.at("limits"));
+    if (rank == 0) limits_ = limits_from_json(json_get<Json>(ready, "limits", "the ready message"));
   });
 }
 
 engine::StepResult ProcessGroup::run(const engine::StepBatch& batch) {
   const auto begin = Clock::now();
   engine::StepResult result;
-  send_to_all(FrameType::kStep, encode(batch));
-  collect(FrameType::kStepDone, begin + options_.step_timeout, [&](int, const Frame& frame) {
+  const Round round{FrameType::kStep, FrameType::kStepDone, "computing a step",
+                    options_.step_timeout, begin + options_.step_timeout};
+  run_round(round, encode(batch), [&](int, const Frame& frame) {
     engine::StepResult part = decode_result(frame.payload);
     if (!part.logits.empty()) result.logits = std::move(part.logits);
   });
+  const size_t expected = batch.logit_rows.size() * static_cast<size_t>(limits_.vocab_size);
+  if (result.logits.size() != expected) {
+    fail(ErrorCode::kRankFailed, str("the ranks sent ", result.logits.size(), " logits, expected ",
+                                     expected, "; do frontend and ranks run the same version?"));
+  }
   result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return result;
 }
 
 std::vector<engine::RankReport> ProcessGroup::report() {
   std::vector<engine::RankReport> reports(ranks_.size());
-  send_to_all(FrameType::kReport, {});
-  collect(FrameType::kReport, Clock::now() + kReportTimeout, [&](int rank, const Frame& frame) {
+  const Round round{FrameType::kReport, FrameType::kReport, "reporting its costs", kReportTimeout,
+                    Clock::now() + kReportTimeout};
+  run_round(round, {}, [&](int rank, const Frame& frame) {
     reports[static_cast<size_t>(rank)] = report_from_json(frame.json("the report of a rank"));
   });
   return reports;
 }
 
-void ProcessGroup::send_to_all(FrameType type, std::span<const std::byte> payload) {
+void ProcessGroup::run_round(Round round, std::span<const std::byte> payload, const Take& take) {
+  send_to_all(round.request, payload, round.deadline);
+  collect(round, take);
+}
+
+void ProcessGroup::send_to_all(FrameType type,
+                               std::span<const std::byte> payload,
+                               Clock::time_point deadline) {
   if (dead_)
     throw Error(ErrorCode::kRankFailed,
-                "[launch] the ranks are gone after an earlier failure; start again");
-  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-    ranks_[rank].answered = false;
+                "[launch] the ranks are gone after an earlier failure; start them again");
+  for (size_t i = 0; i < ranks_.size(); ++i) {
+    const auto rank = static_cast<int>(i);
+    ranks_[i].answered = false;
     try {
-      ranks_[rank].channel->send(type, payload);
-    } catch (const Error&) {
-      fail_dead(static_cast<int>(rank));
+      ranks_[i].channel->send(type, payload, deadline);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kDeadlineExceeded) fail_dead(rank);
+      fail(e.code(), str(name_of(rank), " did not read a message in time; it hangs or is stopped"));
     }
   }
 }
 
-void ProcessGroup::collect(FrameType expected,
-                           Clock::time_point deadline,
-                           const std::function<void(int, const Frame&)>& take) {
+void ProcessGroup::collect(Round round, const Take& take) {
   reported_.clear();
-  std::vector<pollfd> entries(ranks_.size());
   while (true) {
     const auto waiting =
         std::count_if(ranks_.begin(), ranks_.end(), [](const Rank& r) { return !r.answered; });
     if (waiting == 0 && reported_.empty()) return;
     if (waiting == 0) fail(ErrorCode::kDeadlineExceeded, reported_);
-    for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-      const auto events =
-          static_cast<int16_t>(ranks_[rank].answered ? POLLRDHUP : POLLIN | POLLRDHUP);
-      entries[rank] = {ranks_[rank].channel->fd(), events, 0};
-    }
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-    const int ready = ::poll(entries.data(), entries.size(),
-                             static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30)));
-    if (ready < 0 && errno != EINTR) fail(ErrorCode::kSystem, "poll failed");
-    if (ready == 0) fail_silent();
-    for (size_t rank = 0; rank < ranks_.size() && ready > 0; ++rank) {
-      if ((entries[rank].revents & POLLIN) == 0) {
-        if (entries[rank].revents != 0) fail_dead(static_cast<int>(rank));
+    if (!poll_ranks(round)) continue;
+    for (size_t i = 0; i < ranks_.size(); ++i) {
+      const auto rank = static_cast<int>(i);
+      if ((poll_entries_[i].revents & POLLIN) == 0) {
+        if (poll_entries_[i].revents != 0) fail_dead(rank);
         continue;
       }
       const bool was_silent = reported_.empty();
-      handle(static_cast<int>(rank), expected, take);
+      handle(rank, round, take);
       if (was_silent && !reported_.empty())
-        deadline = std::min(deadline, Clock::now() + kSilenceGrace);
+        round.deadline = std::min(round.deadline, Clock::now() + kSilenceGrace);
     }
   }
 }
 
-void ProcessGroup::handle(int rank,
-                          FrameType expected,
-                          const std::function<void(int, const Frame&)>& take) {
+// Waits until some rank has something to say; false when a signal came instead.
+bool ProcessGroup::poll_ranks(const Round& round) {
+  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
+    const auto events =
+        static_cast<int16_t>(ranks_[rank].answered ? POLLRDHUP : POLLIN | POLLRDHUP);
+    poll_entries_[rank] = {ranks_[rank].channel->fd(), events, 0};
+  }
+  const auto left = std::chrono::ceil<milliseconds>(round.deadline - Clock::now()).count();
+  const int ready = ::poll(poll_entries_.data(), poll_entries_.size(),
+                           static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30)));
+  if (ready == 0) fail_silent(round);
+  if (ready < 0 && errno != EINTR)
+    fail(ErrorCode::kSystem, str("poll failed: ", std::strerror(errno)));
+  return ready > 0;
+}
+
+void ProcessGroup::handle(int rank, const Round& round, const Take& take) {
   Rank& sender = ranks_[static_cast<size_t>(rank)];
-  const auto frame = sender.channel->receive(Clock::now());
+  std::optional<Frame> frame;
+  // At least a moment, so that a frame that arrives just now is not cut off by the grace.
+  const auto deadline = std::max(round.deadline, Clock::now() + kSilenceGrace);
+  understand(rank, [&] { frame = sender.channel->receive(deadline); });
   if (!frame) fail_dead(rank);
   if (frame->type == FrameType::kProgress) {
-    const Json json = frame->json("a progress message");
-    if (options_.on_progress) {
-      options_.on_progress(rank, json_get<int64_t>(json, "bytes", "progress"),
-                           json_get<int64_t>(json, "total_bytes", "progress"));
-    }
+    int64_t bytes = 0;
+    int64_t total_bytes = 0;
+    understand(rank, [&] {
+      const Json json = frame->json("a progress message");
+      bytes = json_get<int64_t>(json, "bytes", "a progress message");
+      total_bytes = json_get<int64_t>(json, "total_bytes", "a progress message");
+    });
+    if (options_.on_progress) options_.on_progress(rank, bytes, total_bytes);
   } else if (frame->type == FrameType::kError) {
-    const Json json = frame->json("an error message");
-    const ErrorCode code =
-        parse_error_code(json_get<std::string>(json, "code", "an error message"));
-    const std::string message = json_get<std::string>(json, "message", "an error message");
-    if (code != ErrorCode::kDeadlineExceeded) fail(code, str("rank ", rank, ": ", message));
-    reported_ += str(reported_.empty() ? "" : "; ", "rank ", rank, ": ", message);
+    understand(rank, [&] { take_error(rank, frame->json("an error message")); });
+  } else if (frame->type == round.answer && !sender.answered) {
     sender.answered = true;
-  } else if (frame->type == expected && !sender.answered) {
-    sender.answered = true;
-    take(rank, *frame);
+    understand(rank, [&] { take(rank, *frame); });
   } else {
-    fail(ErrorCode::kInternal, str("rank ", rank, " sent an unexpected message of type ",
-                                   static_cast<uint32_t>(frame->type)));
-  }
-}
-
-void ProcessGroup::fail_dead(int rank) {
-  const Rank& gone = ranks_[static_cast<size_t>(rank)];
-  std::string how = "closed its control channel";
-  for (Child& child : children_) {
-    if (child.pid() != gone.pid) continue;
-    // The socket closes a moment before the process can be reaped.
-    if (const auto status = child.wait(Clock::now() + milliseconds(50))) how = to_string(*status);
-  }
-  fail(ErrorCode::kRankFailed, str("rank ", rank, " (pid ", gone.pid, ") ", how));
-}
-
-void ProcessGroup::fail_silent() {
-  std::string silent;
-  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-    if (!ranks_[rank].answered)
-      silent += str(silent.empty() ? "" : ", ", rank, " (pid ", ranks_[rank].pid, ")");
-  }
-  fail(ErrorCode::kDeadlineExceeded,
-       str("rank ", silent, " did not answer within ", options_.step_timeout.count(), " ms",
-           reported_.empty() ? "" : "; " + reported_));
-}
-
-void ProcessGroup::fail(ErrorCode code, const std::string& message) {
-  kill_all();
-  throw Error(code, "[launch] " + message + "; all ranks of the group were stopped");
-}
-
-void ProcessGroup::check_children() {
-  for (size_t i = 0; i < children_.size(); ++i) {
-    const auto status = children_[i].poll();
-    if (!status) continue;
-    const bool is_rank = options_.launcher == Launcher::kFork;
     fail(ErrorCode::kRankFailed,
-         str(is_rank ? str("rank ", i) : std::string(to_string(options_.launcher)), " ",
-             to_string(*status), " before it was ready"));
+         str(name_of(rank), " sent a message of type ", static_cast<uint32_t>(frame->type),
+             " while ", round.doing, "; expected type ", static_cast<uint32_t>(round.answer),
+             "; do frontend and ranks run the same version?"));
   }
-}
-
-// A launcher removes its session files when its ranks are gone; killing it at once would leave them
-// behind.
-void ProcessGroup::end_launcher() {
-  const auto deadline = Clock::now() + kLauncherTimeout;
-  for (Child& child : children_) (void)child.wait(deadline);
-  children_.clear();
-}
-
-void ProcessGroup::kill_all() {
-  dead_ = true;
-  for (const Rank& rank : ranks_) {
-    // Ranks that a launcher started are not our children, but they are ours: they presented the
-    // secret.
-    const bool is_child = std::any_of(children_.begin(), children_.end(),
-                                      [&](const Child& child) { return child.pid() == rank.pid; });
-    if (rank.pid > 0 && rank.channel && !is_child) ::kill(static_cast<pid_t>(rank.pid), SIGKILL);
-  }
-  for (Rank& rank : ranks_) rank.channel.reset();
-  // mpirun and srun see by themselves that their ranks have ended; end_launcher() gives them the
-  // time.
-  if (options_.launcher == Launcher::kFork) children_.clear();  // kills and reaps
 }
 
 }  // namespace partita::launch

@@ -2,6 +2,8 @@
 // The ranks of one replica as processes: start, handshake, steps, supervision, end.
 #pragma once
 
+#include <poll.h>
+
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "engine/step_runner.h"
 #include "launch/channel.h"
 #include "launch/child.h"
+#include "launch/rendezvous.h"
 #include "partita/error.h"
 #include "support/json.h"
 
@@ -43,9 +46,10 @@ struct ProcessGroupOptions {
 };
 
 // StepRunner over rank processes. A rank that dies (end of file on its control channel), reports an
-// error or misses the step deadline ends the whole group: all ranks are killed and reaped within a
-// second, then the error is thrown. The destructor asks the ranks to leave and kills those that do
-// not. Owned by one thread, which must outlive the group (see Child).
+// error, sends what cannot be understood or misses the step deadline ends the whole group: all
+// ranks are killed and reaped within a second, then the error is thrown with the rank's name; later
+// calls throw kRankFailed. The destructor asks the ranks to leave and kills those that do not.
+// Owned by one thread, which must outlive the group (see Child).
 class ProcessGroup : public engine::StepRunner {
  public:
   // Starts the ranks and waits until all are ready.
@@ -59,33 +63,46 @@ class ProcessGroup : public engine::StepRunner {
  private:
   struct Rank {
     std::unique_ptr<Channel> channel;
-    int64_t pid = 0;
+    pid_t pid = 0;  // 0 when it is not visible from here
     bool answered = false;
   };
+  // Something all ranks are asked to do.
+  struct Round {
+    FrameType request;
+    FrameType answer;
+    std::string_view doing;  // "computing a step"
+    std::chrono::milliseconds timeout;
+    Clock::time_point deadline;
+  };
+  using Take = std::function<void(int rank, const Frame&)>;
 
   void start();
-  void accept_rank();
   void meet_ranks(Clock::time_point deadline);
+  void seat(Arrival arrival);
   void set_up_ranks(Clock::time_point deadline);
-  void send_to_all(FrameType type, std::span<const std::byte> payload);
-  // Waits for one frame of type `expected` from every rank and hands it to `take`.
-  void collect(FrameType expected,
-               Clock::time_point deadline,
-               const std::function<void(int rank, const Frame&)>& take);
-  void handle(int rank, FrameType expected, const std::function<void(int, const Frame&)>& take);
+  // Sends `payload` to every rank, waits for the answers and hands each to `take`.
+  void run_round(Round round, std::span<const std::byte> payload, const Take& take);
+  void send_to_all(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline);
+  void collect(Round round, const Take& take);
+  [[nodiscard]] bool poll_ranks(const Round& round);
+  void handle(int rank, const Round& round, const Take& take);
+  void take_error(int rank, const Json& json);
+  void understand(int rank, const std::function<void()>& read);
   [[noreturn]] void fail_dead(int rank);
-  [[noreturn]] void fail_silent();
+  [[noreturn]] void fail_silent(const Round& round);
   [[noreturn]] void fail(ErrorCode code, const std::string& message);
+  [[nodiscard]] std::string name_of(int rank) const;
+  [[nodiscard]] std::string where_to_look() const;
   void check_children();
   void shut_down();
   void kill_all();
   void end_launcher();
 
   ProcessGroupOptions options_;
-  Listener listener_;
-  std::string secret_;
+  Rendezvous rendezvous_;
   std::vector<Child> children_;
   std::vector<Rank> ranks_;
+  std::vector<pollfd> poll_entries_;  // one per rank
   engine::RunnerLimits limits_;
   std::string reported_;  // what ranks said about a missed deadline
   bool dead_ = false;
@@ -95,6 +112,7 @@ class ProcessGroup : public engine::StepRunner {
 [[nodiscard]] Json to_json(const engine::RankReport& report);
 [[nodiscard]] engine::RankReport report_from_json(const Json& json);
 [[nodiscard]] Json to_json(const engine::RunnerLimits& limits);
+// Throws kInvalidFile for limits below 1 or above what block numbers can count.
 [[nodiscard]] engine::RunnerLimits limits_from_json(const Json& json);
 
 }  // namespace partita::launch

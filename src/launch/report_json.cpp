@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reports and limits as JSON on the control channel.
+#include <cstdint>
+
 #include "launch/process_group.h"
+#include "support/error.h"
 
 namespace partita::launch {
 namespace {
@@ -53,7 +56,7 @@ engine::RankReport report_from_json(const Json& json) {
   report.load_seconds = json_get<double>(json, "load_seconds", kWhat);
   report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
   report.steps = json_get<int64_t>(json, "steps", kWhat);
-  for (const Json& row : json.at("collectives"))
+  for (const Json& row : json_get<Json>(json, "collectives", kWhat))
     report.collectives.push_back(collective_from_json(row));
   return report;
 }
@@ -67,13 +70,21 @@ Json to_json(const engine::RunnerLimits& limits) {
           {"block_size", limits.block_size}};
 }
 
+// The scheduler allocates and divides by these numbers.
 engine::RunnerLimits limits_from_json(const Json& json) {
-  return {.vocab_size = json_get<int64_t>(json, "vocab_size", kWhat),
-          .max_context = json_get<int64_t>(json, "max_context", kWhat),
-          .max_step_tokens = json_get<int64_t>(json, "max_step_tokens", kWhat),
-          .max_sequences = json_get<int64_t>(json, "max_sequences", kWhat),
-          .kv_blocks = json_get<int64_t>(json, "kv_blocks", kWhat),
-          .block_size = json_get<int64_t>(json, "block_size", kWhat)};
+  const auto positive = [&](const char* name) {
+    const auto value = json_get<int64_t>(json, name, kWhat);
+    if (value >= 1 && value <= INT32_MAX) return value;
+    throw Error(ErrorCode::kInvalidFile,
+                str("[launch] ", name, " is ", value, " in ", kWhat, "; expected 1 .. ", INT32_MAX,
+                    "; plan for a smaller context or concurrency"));
+  };
+  return {.vocab_size = positive("vocab_size"),
+          .max_context = positive("max_context"),
+          .max_step_tokens = positive("max_step_tokens"),
+          .max_sequences = positive("max_sequences"),
+          .kv_blocks = positive("kv_blocks"),
+          .block_size = positive("block_size")};
 }
 
 }  // namespace partita::launch

@@ -34,14 +34,13 @@ class Reader {
   void expect_end() const {
     if (!rest_.empty()) fail();
   }
-
- private:
   [[noreturn]] static void fail() {
     throw Error(ErrorCode::kInvalidFile,
                 "[launch] a step message has sizes that do not match its length; do frontend and "
-                "ranks run the "
-                "same version?");
+                "ranks run the same version?");
   }
+
+ private:
   std::span<const std::byte> rest_;
 };
 
@@ -64,6 +63,8 @@ std::vector<std::byte> encode(const engine::StepBatch& batch) {
 engine::StepBatch decode_batch(std::span<const std::byte> bytes) {
   Reader reader(bytes);
   const std::vector<int64_t> counts = reader.take<int64_t>(4);
+  // Two negative counts have a positive product.
+  if (counts[1] < 0 || counts[2] < 0) Reader::fail();
   engine::StepBatch batch;
   batch.sequences = counts[1];
   batch.blocks_per_sequence = counts[2];

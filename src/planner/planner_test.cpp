@@ -69,10 +69,7 @@ TEST(Planner, BlocksOfBothFamiliesCostTwoAllReduces) {
   }
 }
 
-// With the embeddings whole: the table of weights per rank that Megatron-like systems publish for
-// GPT-2 124M in f32, in MiB.
-TEST(Planner, WeightsPerRankOfGpt2EqualTheKnownTable) {
-  const ir::Graph graph = model("gpt2", DType::kF32);
+std::vector<std::string> embeddings_of(const ir::Graph& graph) {
   std::vector<std::string> embeddings;
   for (const ir::Value& value : graph.values()) {
     if (value.kind == ir::ValueKind::kWeight && value.name.find("layers.") == std::string::npos &&
@@ -80,16 +77,28 @@ TEST(Planner, WeightsPerRankOfGpt2EqualTheKnownTable) {
       embeddings.push_back(value.name);
     }
   }
-  const std::map<int64_t, double> expected = {{1, 474.7}, {2, 312.6}, {4, 231.5}};
-  for (const auto& [ranks, mebibytes] : expected) {
-    const PlanRequest request = {.graph = graph,
-                                 .mesh = spec::Mesh({{"tp", ranks}}),
-                                 .profile = devices("h100-4x8"),
-                                 .workload = {},
-                                 .keep_whole = embeddings};
-    const plan::Plan plan = planned(make_plan(request));
-    for (const plan::RankMemory& rank : plan.memory) {
-      EXPECT_NEAR(static_cast<double>(rank.weights) / (1 << 20), mebibytes, 0.06) << ranks;
+  return embeddings;
+}
+
+// With the embeddings whole: the table of weights per rank that Megatron-like systems publish for
+// GPT-2 in f32, in MiB.
+TEST(Planner, WeightsPerRankOfGpt2EqualTheKnownTable) {
+  const std::map<std::string, std::map<int64_t, double>> table = {
+      {"gpt2", {{1, 474.7}, {2, 312.6}, {4, 231.5}}},
+      {"gpt2-medium", {{1, 1353.5}, {2, 777.2}, {4, 489.1}}}};
+  for (const auto& [name, expected] : table) {
+    const ir::Graph graph = model(name, DType::kF32);
+    for (const auto& [ranks, mebibytes] : expected) {
+      const PlanRequest request = {.graph = graph,
+                                   .mesh = spec::Mesh({{"tp", ranks}}),
+                                   .profile = devices("h100-4x8"),
+                                   .workload = {},
+                                   .keep_whole = embeddings_of(graph)};
+      const plan::Plan plan = planned(make_plan(request));
+      for (const plan::RankMemory& rank : plan.memory) {
+        EXPECT_NEAR(static_cast<double>(rank.weights) / (1 << 20), mebibytes, 0.06)
+            << name << " tp=" << ranks;
+      }
     }
   }
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens when a rank of a group fails: who is named, and how the others are ended.
+#include <signal.h>
+
+#include <algorithm>
+
+#include "launch/process_group.h"
+#include "support/error.h"
+
+namespace partita::launch {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How long mpirun or srun may take to notice that its ranks are gone, and to obey a SIGTERM.
+constexpr auto kLauncherTimeout = std::chrono::seconds(3);
+// The socket of a process that ends closes a moment before the process can be reaped.
+constexpr auto kReapTimeout = milliseconds(50);
+
+}  // namespace
+
+std::string ProcessGroup::name_of(int rank) const {
+  return str("rank ", rank, " (pid ", ranks_[static_cast<size_t>(rank)].pid, ")");
+}
+
+std::string ProcessGroup::where_to_look() const {
+  if (options_.log_dir.empty()) return "see what the ranks have printed (--log-dir keeps it)";
+  return str("see what the ranks have written to ", options_.log_dir);
+}
+
+// Runs `read` on what a rank has sent; whatever is wrong with that is the rank's failure.
+void ProcessGroup::understand(int rank, const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const Error& e) {
+    if (dead_) throw;  // `read` has called fail() itself
+    const bool is_late = e.code() == ErrorCode::kDeadlineExceeded;
+    fail(is_late ? e.code() : ErrorCode::kRankFailed,
+         str(name_of(rank), " sent a broken message: ", e.what()));
+  } catch (const std::exception& e) {
+    fail(ErrorCode::kRankFailed, str(name_of(rank), " sent a broken message: ", e.what()));
+  }
+}
+
+// A missed deadline is reported by the victims of the rank that hangs; all other errors name their
+// cause.
+void ProcessGroup::take_error(int rank, const Json& json) {
+  const ErrorCode code = parse_error_code(json_get<std::string>(json, "code", "an error message"));
+  const auto message = json_get<std::string>(json, "message", "an error message");
+  if (code != ErrorCode::kDeadlineExceeded) fail(code, str("rank ", rank, ": ", message));
+  reported_ += str(reported_.empty() ? "" : "; ", "rank ", rank, ": ", message);
+  ranks_[static_cast<size_t>(rank)].answered = true;
+}
+
+void ProcessGroup::fail_dead(int rank) {
+  std::string how = "closed its control channel";
+  for (Child& child : children_) {
+    if (child.pid() != ranks_[static_cast<size_t>(rank)].pid) continue;
+    if (const auto status = child.wait(Clock::now() + kReapTimeout)) how = to_string(*status);
+  }
+  fail(ErrorCode::kRankFailed, str(name_of(rank), " ", how, "; ", where_to_look()));
+}
+
+void ProcessGroup::fail_silent(const Round& round) {
+  std::string silent;
+  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
+    if (!ranks_[rank].answered)
+      silent += str(silent.empty() ? "" : ", ", name_of(static_cast<int>(rank)));
+  }
+  const bool is_step = round.request == FrameType::kStep;
+  fail(ErrorCode::kDeadlineExceeded,
+       str(silent, " did not answer within ", round.timeout.count(), " ms while ", round.doing,
+           "; raise ", is_step ? "--step-timeout-ms" : "start_timeout_ms",
+           " if that is too short, else ", where_to_look(),
+           reported_.empty() ? "" : "; " + reported_));
+}
+
+void ProcessGroup::fail(ErrorCode code, const std::string& message) {
+  kill_all();
+  throw Error(code, "[launch] " + message + "; all ranks of the group were stopped");
+}
+
+void ProcessGroup::check_children() {
+  for (size_t i = 0; i < children_.size(); ++i) {
+    const auto status = children_[i].poll();
+    if (!status) continue;
+    const bool is_rank = options_.launcher == Launcher::kFork;
+    fail(ErrorCode::kRankFailed,
+         str(is_rank ? str("rank ", i) : std::string(to_string(options_.launcher)), " ",
+             to_string(*status), " before it was ready; ", where_to_look()));
+  }
+}
+
+// A launcher removes its session files when its ranks are gone; killing it at once would leave them
+// behind, and ranks that have not connected yet.
+void ProcessGroup::end_launcher() {
+  for (Child& child : children_) {
+    if (child.wait(Clock::now() + kLauncherTimeout)) continue;
+    child.kill(SIGTERM);
+    (void)child.wait(Clock::now() + kLauncherTimeout);
+  }
+  children_.clear();
+}
+
+void ProcessGroup::kill_all() {
+  dead_ = true;
+  for (const Rank& rank : ranks_) {
+    // Ranks that a launcher started are not our children, but they are ours: they presented the
+    // secret, and the kernel told us their pid.
+    const bool is_child = std::any_of(children_.begin(), children_.end(),
+                                      [&](const Child& child) { return child.pid() == rank.pid; });
+    if (rank.pid > 0 && rank.channel && !is_child) ::kill(rank.pid, SIGKILL);
+  }
+  for (Rank& rank : ranks_) rank.channel.reset();
+  // mpirun and srun see by themselves that their ranks have ended; end_launcher() gives them the
+  // time.
+  if (options_.launcher == Launcher::kFork) children_.clear();  // kills and reaps
+}
+
+}  // namespace partita::launch
