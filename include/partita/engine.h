@@ -26,8 +26,8 @@ struct EngineOptions {
   std::string log_dir = {};     // output of rank processes; empty = ours
   int threads_per_rank = 0;     // 0 = usable cores / ranks on this host, at least 1
   int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
-  int start_timeout_ms = 600000;
-  // Told while weights load: bytes of one rank.
+  int start_timeout_ms = 600000;  // until all rank processes have loaded
+  // Told while weights load, on the thread that constructs the Engine: bytes of one rank.
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress = {};
   // "external" only: told the environment variables the ranks need.
   std::function<void(const std::string& variables)> on_external = {};
@@ -82,15 +82,16 @@ struct RunReport {
   std::vector<RankCost> ranks;
 };
 
-// Called with every piece of text; never half a character.
+// Called with every piece of text; never half a character. What it throws comes out of the step()
+// or generate() under way. It may call submit(), cancel() and take(), but not step() or generate().
 using OnText = std::function<void(std::string_view text)>;
 
 // A running model. Owned and used by one thread, which must outlive it; several requests may be in
 // flight at once.
 class Engine {
  public:
-  // Starts the ranks and loads the weights. Throws kRankFailed, kDeadlineExceeded, and what loading
-  // finds.
+  // Starts the ranks and loads the weights. Throws kInvalidArgument for options out of range,
+  // kRankFailed, kDeadlineExceeded, and what loading finds.
   Engine(const Model& model, const Plan& plan, EngineOptions options = {});
   ~Engine();
   Engine(Engine&&) noexcept;
@@ -98,7 +99,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Runs one prompt to its end.
+  // Runs one prompt to its end. When something is thrown meanwhile, this request is cancelled,
+  // others stay in flight.
   Completion generate(std::string_view prompt,
                       const GenerateOptions& options = {},
                       const OnText& on_text = {});
@@ -111,7 +113,8 @@ class Engine {
   void cancel(int64_t request);
   [[nodiscard]] Completion take(
       int64_t request);  // throws kNotFound when unknown, kInvalidArgument when not done
-  // The logits [positions, vocab_size] that the model gives after each position of a prompt.
+  // The logits [positions, vocab_size] that the model gives after each position of a prompt. Throws
+  // kInvalidArgument for tokens outside the vocabulary, too many tokens, or requests in flight.
   [[nodiscard]] std::vector<float> logits(const std::vector<int32_t>& prompt);
 
   [[nodiscard]] RunReport report();

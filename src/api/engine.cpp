@@ -2,90 +2,20 @@
 // The public Engine: starts the ranks of a plan and feeds them requests.
 #include "partita/engine.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
 
-#include "api/in_process_runner.h"
 #include "api/model_impl.h"
 #include "api/plan_impl.h"
-#include "api/rank_setup.h"
-#include "comm/shm/shm.h"
-#include "device/cpu/affinity.h"
+#include "api/start_ranks.h"
+#include "api/step_binding.h"
 #include "engine/engine.h"
 #include "importer/check.h"
-#include "launch/process_group.h"
 #include "support/error.h"
 
 namespace partita {
 namespace {
-
-using std::chrono::milliseconds;
-
-// Oversubscription is fine for trying things out; beyond this a step would rather hit its deadline.
-constexpr int kMaxRanksPerCore = 8;
-constexpr const char* kThreads = "threads";
-
-void check_fits(int ranks) {
-  const int cores = device::usable_cores();
-  if (ranks <= cores * kMaxRanksPerCore) return;
-  throw Error(
-      ErrorCode::kInvalidArgument,
-      str("[engine] the plan has ", ranks, " ranks, but this machine has ", cores,
-          " cores and runs at most ", cores * kMaxRanksPerCore, " ranks (", kMaxRanksPerCore,
-          " per core); use fewer, or start them on more hosts with --launcher mpirun"));
-}
-
-struct RunningRanks {
-  std::unique_ptr<comm::ShmSegment> segment;  // outlives the ranks
-  std::unique_ptr<engine::StepRunner> runner;
-};
-
-RunningRanks start_threads(const Model::Impl& model,
-                           const plan::Plan& plan,
-                           const EngineOptions& options) {
-  api::InProcessOptions runner_options{.step_timeout = milliseconds(options.step_timeout_ms),
-                                       .threads_per_rank = options.threads_per_rank,
-                                       .on_progress = options.on_progress};
-  return {nullptr, api::make_in_process_runner(
-                       model.imported.graph, plan,
-                       [&model](int) { return model.open_checkpoint(); }, runner_options)};
-}
-
-RunningRanks start_processes(const Model::Impl& model,
-                             const Plan& plan,
-                             const EngineOptions& options) {
-  RunningRanks ranks;
-  api::RankSetup setup{.directory = std::filesystem::absolute(model.imported.directory),
-                       .dtype = model.dtype,
-                       .plan = plan.to_json(),
-                       .transport = api::transport_for(options.transport, options.launcher),
-                       .step_timeout_ms = options.step_timeout_ms,
-                       .threads_per_rank = options.threads_per_rank};
-  launch::ProcessGroupOptions group{
-      .launcher = launch::parse_launcher(options.launcher),
-      .ranks = plan.ranks(),
-      .worker = {api::worker_program(options.worker_program), "worker"},
-      .log_dir = options.log_dir,
-      .start_timeout = milliseconds(options.start_timeout_ms),
-      .step_timeout = milliseconds(options.step_timeout_ms),
-      .setup = {},
-      .plan_hash = plan.hash(),
-      .on_progress = options.on_progress,
-      .on_external = options.on_external};
-  if (setup.transport == api::Transport::kShm) {
-    ranks.segment = std::make_unique<comm::ShmSegment>(comm::ShmSegment::create(plan.ranks()));
-    // The segment has no name; ranks of the same user reach it through our open file, also those we
-    // did not start.
-    setup.shm_path = str("/proc/", getpid(), "/fd/", ranks.segment->fd());
-  }
-  group.setup = to_json(setup);
-  if (!options.log_dir.empty()) std::filesystem::create_directories(options.log_dir);
-  ranks.runner = std::make_unique<launch::ProcessGroup>(std::move(group));
-  return ranks;
-}
 
 CollectiveCost to_public(const engine::CollectiveReport& row) {
   return {row.kind, row.calls, row.payload_bytes, row.wire_bytes, row.seconds};
@@ -126,12 +56,10 @@ struct Engine::Impl {
   Impl(const Model& loaded_model, const Plan& made_plan, const EngineOptions& options)
       : model(loaded_model), plan(made_plan), started(std::chrono::steady_clock::now()) {
     const Model::Impl& impl = model.impl();
+    api::check_options(plan, options);
     // Checked here, once, so that a broken checkpoint gives one error and not one per rank.
     importer::require_weights(impl.imported.graph, impl.open_checkpoint());
-    const bool is_local = options.launcher == kThreads || options.launcher == "fork";
-    if (is_local) check_fits(plan.ranks());
-    ranks = options.launcher == kThreads ? start_threads(impl, plan.impl().plan, options)
-                                         : start_processes(impl, plan, options);
+    ranks = api::start_ranks(model, plan, options);
     engine = std::make_unique<engine::Engine>(*ranks.runner, impl.tokenizer.get(),
                                               impl.imported.info.eos_tokens);
     start_seconds =
@@ -145,13 +73,24 @@ struct Engine::Impl {
     completion.text += event.text;
     completion.finish_reason = engine::to_string(event.finish);
     pending.done = event.finish != engine::FinishReason::kNone;
-    if (pending.on_text && !event.text.empty()) pending.on_text(event.text);
+    if (!pending.on_text || event.text.empty()) return;
+    if (!pending.done) return pending.on_text(event.text);
+    // The callback may take() the request, and with it itself.
+    const OnText last = std::move(pending.on_text);
+    last(event.text);
+  }
+
+  // Ends a request that nobody waits for any more; its callback may refer to what is gone.
+  void forget(int64_t request) {
+    requests.at(request).on_text = nullptr;
+    engine->cancel(request);
+    requests.erase(request);
   }
 
   Model model;
   Plan plan;
   std::chrono::steady_clock::time_point started;
-  RunningRanks ranks;
+  api::RunningRanks ranks;
   std::unique_ptr<engine::Engine> engine;
   double start_seconds = 0;
   std::map<int64_t, Pending> requests;
@@ -167,8 +106,13 @@ Completion Engine::generate(std::string_view prompt,
                             const GenerateOptions& options,
                             const OnText& on_text) {
   const int64_t request = submit(impl_->model.encode(prompt), options, on_text);
-  while (!impl_->requests.at(request).done) {
-    CHECK(step(), "a request is pending but the engine is idle");
+  try {
+    while (!impl_->requests.at(request).done) {
+      CHECK(step(), "a request is pending but the engine is idle");
+    }
+  } catch (...) {
+    impl_->forget(request);
+    throw;
   }
   return take(request);
 }
@@ -218,9 +162,11 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
   }
   const engine::RunnerLimits& limits = impl_->ranks.runner->limits();
   const auto length = static_cast<int64_t>(prompt.size());
-  if (length < 1 || length > std::min(limits.max_context, limits.kv_blocks * limits.block_size)) {
+  const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
+  if (length < 1 || length > room) {
     throw Error(ErrorCode::kInvalidArgument,
-                str("[engine] ", length, " tokens; expected 1 .. ", limits.max_context));
+                str("[engine] logits() of ", length, " tokens; expected 1 .. ", room,
+                    "; shorten the prompt or plan with a larger max_context"));
   }
   std::vector<float> logits;
   // A step gives logits for as many rows as there may be sequences.
@@ -237,6 +183,7 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
     batch.blocks_per_sequence = (length + limits.block_size - 1) / limits.block_size;
     for (int32_t block = 0; block < batch.blocks_per_sequence; ++block)
       batch.block_tables.push_back(block);
+    api::check_batch(batch, limits);
     const engine::StepResult result = impl_->ranks.runner->run(batch);
     logits.insert(logits.end(), result.logits.begin(), result.logits.end());
   }

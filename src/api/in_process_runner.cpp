@@ -5,7 +5,9 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -46,28 +48,41 @@ class InProcessRunner::Team {
       : options_(std::move(options)),
         worlds_(comm::make_local_group(static_cast<int>(parts.size()))) {
     reports_.resize(parts.size());
+    progress_.resize(parts.size());
     working_ = parts.size();
-    for (size_t rank = 0; rank < parts.size(); ++rank) {
-      worlds_[rank]->set_timeout(options_.step_timeout);
-      threads_.emplace_back(
-          [this, rank, &open_checkpoint, part = std::move(parts[rank])]() mutable {
-            serve(static_cast<int>(rank), std::move(part), open_checkpoint);
-          });
+    try {
+      for (size_t rank = 0; rank < parts.size(); ++rank) {
+        worlds_[rank]->set_timeout(options_.step_timeout);
+        threads_.emplace_back(
+            [this, rank, &open_checkpoint, part = std::move(parts[rank])]() mutable {
+              serve(static_cast<int>(rank), std::move(part), open_checkpoint);
+            });
+      }
+    } catch (const std::system_error& error) {
+      end();
+      throw Error(ErrorCode::kSystem,
+                  str("[engine] cannot start thread ", threads_.size(), " of ", parts.size(), ": ",
+                      error.what(), "; use fewer ranks or raise the limit of threads"));
     }
   }
 
-  ~Team() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    for (const auto& world : worlds_) world->cancel();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~Team() { end(); }
 
-  // Returns when all ranks have loaded.
-  void wait_until_loaded() { wait_for_all(); }
+  // Returns when all ranks have loaded; meanwhile passes their progress on.
+  void wait_until_loaded() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      done_.wait(lock, [&] { return working_ == 0 || has_progress_; });
+      if (!has_progress_) break;
+      has_progress_ = false;
+      std::vector<Progress> news(progress_.size());
+      std::swap(news, progress_);
+      lock.unlock();
+      tell(news);
+      lock.lock();
+    }
+    throw_failure();
+  }
 
   engine::StepResult run(const engine::StepBatch& batch) {
     const auto start = std::chrono::steady_clock::now();
@@ -86,13 +101,44 @@ class InProcessRunner::Team {
   }
 
  private:
+  struct Progress {
+    int64_t done_bytes = -1;  // -1 = nothing new
+    int64_t total_bytes = 0;
+  };
+
+  void end() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (const auto& world : worlds_) world->cancel();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void note_progress(int rank, Progress progress) {
+    {
+      const std::lock_guard lock(mutex_);
+      progress_[static_cast<size_t>(rank)] = progress;
+      has_progress_ = true;
+    }
+    done_.notify_all();
+  }
+
+  void tell(const std::vector<Progress>& news) const {
+    for (size_t rank = 0; rank < news.size(); ++rank) {
+      if (news[rank].done_bytes >= 0)
+        options_.on_progress(static_cast<int>(rank), news[rank].done_bytes, news[rank].total_bytes);
+    }
+  }
+
   void serve(int rank, RankPart part, const OpenCheckpoint& open_checkpoint) {
     try {
       share_cores(static_cast<int>(worlds_.size()), options_.threads_per_rank);
       comm::Communicator& world = *worlds_[static_cast<size_t>(rank)];
       std::optional<formats::Checkpoint> checkpoint = open_checkpoint(rank);
       RankRunner runner(std::move(part), *checkpoint, world, [&](int64_t done, int64_t total) {
-        if (options_.on_progress) options_.on_progress(rank, done, total);
+        if (options_.on_progress) note_progress(rank, {done, total});
       });
       checkpoint.reset();
       finish_round();
@@ -102,6 +148,10 @@ class InProcessRunner::Team {
       }
     } catch (const Error& error) {
       fail(outer_code(error.code()), error.code() == ErrorCode::kCancelled, error.what());
+    } catch (const std::bad_alloc&) {
+      fail(ErrorCode::kOutOfMemory, false,
+           str("rank ", rank, ": an allocation failed; use more ranks, --dtype bf16 or a smaller ",
+               "--max-context"));
     } catch (const std::exception& error) {
       fail(ErrorCode::kRankFailed, false, str("rank ", rank, ": ", error.what()));
     }
@@ -178,7 +228,7 @@ class InProcessRunner::Team {
   std::vector<std::unique_ptr<comm::Communicator>> worlds_;
   std::mutex mutex_;
   std::condition_variable wake_;  // a round begins, or the end
-  std::condition_variable done_;  // the last rank has finished its round
+  std::condition_variable done_;  // the last rank has finished its round, or there is progress
   uint64_t round_ = 0;
   size_t working_ = 0;  // ranks still busy with this round
   bool stop_ = false;
@@ -189,6 +239,8 @@ class InProcessRunner::Team {
   const engine::StepBatch* batch_ = nullptr;  // written between rounds only
   std::vector<float>* logits_ = nullptr;
   std::vector<engine::RankReport> reports_;  // each written by its rank
+  std::vector<Progress> progress_;           // of each rank, not yet told
+  bool has_progress_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -17,7 +17,8 @@ namespace partita::api {
 struct InProcessOptions {
   std::chrono::milliseconds step_timeout{10000};
   int threads_per_rank = 0;  // 0 = cores / ranks, at least 1
-  // Called on the ranks' threads while they load, possibly at once.
+  // Called while the ranks load, on the thread that constructs the runner, which throws what it
+  // throws.
   std::function<void(int rank, int64_t done_bytes, int64_t total_bytes)> on_progress;
 };
 

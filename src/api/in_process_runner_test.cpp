@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <new>
+#include <set>
+#include <stdexcept>
 #include <thread>
 
 #include "api/step_binding.h"
@@ -173,6 +176,19 @@ TEST_F(TinyModel, AFailedStepNamesTheCauseAndEndsTheRunner) {
   }
 }
 
+// The caller's code runs on the caller's thread: never at once, and free to throw.
+TEST_F(TinyModel, ProgressIsToldOnTheCallersThread) {
+  const plan::Plan plan = whole_plan(model_.graph, "tp=2");
+  InProcessOptions options;
+  std::set<std::thread::id> threads;
+  options.on_progress = [&](int, int64_t, int64_t) { threads.insert(std::this_thread::get_id()); };
+  (void)make_in_process_runner(model_.graph, plan, opener(directory_), options);
+  EXPECT_EQ(threads, std::set<std::thread::id>{std::this_thread::get_id()});
+  options.on_progress = [&](int, int64_t, int64_t) { throw std::range_error("enough"); };
+  EXPECT_THROW((void)make_in_process_runner(model_.graph, plan, opener(directory_), options),
+               std::range_error);
+}
+
 TEST_F(TinyModel, ACheckpointThatDoesNotOpenIsThrownByTheConstructor) {
   const plan::Plan plan = whole_plan(model_.graph, "tp=2");
   try {
@@ -196,6 +212,21 @@ TEST_F(TinyModel, OneRankThatFailsToLoadEndsAll) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kRankFailed);
     EXPECT_THAT(error.what(), HasSubstr("no disk"));
+  }
+}
+
+TEST_F(TinyModel, ARankWithoutMemoryKeepsItsErrorClass) {
+  const plan::Plan plan = whole_plan(model_.graph, "tp=2");
+  const OpenCheckpoint open = [&](int rank) {
+    if (rank == 1) throw std::bad_alloc();
+    return formats::Checkpoint::open(directory_);
+  };
+  try {
+    (void)make_in_process_runner(model_.graph, plan, open);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+    EXPECT_THAT(error.what(), HasSubstr("rank 1"));
   }
 }
 

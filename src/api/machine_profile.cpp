@@ -39,7 +39,14 @@ std::filesystem::path machine_profile_path(int ranks) {
 cost::Profile machine_profile(int ranks) {
   const std::filesystem::path path = machine_profile_path(ranks);
   std::error_code failure;
-  if (!path.empty() && std::filesystem::exists(path, failure)) return cost::load_profile(path);
+  if (!path.empty() && std::filesystem::exists(path, failure)) {
+    try {
+      return cost::load_profile(path);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kInvalidFile) throw;
+      // Of another version, or damaged: a cache must never stand in the way.
+    }
+  }
   cost::Profile profile = cost::measure_local_profile(ranks);
   if (path.empty()) return profile;
   std::filesystem::create_directories(path.parent_path(), failure);

@@ -9,7 +9,8 @@
 namespace partita::api {
 
 // Reads the profile of this machine for `ranks` ranks from the cache folder
-// ($XDG_CACHE_HOME/partita or ~/.cache/partita); measures and stores it when absent. Without a
+// ($XDG_CACHE_HOME/partita or ~/.cache/partita); measures and stores it when absent or
+// damaged. Without a
 // writable cache it is measured each time. The cached file is what makes plans on this machine
 // repeatable.
 [[nodiscard]] cost::Profile machine_profile(int ranks);

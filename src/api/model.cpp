@@ -5,6 +5,7 @@
 #include "api/model_impl.h"
 #include "api/partition_files.h"
 #include "importer/check.h"
+#include "passes/pipeline.h"
 #include "support/error.h"
 
 namespace partita {
@@ -53,6 +54,10 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
       impl->is_partition
           ? load_parts(directory, options)
           : importer::import_model(directory, {.weight_dtype = requested_dtype(options.dtype)});
+  // Every rank loads the model for itself and gets the same graph: passes are deterministic.
+  if (!impl->is_partition) {
+    impl->imported.graph = passes::run_standard_pipeline(impl->imported.graph).graph;
+  }
   impl->imported.directory = directory;
   impl->dtype = to_string(impl->imported.info.weight_dtype);
   std::error_code ignored;

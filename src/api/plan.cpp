@@ -45,7 +45,9 @@ void check_options(const Model& model, const PlanOptions& options) {
   check_range("prompt_tokens", options.prompt_tokens, 1, kMost);
   check_range("output_tokens", options.output_tokens, 1, kMost);
   check_range("concurrency", options.concurrency, 1, int64_t{1} << 16);
-  check_range("max_context", options.max_context, 0, model.max_positions());
+  // One position is the prompt's, one the answer's.
+  if (options.max_context != 0)
+    check_range("max_context", options.max_context, 2, model.max_positions());
   check_range("max_step_tokens", options.max_step_tokens, 1, kMost);
   check_range("ranks", options.ranks, 0, int64_t{1} << 16);
   if (!(options.memory_limit_gb >= 0) || options.memory_limit_gb > 1e9) {

@@ -3,7 +3,11 @@
 #include "api/step_binding.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
 
+#include "support/checked_math.h"
 #include "support/error.h"
 
 namespace partita::api {
@@ -14,10 +18,79 @@ runtime::StepInput input(std::string_view name, const std::vector<int32_t>& data
 }
 
 int64_t blocks_per_sequence(const plan::Workload& workload) {
-  return (workload.max_context + workload.block_size - 1) / workload.block_size;
+  return (workload.max_context - 1) / workload.block_size + 1;
+}
+
+// Block numbers are i32 everywhere. A plan.json edited by hand may ask for anything.
+int64_t kv_blocks(const plan::Workload& workload) {
+  const auto blocks = checked_mul(blocks_per_sequence(workload), workload.concurrency);
+  if (blocks && *blocks <= INT32_MAX) return *blocks;
+  throw Error(ErrorCode::kUnsupported,
+              str("[plan] max_context ", workload.max_context, " for ", workload.concurrency,
+                  " sequences needs more than ", INT32_MAX, " cache blocks of ",
+                  workload.block_size, " positions; lower one of them"));
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[step] ", what, "; correct the tokens, or run the same version on both sides"));
+}
+
+void check_in_range(const char* name, int64_t value, int64_t begin, int64_t end) {
+  if (value < begin || value >= end)
+    refuse(str(name, " is ", value, "; expected ", begin, " .. ", end - 1));
+}
+
+void check_length(const char* name, const std::vector<int32_t>& values, int64_t expected) {
+  const auto length = static_cast<int64_t>(values.size());
+  if (length != expected) refuse(str(name, " has ", length, " elements; expected ", expected));
+}
+
+// For each sequence, how many positions its leading blocks hold.
+std::vector<int64_t> cached_positions(const engine::StepBatch& batch,
+                                      const engine::RunnerLimits& limits) {
+  std::vector<int64_t> positions;
+  for (int64_t sequence = 0; sequence < batch.sequences; ++sequence) {
+    const auto row = batch.block_tables.begin() + sequence * batch.blocks_per_sequence;
+    const auto unused = std::find(row, row + batch.blocks_per_sequence, -1);
+    positions.push_back((unused - row) * limits.block_size);
+  }
+  return positions;
+}
+
+void check_tokens(const engine::StepBatch& batch, const engine::RunnerLimits& limits) {
+  const std::vector<int64_t> cached = cached_positions(batch, limits);
+  for (size_t i = 0; i < batch.token_ids.size(); ++i) {
+    check_in_range("a token id", batch.token_ids[i], 0, limits.vocab_size);
+    const int32_t sequence = batch.sequence_ids[i];
+    check_in_range("a sequence id", sequence, 0, batch.sequences);
+    check_in_range("a position", batch.positions[i], 0,
+                   std::min(limits.max_context, cached[static_cast<size_t>(sequence)]));
+  }
 }
 
 }  // namespace
+
+void check_batch(const engine::StepBatch& batch, const engine::RunnerLimits& limits) {
+  const auto tokens = static_cast<int64_t>(batch.token_ids.size());
+  const int64_t most_blocks = (limits.max_context - 1) / limits.block_size + 1;
+  check_in_range("the number of tokens", tokens, 1,
+                 std::max(limits.max_step_tokens, limits.max_sequences) + 1);
+  check_in_range("the number of sequences", batch.sequences, 1, limits.max_sequences + 1);
+  check_in_range("the number of blocks per sequence", batch.blocks_per_sequence, 1,
+                 most_blocks + 1);
+  check_length("positions", batch.positions, tokens);
+  check_length("sequence_ids", batch.sequence_ids, tokens);
+  check_length("block_tables", batch.block_tables, batch.sequences * batch.blocks_per_sequence);
+  for (const int32_t block : batch.block_tables)
+    check_in_range("a block number", block, -1, limits.kv_blocks);
+  check_tokens(batch, limits);
+  int64_t previous = -1;
+  for (const int32_t row : batch.logit_rows) {
+    check_in_range("a logit row", row, previous + 1, tokens);
+    previous = row;
+  }
+}
 
 StepBinding::StepBinding(const engine::StepBatch& batch)
     : inputs_{input("token_ids", batch.token_ids), input("positions", batch.positions),
@@ -41,7 +114,7 @@ engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
   limits.max_step_tokens = workload.max_step_tokens;
   limits.max_sequences = workload.concurrency;
   limits.block_size = workload.block_size;
-  limits.kv_blocks = blocks_per_sequence(workload) * workload.concurrency;
+  limits.kv_blocks = kv_blocks(workload);
   return limits;
 }
 
@@ -52,7 +125,7 @@ ir::SymbolSizes max_sizes_of(const plan::Workload& workload) {
           {"s", workload.concurrency},
           {"m", blocks},
           {"r", tokens},
-          {"c", blocks * workload.concurrency}};
+          {"c", kv_blocks(workload)}};
 }
 
 }  // namespace partita::api

@@ -25,7 +25,14 @@ class StepBinding {
   std::array<runtime::SymbolSize, 4> symbols_;
 };
 
+// Throws kInvalidArgument naming the first value of `batch` that the limits or the batch itself do
+// not allow: lengths that differ, tokens outside the vocabulary, positions without a cache block,
+// numbers of sequences, blocks or rows that do not exist. Whoever takes a batch from another
+// process or a user calls it, before kernels index with these numbers.
+void check_batch(const engine::StepBatch& batch, const engine::RunnerLimits& limits);
+
 // What the scheduler must respect when a model runs by this plan. `graph` is the unsharded one.
+// Throws kUnsupported for no language model or a KV cache of too many blocks.
 [[nodiscard]] engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan);
 
 // The largest size of every symbol over all steps. A step may ask for the logits of all its tokens;

@@ -23,9 +23,9 @@
 #include "comm/shm/shm.h"
 #include "device/cpu/affinity.h"
 #include "launch/channel.h"
-#include "launch/launcher_command.h"
 #include "launch/process_group.h"
 #include "launch/rank_environment.h"
+#include "launch/rendezvous.h"
 #include "launch/step_codec.h"
 #include "plan/plan.h"
 #include "support/error.h"
@@ -48,6 +48,9 @@ constexpr double kCollectiveShareOfDeadline = 0.9;
 class FrontendWatch {
  public:
   explicit FrontendWatch(int channel_fd) : wake_fd_(eventfd(0, EFD_CLOEXEC)) {
+    if (wake_fd_ < 0) {
+      throw Error(ErrorCode::kSystem, str("[worker] eventfd failed: ", std::strerror(errno)));
+    }
     thread_ = std::thread([channel_fd, wake = wake_fd_] {
       pollfd entries[2] = {{channel_fd, POLLRDHUP, 0}, {wake, POLLIN, 0}};
       while (poll(entries, 2, -1) < 0 || entries[0].revents == 0) {
@@ -167,27 +170,29 @@ LoadedRank load_rank(Channel& channel,
   return rank;
 }
 
-void serve_step(Channel& channel, api::RankRunner& runner, const Frame& frame) {
+void serve_step(Channel& channel, LoadedRank& rank, const Frame& frame) {
   const auto begin = Clock::now();
   const engine::StepBatch batch = launch::decode_batch(frame.payload);
-  const std::span<const float> logits = runner.run(batch);
+  api::check_batch(batch, rank.limits);
+  const std::span<const float> logits = rank.runner->run(batch);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   channel.send(FrameType::kStepDone, launch::encode_result(seconds, logits));
 }
 
 // Serves until the frontend asks to leave or is gone.
-void serve(Channel& channel, api::RankRunner& runner) {
+void serve(Channel& channel, LoadedRank& rank) {
   while (true) {
     const std::optional<Frame> frame = channel.receive(Clock::time_point::max());
     if (!frame || frame->type == FrameType::kShutdown) return;
     if (frame->type == FrameType::kStep) {
-      serve_step(channel, runner, *frame);
+      serve_step(channel, rank, *frame);
     } else if (frame->type == FrameType::kReport) {
-      engine::RankReport report = runner.report();
-      channel.send_json(FrameType::kReport, launch::to_json(report));
+      channel.send_json(FrameType::kReport, launch::to_json(rank.runner->report()));
     } else {
-      throw Error(ErrorCode::kInternal,
-                  "[worker] the frontend sent a message that a rank cannot serve");
+      throw Error(
+          ErrorCode::kInternal,
+          str("[worker] the frontend sent a message of type ", static_cast<uint32_t>(frame->type),
+              ", which a rank cannot serve; do both run the same version?"));
     }
   }
 }
@@ -209,12 +214,15 @@ int serve_as(const launch::RankEnvironment& self, Channel& channel) {
     LoadedRank rank = load_rank(channel, setup, self);
     channel.send_json(FrameType::kReady, Json{{"plan_hash", rank.plan_hash},
                                               {"limits", launch::to_json(rank.limits)}});
-    serve(channel, *rank.runner);
+    serve(channel, rank);
     return 0;
   } catch (const Error& e) {
     return report_failure(channel, e.code(), e.what());
   } catch (const std::bad_alloc&) {
-    return report_failure(channel, ErrorCode::kOutOfMemory, "[worker] an allocation failed");
+    return report_failure(
+        channel, ErrorCode::kOutOfMemory,
+        "[worker] an allocation failed; use more ranks, --dtype bf16 or a smaller "
+        "--max-context");
   } catch (const std::exception& e) {
     return report_failure(channel, ErrorCode::kInternal, e.what());
   }

@@ -23,7 +23,7 @@ int run(const Options& options) {
   if (options.as_json) {
     const Json json = {
         {"out_dir", options.out_dir}, {"ranks", plan.ranks()}, {"plan_hash", plan.hash()}};
-    std::printf("%s\n", json.dump(2).c_str());
+    std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
     std::printf("%sWrote %d parts to %s\n", plan.explain().c_str(), plan.ranks(),
                 options.out_dir.c_str());

@@ -45,7 +45,8 @@ void add_plan_command(CLI::App& app, Action& action) {
       "  partita plan DIR --mesh tp=2 --output plan.json");
   add_planning_options(*command, options->planning);
   command->add_option("-o,--output", options->output, "Write plan.json here");
-  command->add_option("--program", options->program_rank, "Print the program of this rank");
+  command->add_option("--program", options->program_rank, "Print the program of this rank")
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");
   command->add_flag("--json", options->as_json, "Print plan.json instead of the summary");
   command->callback([options, &action] { action = [options] { return run(*options); }; });

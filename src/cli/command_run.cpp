@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita run: generates text from prompts on planned ranks.
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -18,35 +21,56 @@ struct RunOptions {
   EngineOptions engine{.launcher = "fork"};
   GenerateOptions generate;
   std::vector<std::string> prompts;
+  bool limits_concurrency = false;  // --concurrency is given: more prompts than that wait
   bool as_json = false;
   bool quiet = false;
 };
 
+struct Prompt {
+  std::string text;
+  std::vector<int32_t> tokens;
+};
+
 // "-" stands for standard input, read to its end.
-std::vector<std::string> prompt_texts(const std::vector<std::string>& prompts) {
-  std::vector<std::string> texts = prompts;
-  for (std::string& text : texts) {
+std::vector<Prompt> read_prompts(const Model& model, const std::vector<std::string>& texts) {
+  if (std::count(texts.begin(), texts.end(), "-") > 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[run] --prompt - is given twice, but there is one standard input; give it once");
+  }
+  std::vector<Prompt> prompts;
+  for (const std::string& argument : texts) {
+    std::string text = argument;
     if (text == "-")
       text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    prompts.push_back({text, model.encode(text)});
+    if (prompts.back().tokens.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "[run] the prompt " + std::string(argument == "-" ? "on standard input " : "") +
+                      "is empty; this model needs at least one character to continue");
+    }
   }
-  return texts;
+  return prompts;
+}
+
+// Ends the run at once where nobody can read the rest.
+void print_text(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
+    return;
+  throw Error(ErrorCode::kSystem, std::string("[run] cannot write to standard output: ") +
+                                      std::strerror(errno) +
+                                      "; is the disk full or the output closed?");
 }
 
 // One prompt streams; several are computed together and printed in order.
-std::vector<Completion> complete(Engine& engine, const Model& model, const RunOptions& options) {
-  const std::vector<std::string> texts = prompt_texts(options.prompts);
-  const bool streams = texts.size() == 1 && !options.as_json;
+std::vector<Completion> complete(Engine& engine,
+                                 const std::vector<Prompt>& prompts,
+                                 const RunOptions& options) {
+  const bool streams = prompts.size() == 1 && !options.as_json;
   std::vector<int64_t> requests;
-  for (const std::string& text : texts) {
-    OnText on_text;
-    if (streams) {
-      std::printf("%s", text.c_str());
-      on_text = [](std::string_view piece) {
-        std::fwrite(piece.data(), 1, piece.size(), stdout);
-        std::fflush(stdout);
-      };
-    }
-    requests.push_back(engine.submit(model.encode(text), options.generate, on_text));
+  for (const Prompt& prompt : prompts) {
+    const OnText on_text = streams ? OnText(print_text) : OnText();
+    requests.push_back(engine.submit(prompt.tokens, options.generate, on_text));
+    if (streams) print_text(prompt.text);
   }
   while (engine.step()) {
   }
@@ -54,9 +78,9 @@ std::vector<Completion> complete(Engine& engine, const Model& model, const RunOp
   for (size_t i = 0; i < requests.size(); ++i) {
     completions.push_back(engine.take(requests[i]));
     if (!streams && !options.as_json)
-      std::printf("[%zu] %s%s\n", i, texts[i].c_str(), completions[i].text.c_str());
+      print_text("[" + std::to_string(i) + "] " + prompts[i].text + completions[i].text + "\n");
   }
-  if (streams) std::printf("\n");
+  if (streams) print_text("\n");
   return completions;
 }
 
@@ -73,8 +97,10 @@ Json to_json(const std::vector<Completion>& completions) {
 
 int run(RunOptions options) {
   const Model model = Model::load(options.planning.directory, options.planning.load);
-  const auto prompt_count = static_cast<int64_t>(options.prompts.size());
-  options.planning.plan.concurrency = std::max(options.planning.plan.concurrency, prompt_count);
+  // Read before the ranks start: they must not wait for somebody who types, nor load for nothing.
+  const std::vector<Prompt> prompts = read_prompts(model, options.prompts);
+  if (!options.limits_concurrency)
+    options.planning.plan.concurrency = static_cast<int64_t>(prompts.size());
   const Plan plan = plan_of(model, options.planning);
   ProgressBar bar(!options.quiet && !options.as_json);
   options.engine.on_progress = [&bar](int rank, int64_t bytes, int64_t total) {
@@ -88,7 +114,7 @@ int run(RunOptions options) {
   };
   Engine engine(model, plan, options.engine);
   bar.clear();
-  const std::vector<Completion> completions = complete(engine, model, options);
+  const std::vector<Completion> completions = complete(engine, prompts, options);
   const RunReport report = engine.report();
   if (options.as_json) {
     const Json json = {{"completions", to_json(completions)},
@@ -150,7 +176,10 @@ void add_run_command(CLI::App& app, Action& action) {
   command->add_option("--log-dir", options->engine.log_dir, "Folder for the output of the ranks");
   command->add_flag("--json", options->as_json, "Print one JSON object instead of text");
   command->add_flag("-q,--quiet", options->quiet, "Print the text only");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, command, &action] {
+    options->limits_concurrency = command->count("--concurrency") > 0;
+    action = [options] { return run(*options); };
+  });
 }
 
 }  // namespace partita::cli

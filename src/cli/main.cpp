@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program partita: parses the command line, runs one sub-command, turns errors into one line
 // and an exit code.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <string>
 
 #include "cli/commands.h"
 #include "partita/error.h"
@@ -19,6 +25,22 @@ int report(std::string_view kind, const char* message, int code) {
   return code;
 }
 
+// Closed standard streams would give their numbers to our sockets and shared memory, and what we
+// print would land there. What takes their place reads as empty and cannot be written to.
+void keep_standard_streams_taken() {
+  int fd = open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
+  if (fd >= 0) close(fd);
+}
+
+// A full disk or a closed output must not look like success.
+int checked_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  const std::string message = std::string("[output] cannot write to standard output: ") +
+                              std::strerror(errno) + "; is the disk full or the output closed?";
+  return report("system", message.c_str(), exit_code(partita::ErrorCode::kSystem));
+}
+
 // CLI11 would only say that a sub-command is missing.
 void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return;
@@ -31,6 +53,7 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_streams_taken();
   CLI::App app(
       "partita: cuts a model over the machines you have, runs it and shows what it costs.\n\n"
       "Examples:\n"
@@ -49,7 +72,7 @@ int main(int argc, char** argv) {
   try {
     refuse_unknown_command(app, argc, argv);
     app.parse(argc, argv);
-    return action();
+    return checked_output(action());
   } catch (const CLI::ParseError& e) {
     const bool is_help = e.get_exit_code() == 0;
     if (is_help) return app.exit(e);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "support/error.h"
 
@@ -37,23 +38,53 @@ int64_t Engine::submit(Request request) {
 }
 
 bool Engine::step() {
+  if (emitting_)
+    refuse("step() was called by a callback of step(); call it after that has returned");
   ScheduledStep step = scheduler_.next_step();
   if (step.parts.empty()) return false;
   const StepResult result = runner_->run(step.batch);
-  const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
-  CHECK(result.logits.size() == step.batch.logit_rows.size() * vocab);
-  count(step, result.seconds);
-  size_t row = 0;
-  for (const ScheduledStep::Part& part : step.parts) {
-    if (!part.wants_logits) continue;
-    take_token(*part.sequence, std::span(result.logits).subspan(row * vocab, vocab));
-    ++row;
-  }
+  CHECK(result.logits.size() ==
+        step.batch.logit_rows.size() * static_cast<size_t>(runner_->limits().vocab_size));
+  emit(step, result);
   scheduler_.finish_step(step);
+  for (const int64_t id : std::exchange(to_cancel_, {})) guarded([&] { cancel(id); });
+  if (callback_error_) std::rethrow_exception(std::exchange(callback_error_, nullptr));
   return true;
 }
 
+// Everything that can fail comes before the first change of a sequence.
+std::vector<int32_t> Engine::choose_tokens(const ScheduledStep& step,
+                                           std::span<const float> logits) const {
+  const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
+  std::vector<int32_t> tokens;
+  for (const ScheduledStep::Part& part : step.parts) {
+    if (!part.wants_logits) continue;
+    const Sequence& sequence = *part.sequence;
+    tokens.push_back(sample(logits.subspan(tokens.size() * vocab, vocab), sequence.tokens,
+                            sequence.request.sampling, static_cast<uint64_t>(sequence.emitted())));
+  }
+  return tokens;
+}
+
+void Engine::emit(const ScheduledStep& step, const StepResult& result) {
+  const std::vector<int32_t> tokens = choose_tokens(step, result.logits);
+  const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
+  count(step, result.seconds);
+  emitting_ = true;
+  size_t row = 0;
+  for (const ScheduledStep::Part& part : step.parts) {
+    if (!part.wants_logits) continue;
+    emit_token(*part.sequence, tokens[row], std::span(result.logits).subspan(row * vocab, vocab));
+    ++row;
+  }
+  emitting_ = false;
+}
+
 void Engine::cancel(int64_t id) {
+  if (emitting_) {  // the step under way still points to its sequences
+    to_cancel_.push_back(id);
+    return;
+  }
   const std::unique_ptr<Sequence> sequence = scheduler_.remove(id);
   if (!sequence || !sequence->request.on_token) return;
   sequence->request.on_token({.request = id, .text = {}, .finish = FinishReason::kCancelled});
@@ -93,12 +124,9 @@ void Engine::check(const Request& request) const {
   }
 }
 
-// Chooses the token, streams its text and decides whether the sequence ends with it.
-void Engine::take_token(Sequence& sequence, std::span<const float> logits) {
+// Appends the token, streams its text and decides whether the sequence ends with it.
+void Engine::emit_token(Sequence& sequence, int32_t token, std::span<const float> logits) {
   const Request& request = sequence.request;
-  if (request.on_logits) request.on_logits({logits.begin(), logits.end()});
-  const int32_t token =
-      sample(logits, sequence.tokens, request.sampling, static_cast<uint64_t>(sequence.emitted()));
   sequence.tokens.push_back(token);
   const RunnerLimits& limits = runner_->limits();
   const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
@@ -121,7 +149,21 @@ void Engine::take_token(Sequence& sequence, std::span<const float> logits) {
     event.text += sequence.stops.finish();
   }
   sequence.finish = event.finish;
-  if (request.on_token) request.on_token(event);
+  guarded([&] {
+    if (request.on_logits) request.on_logits({logits.begin(), logits.end()});
+  });
+  guarded([&] {
+    if (request.on_token) request.on_token(event);
+  });
+}
+
+// Keeps what user code throws until the step is complete.
+void Engine::guarded(const std::function<void()>& callback) {
+  try {
+    callback();
+  } catch (...) {
+    if (!callback_error_) callback_error_ = std::current_exception();
+  }
 }
 
 void Engine::count(const ScheduledStep& step, double seconds) {

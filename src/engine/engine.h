@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/request.h"
@@ -38,9 +40,11 @@ class Engine {
   // sampling values, empty stop string, max_tokens < 1.
   int64_t submit(Request request);
   // Runs one step; false when there is nothing to do. Errors of the runner pass through with no
-  // request lost: after restart() on a new runner the same requests go on from their tokens.
+  // request lost: after restart() on a new runner the same requests go on from their tokens. What a
+  // callback throws comes out when the step is complete for all requests; of several, the first.
   bool step();
-  // Ends a request with kCancelled; unknown ids are ignored.
+  // Ends a request with kCancelled; unknown ids are ignored. From a callback: at the end of the
+  // step.
   void cancel(int64_t id);
   // Goes on with another runner of the same limits.
   void restart(StepRunner& runner);
@@ -49,7 +53,11 @@ class Engine {
 
  private:
   void check(const Request& request) const;
-  void take_token(Sequence& sequence, std::span<const float> logits);
+  [[nodiscard]] std::vector<int32_t> choose_tokens(const ScheduledStep& step,
+                                                   std::span<const float> logits) const;
+  void emit(const ScheduledStep& step, const StepResult& result);
+  void emit_token(Sequence& sequence, int32_t token, std::span<const float> logits);
+  void guarded(const std::function<void()>& callback);
   void count(const ScheduledStep& step, double seconds);
 
   StepRunner* runner_;
@@ -57,6 +65,9 @@ class Engine {
   std::vector<int32_t> end_of_text_;
   Scheduler scheduler_;
   int64_t next_id_ = 1;
+  bool emitting_ = false;              // a callback may be running
+  std::vector<int64_t> to_cancel_;     // asked for by callbacks
+  std::exception_ptr callback_error_;  // of this step, if any
   EngineStats stats_;
 };
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -61,10 +62,13 @@ class FakeRunner : public StepRunner {
       result.logits.insert(result.logits.end(), logits.begin(), logits.end());
     }
     batch_sizes.push_back(batch.token_ids.size());
+    const bool is_poisoned = static_cast<int>(batch_sizes.size()) == poison_step + 1;
+    if (is_poisoned) result.logits.back() = std::nanf("");
     return result;
   }
 
   int fail_at_step = -1;
+  int poison_step = -1;  // gives a NaN to the last sequence
   int steps = 0;
   std::vector<size_t> batch_sizes;
 
@@ -255,6 +259,103 @@ TEST(Engine, CancelEndsWithAnEventAndFreesTheBlocks) {
   engine.submit(request_into(other, std::vector<int32_t>(12, 2), 3));
   run_to_end(engine);
   EXPECT_EQ(other.tokens, expected_tokens(std::vector<int32_t>(12, 2), 3, true));
+}
+
+// A callback of one request must not disturb the others, nor its own request.
+TEST(Engine, WhatACallbackThrowsComesOutAfterTheStepAndNothingIsLost) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, tokenizer.get(), {kEnd});
+  Collected thrower;
+  Collected other;
+  Request request = request_into(thrower, {1, 2}, 3);
+  request.on_token = [collect = request.on_token](const TokenEvent& event) {
+    collect(event);
+    throw std::range_error("from the callback");
+  };
+  engine.submit(std::move(request));
+  engine.submit(request_into(other, {3, 4}, 3));
+  int thrown = 0;
+  for (bool busy = true; busy;) {
+    try {
+      busy = engine.step();
+    } catch (const std::range_error&) {
+      ASSERT_LE(++thrown, 3);
+    }
+  }
+  EXPECT_EQ(thrown, 3);
+  EXPECT_EQ(thrower.tokens, expected_tokens({1, 2}, 3, true));
+  EXPECT_EQ(thrower.finish, FinishReason::kLength);
+  EXPECT_EQ(other.tokens, expected_tokens({3, 4}, 3, true));
+}
+
+TEST(Engine, ACallbackMayCancelAndSubmitButNotStep) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, tokenizer.get(), {kEnd});
+  Collected cancelled;
+  Collected victim;
+  Collected child;
+  Request request = request_into(cancelled, {1, 2}, 50);
+  int64_t own_id = 0;
+  int64_t victim_id = 0;
+  request.on_token = [&, collect = request.on_token](const TokenEvent& event) {
+    collect(event);
+    if (event.finish != FinishReason::kNone || cancelled.tokens.size() < 2) return;
+    EXPECT_THROW((void)engine.step(), Error);
+    engine.cancel(own_id);
+    engine.cancel(victim_id);
+    engine.submit(request_into(child, {5}, 2));
+  };
+  own_id = engine.submit(std::move(request));
+  victim_id = engine.submit(request_into(victim, {3, 4}, 50));
+  run_to_end(engine);
+  EXPECT_EQ(cancelled.tokens.size(), 2U);
+  EXPECT_EQ(cancelled.finish, FinishReason::kCancelled);
+  EXPECT_EQ(victim.finish, FinishReason::kCancelled);
+  EXPECT_EQ(child.tokens, expected_tokens({5}, 2, true));
+}
+
+TEST(Engine, LogitsThatAreNoNumbersChangeNothing) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, tokenizer.get(), {kEnd});
+  Collected first;
+  Collected second;
+  engine.submit(request_into(first, {1, 2}, 4));
+  engine.submit(request_into(second, {3}, 4));
+  runner.poison_step = 1;
+  ASSERT_TRUE(engine.step());
+  EXPECT_THROW((void)engine.step(), Error);
+  run_to_end(engine);
+  EXPECT_EQ(first.tokens, expected_tokens({1, 2}, 4, true));
+  EXPECT_EQ(second.tokens, expected_tokens({3}, 4, true));
+}
+
+TEST(Engine, HugeMaxTokensEndAtTheContext) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, tokenizer.get(), {kEnd});
+  Collected out;
+  engine.submit(request_into(out, {1, 2}, INT64_MAX));
+  run_to_end(engine);
+  EXPECT_EQ(out.tokens.size(), 62U);
+  EXPECT_EQ(out.finish, FinishReason::kLength);
+}
+
+TEST(Engine, SeveralPromptsLongerThanAStepAreAllComputed) {
+  const auto tokenizer = letters();
+  FakeRunner runner(kRoomy);
+  Engine engine(runner, tokenizer.get(), {kEnd});
+  std::vector<Collected> outs(6);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    engine.submit(request_into(outs[i], std::vector<int32_t>(20 + i, static_cast<int32_t>(i)), 3));
+  }
+  run_to_end(engine);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    EXPECT_EQ(outs[i].tokens,
+              expected_tokens(std::vector<int32_t>(20 + i, static_cast<int32_t>(i)), 3, true));
+  }
 }
 
 TEST(Engine, AfterLosingTheRanksTheSameRequestsGoOn) {

@@ -33,7 +33,9 @@ struct Request {
   SamplingParams sampling;
   std::vector<std::string> stop;    // generation ends before the first of these; none may be empty
   bool ignore_end_of_text = false;  // go on after an end-of-text token
-  std::function<void(const TokenEvent&)> on_token;           // called on the scheduler's thread
+  // Both are called on the engine's thread, inside step(). What they throw comes out of that step()
+  // once it is complete; the request goes on. They may call submit() and cancel(), not step().
+  std::function<void(const TokenEvent&)> on_token;
   std::function<void(const std::vector<float>&)> on_logits;  // [vocab_size], before on_token
 };
 

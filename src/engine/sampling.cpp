@@ -23,12 +23,20 @@ bool likelier(const Candidate& a, const Candidate& b) {
 
 std::vector<Candidate> candidates_of(std::span<const float> logits) {
   std::vector<Candidate> candidates(logits.size());
+  bool some_finite = false;
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i])) {
-      throw Error(ErrorCode::kRankFailed, str("[sampling] the logit of token ", i,
-                                              " is NaN; run `partita check` on the checkpoint"));
+    if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
+      throw Error(
+          ErrorCode::kRankFailed,
+          str("[sampling] the logit of token ", i, " is ", std::isnan(logits[i]) ? "NaN" : "+inf",
+              "; expected a number; run `partita check` on the checkpoint"));
     }
+    some_finite |= std::isfinite(logits[i]);
     candidates[i] = {logits[i], static_cast<int32_t>(i)};
+  }
+  if (!some_finite) {
+    throw Error(ErrorCode::kRankFailed,
+                "[sampling] all logits are -inf; run `partita check` on the checkpoint");
   }
   return candidates;
 }

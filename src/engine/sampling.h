@@ -23,7 +23,7 @@ void validate(const SamplingParams& params);
 
 // The next token. `logits` [vocab]; `history` = prompt and emitted tokens; `index` = number of
 // tokens emitted before, which together with the seed fixes the random number. Equal logits: the
-// lowest id wins. NaN logits throw kRankFailed.
+// lowest id wins. Throws kRankFailed for NaN and +inf, and when all are -inf (-inf = never).
 [[nodiscard]] int32_t sample(std::span<const float> logits,
                              std::span<const int32_t> history,
                              const SamplingParams& params,

@@ -83,6 +83,16 @@ TEST(Sampling, NanLogitsAreAnError) {
   }
 }
 
+TEST(Sampling, LogitsWithoutAnyFiniteValueAreRefused) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const std::vector<float>& logits : {std::vector<float>{0, inf}, {-inf, -inf}}) {
+    for (const double temperature : {0.0, 1.0}) {
+      EXPECT_THROW((void)sample(logits, {}, {.temperature = temperature}, 0), Error);
+    }
+  }
+  EXPECT_EQ(sample(std::vector<float>{-inf, 0}, {}, {.temperature = 1}, 0), 1);
+}
+
 TEST(Sampling, BadValuesAreRefusedByName) {
   const auto refused = [](SamplingParams params, const char* name) {
     try {

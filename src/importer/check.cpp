@@ -33,7 +33,7 @@ std::string describe(const ir::WeightSource& source, const formats::Checkpoint& 
   return text;
 }
 
-std::string shape_text(ir::TensorType type) {
+std::string shape_text(const ir::TensorType& type) {
   const std::string text = ir::to_string(type);
   return text.substr(text.find('['));
 }

@@ -70,7 +70,8 @@ double Attributes::number_or(const std::string& name, double fallback) const {
 }
 
 std::string Attributes::text_or(const std::string& name, std::string fallback) const {
-  return has(name) ? text(name) : std::move(fallback);
+  if (has(name)) return text(name);
+  return fallback;
 }
 
 std::string to_string(const Attribute& attribute) {

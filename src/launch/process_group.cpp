@@ -107,7 +107,8 @@ void ProcessGroup::seat(Arrival arrival) {
 
 void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
   const std::string setup = options_.setup.dump();
-  const Round round{FrameType::kSetup, FrameType::kReady, "loading its weights",
+  const Round round{FrameType::kSetup,      FrameType::kReady,
+                    "loading its weights",  "raise start_timeout_ms, or ",
                     options_.start_timeout, deadline};
   run_round(round, std::as_bytes(std::span(setup)), [this](int rank, const Frame& frame) {
     const Json ready = frame.json("the ready message");
@@ -117,14 +118,15 @@ void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
            str(name_of(rank), " has plan ", hash, ", expected ", options_.plan_hash,
                "; do frontend and ranks run the same version on the same files?"));
     }
-    if (rank == 0) limits_ = limits_from_json(json_get<Json>(ready, "limits", "the ready message"));
+    if (rank == 0) limits_ = limits_from_json(ready.at("limits"));
   });
 }
 
 engine::StepResult ProcessGroup::run(const engine::StepBatch& batch) {
   const auto begin = Clock::now();
   engine::StepResult result;
-  const Round round{FrameType::kStep, FrameType::kStepDone, "computing a step",
+  const Round round{FrameType::kStep,      FrameType::kStepDone,
+                    "computing a step",    "raise --step-timeout-ms, or ",
                     options_.step_timeout, begin + options_.step_timeout};
   run_round(round, encode(batch), [&](int, const Frame& frame) {
     engine::StepResult part = decode_result(frame.payload);
@@ -141,8 +143,8 @@ engine::StepResult ProcessGroup::run(const engine::StepBatch& batch) {
 
 std::vector<engine::RankReport> ProcessGroup::report() {
   std::vector<engine::RankReport> reports(ranks_.size());
-  const Round round{FrameType::kReport, FrameType::kReport, "reporting its costs", kReportTimeout,
-                    Clock::now() + kReportTimeout};
+  const Round round{FrameType::kReport, FrameType::kReport,           "reporting its costs", "",
+                    kReportTimeout,     Clock::now() + kReportTimeout};
   run_round(round, {}, [&](int rank, const Frame& frame) {
     reports[static_cast<size_t>(rank)] = report_from_json(frame.json("the report of a rank"));
   });

@@ -70,7 +70,8 @@ class ProcessGroup : public engine::StepRunner {
   struct Round {
     FrameType request;
     FrameType answer;
-    std::string_view doing;  // "computing a step"
+    std::string_view doing;   // "computing a step"
+    std::string_view remedy;  // what to change when the timeout is too short, "" or ending in "or "
     std::chrono::milliseconds timeout;
     Clock::time_point deadline;
   };

@@ -14,7 +14,7 @@ struct Variables {
   const char* source;
   const char* rank;
   const char* size;
-  const char* local_rank;  // null: not offered, 0 is assumed
+  const char* local_rank;  // null: not offered; one host is assumed
 };
 
 // Explicit variables first, so that a user can override what a surrounding job has set.

@@ -56,7 +56,7 @@ engine::RankReport report_from_json(const Json& json) {
   report.load_seconds = json_get<double>(json, "load_seconds", kWhat);
   report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
   report.steps = json_get<int64_t>(json, "steps", kWhat);
-  for (const Json& row : json_get<Json>(json, "collectives", kWhat))
+  for (const Json& row : json.at("collectives"))
     report.collectives.push_back(collective_from_json(row));
   return report;
 }

@@ -23,11 +23,13 @@ struct ProgramResult {
   std::string output;  // standard output and error
 };
 
-ProgramResult run_program(const std::string& arguments, const std::string& input = "") {
+ProgramResult run_program(const std::string& arguments,
+                          const std::string& input = "",
+                          const std::string& redirection = " 2>&1") {
   const std::string program = PARTITA_BINARY_DIR "/bin/partita ";
   const std::string feed = input.empty() ? "" : "printf '%s' '" + input + "' | ";
   ProgramResult result;
-  FILE* pipe = popen((feed + program + arguments + " 2>&1").c_str(), "r");
+  FILE* pipe = popen((feed + program + arguments + redirection).c_str(), "r");
   std::array<char, 4096> buffer{};
   size_t bytes = 0;
   while ((bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0)
@@ -165,6 +167,16 @@ TEST(Cli, BadInputGivesOneLineAndTheExitCodeOfItsClass) {
       {"plan " + kModel + " --mesh tp=2 --memory-limit-gb 0.0001", ErrorCode::kInfeasible, "fit"},
       {"plan " + kModel + " --plan /nonexistent.json", ErrorCode::kNotFound, "nonexistent.json"},
       {"worker", ErrorCode::kInvalidArgument, "PARTITA_CONTROL"},
+      {"run " + kModel + " --ranks 1 --prompt - --prompt -", ErrorCode::kInvalidArgument, "twice"},
+      {"run " + kModel + " --ranks 1 --concurrency 0 --prompt x", ErrorCode::kInvalidArgument,
+       "concurrency is 0"},
+      {"run " + kModel + " --ranks 1 --max-context 1 --prompt x", ErrorCode::kInvalidArgument,
+       "max_context is 1"},
+      {"run " + kModel + " --ranks 1 -n 0 --prompt x", ErrorCode::kInvalidArgument,
+       "max_tokens is 0"},
+      {"run " + kModel + " --ranks 1 --log-dir /dev/null/logs --prompt x", ErrorCode::kSystem,
+       "log folder"},
+      {"plan " + kModel + " --mesh tp=2 --program -3", ErrorCode::kInvalidArgument, "program"},
       {"frobnicate", ErrorCode::kInvalidArgument, "frobnicate"},
   };
   for (const Row& row : rows) {
@@ -173,6 +185,30 @@ TEST(Cli, BadInputGivesOneLineAndTheExitCodeOfItsClass) {
     EXPECT_THAT(result.output, HasSubstr(row.message)) << row.arguments;
     EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
   }
+}
+
+// The descriptors of closed streams must not go to a socket or to shared memory, where our text
+// would land.
+TEST(Cli, OutputThatCannotBeWrittenIsAnErrorAndNothingElse) {
+  const std::string run = "run " + kModel + " --ranks 2 -q -n 3 --prompt Once";
+  const std::string plan = "plan " + kModel + " --mesh tp=2 --json";
+  for (const std::string& arguments : {run, plan}) {
+    for (const char* redirection : {" 2>&1 >&-", " 2>&1 >/dev/full"}) {
+      const ProgramResult result = run_program(arguments, "", redirection);
+      EXPECT_EQ(result.exit_code, exit_code(ErrorCode::kSystem)) << arguments << redirection;
+      EXPECT_THAT(result.output, HasSubstr("cannot write to standard output"));
+    }
+  }
+  EXPECT_EQ(run_program(run, "", " 2>&1 <&-").output, run_program(run).output);
+}
+
+TEST(Cli, MorePromptsThanTheConcurrencyWaitForEachOther) {
+  const std::string prompts = " -q -n 6 --prompt Tom --prompt The --prompt Once";
+  const ProgramResult together = run_program("run " + kModel + " --ranks 1" + prompts);
+  const ProgramResult queued =
+      run_program("run " + kModel + " --ranks 1 --concurrency 1" + prompts);
+  EXPECT_EQ(queued.exit_code, 0);
+  EXPECT_EQ(queued.output, together.output);
 }
 
 TEST(Cli, APromptThatCannotFitIsRefused) {

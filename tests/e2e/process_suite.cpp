@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "e2e/process_suite.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -82,12 +86,24 @@ Outcome generate_and_signal(Engine& engine, int64_t pid, int signal) {
   return outcome;
 }
 
-void expect_all_gone(const std::vector<int64_t>& pids) {
-  const auto deadline = Clock::now() + std::chrono::seconds(1);
+// All processes below `pid`, as the kernel lists them.
+std::vector<int64_t> descendants_of(int64_t pid) {
+  const std::string id = std::to_string(pid);
+  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+  std::vector<int64_t> found;
+  for (int64_t child = 0; children >> child;) {
+    found.push_back(child);
+    for (const int64_t deeper : descendants_of(child)) found.push_back(deeper);
+  }
+  return found;
+}
+
+void expect_all_gone(const std::vector<int64_t>& pids,
+                     Clock::duration patience = std::chrono::seconds(1)) {
+  const auto deadline = Clock::now() + patience;
   for (const int64_t pid : pids) {
     while (is_running(pid) && Clock::now() < deadline) std::this_thread::yield();
-    EXPECT_FALSE(is_running(pid)) << "process " << pid
-                                  << " is still there a second after the error";
+    EXPECT_FALSE(is_running(pid)) << "process " << pid << " is still there";
   }
 }
 
@@ -170,6 +186,38 @@ void expect_external_ranks_join(const std::string& transport, const std::string&
     EXPECT_EQ(engine.generate("Once upon a time", {.max_tokens = 6, .stop = {}}).tokens.size(), 6U);
   }
   expect_all_gone(pids);
+}
+
+void expect_a_signal_ends_everything(const std::string& launcher, int signal) {
+  const auto before = shared_memory_files();
+  int output[2];
+  ASSERT_EQ(pipe2(output, O_CLOEXEC), 0);
+  const std::string program = PARTITA_BINARY_DIR "/bin/partita";
+  const std::string model = bundled_model().string();
+  const std::string devices = test_devices().string();
+  const pid_t frontend = fork();
+  if (frontend == 0) {
+    dup2(output[1], STDOUT_FILENO);
+    execl(program.c_str(), "partita", "run", model.c_str(), "--mesh", "tp=2", "--devices",
+          devices.c_str(), "--launcher", launcher.c_str(), "-n", "1000000", "--ignore-eos",
+          "--prompt", "Once", nullptr);
+    _exit(127);
+  }
+  close(output[1]);
+  // The prompt is printed when the ranks are ready; held there, so that the text cannot end first.
+  std::array<char, 64> text{};
+  EXPECT_GT(read(output[0], text.data(), text.size()), 0);
+  kill(frontend, SIGSTOP);
+  const std::vector<int64_t> ranks = descendants_of(frontend);
+  EXPECT_GE(ranks.size(), 2U);
+  kill(frontend, signal);
+  kill(frontend, SIGCONT);
+  int status = 0;
+  EXPECT_EQ(waitpid(frontend, &status, 0), frontend);
+  close(output[0]);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal);
+  expect_all_gone(ranks, std::chrono::seconds(5));  // mpirun takes its time to tidy up
+  EXPECT_EQ(left_since(before), std::set<std::string>{});
 }
 
 void expect_nothing_is_left_behind(const std::string& launcher) {

@@ -16,5 +16,7 @@ void expect_stopped_rank_is_named(const std::string& launcher);
 // by "& done".
 void expect_external_ranks_join(const std::string& transport, const std::string& prefix);
 void expect_nothing_is_left_behind(const std::string& launcher);
+// Ends `partita run` by `signal` in the middle of its text: its ranks and files must go too.
+void expect_a_signal_ends_everything(const std::string& launcher, int signal);
 
 }  // namespace partita::tests

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cached profile of this machine.
+#include "api/machine_profile.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "support/json.h"
+
+namespace partita::api {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CachedProfile : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "partita-cache-XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    const char* old = std::getenv("XDG_CACHE_HOME");
+    if (old != nullptr) old_cache_ = old;
+    setenv("XDG_CACHE_HOME", folder_.c_str(), 1);
+  }
+  void TearDown() override {
+    old_cache_.empty() ? unsetenv("XDG_CACHE_HOME")
+                       : setenv("XDG_CACHE_HOME", old_cache_.c_str(), 1);
+    fs::remove_all(folder_);
+  }
+
+  fs::path folder_;
+  std::string old_cache_;
+};
+
+TEST_F(CachedProfile, ADamagedFileIsMeasuredAgainAndReplaced) {
+  const fs::path path = machine_profile_path(1);
+  EXPECT_EQ(path.parent_path(), folder_ / "partita");
+  fs::create_directories(path.parent_path());
+  std::ofstream(path) << "[device\nhalf a fi";
+  const cost::Profile measured = machine_profile(1);
+  EXPECT_GT(measured.device.memory_bytes, 0);
+  const std::string stored = read_text(path);
+  EXPECT_EQ(machine_profile(1).id(), measured.id());  // read back, not measured again
+  EXPECT_EQ(read_text(path), stored);
+}
+
+}  // namespace
+}  // namespace partita::api

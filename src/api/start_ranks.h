@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts the ranks of a plan, as threads or as processes.
+#pragma once
+
+#include <memory>
+
+#include "comm/shm/shm.h"
+#include "engine/step_runner.h"
+#include "partita/engine.h"
+
+namespace partita::api {
+
+struct RunningRanks {
+  std::unique_ptr<comm::ShmSegment> segment;  // of rank processes on one host; outlives them
+  std::unique_ptr<engine::StepRunner> runner;
+};
+
+// Throws kInvalidArgument for options out of range, names that do not exist or do not go together,
+// and more ranks than this machine can run.
+void check_options(const Plan& plan, const EngineOptions& options);
+
+// Starts and loads all ranks; `model` must outlive them. Throws what a StepRunner's constructor
+// throws, and kSystem when the log folder cannot be made.
+[[nodiscard]] RunningRanks start_ranks(const Model& model,
+                                       const Plan& plan,
+                                       const EngineOptions& options);
+
+}  // namespace partita::api

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// Handshake, rounds and failures of a group whose ranks are played by threads or by a shell.
+#include "launch/process_group.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "launch/step_codec.h"
+#include "support/error.h"
+
+namespace partita::launch {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr engine::RunnerLimits kLimits{.vocab_size = 3,
+                                       .max_context = 8,
+                                       .max_step_tokens = 8,
+                                       .max_sequences = 1,
+                                       .kv_blocks = 2,
+                                       .block_size = 4};
+const Json kReady = {{"plan_hash", "abc"}, {"limits", to_json(kLimits)}};
+
+struct Address {
+  std::string control;
+  std::string secret;
+};
+
+// "PARTITA_CONTROL=... PARTITA_SECRET=..."
+Address parse_address(const std::string& variables) {
+  const size_t space = variables.find(' ');
+  const auto value = [](const std::string& text) { return text.substr(text.find('=') + 1); };
+  return {value(variables.substr(0, space)), value(variables.substr(space + 1))};
+}
+
+Channel greet(const Address& address, int64_t rank, int64_t world_size) {
+  Channel channel = connect_to(address.control);
+  channel.send_json(FrameType::kHello,
+                    Json{{"rank", rank}, {"world_size", world_size}, {"secret", address.secret}});
+  return channel;
+}
+
+std::optional<Frame> next_frame(Channel& channel) {
+  return channel.receive(Clock::time_point::max());
+}
+
+// A rank that becomes ready and answers everything; `logits` are those of every step.
+void serve(Channel channel, std::vector<float> logits) {
+  while (const auto frame = next_frame(channel)) {
+    if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, kReady);
+    if (frame->type == FrameType::kStep)
+      channel.send(FrameType::kStepDone, encode_result(0, logits));
+    if (frame->type == FrameType::kReport)
+      channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
+    if (frame->type == FrameType::kShutdown) return;
+  }
+}
+
+// Runs ranks and strangers on threads while a group is under test, and waits for their end.
+class Players {
+ public:
+  void play(std::function<void()> part) {
+    parts_.push_back(std::async(std::launch::async, std::move(part)));
+  }
+  // Ranks that serve until they are told to leave or lose the frontend.
+  void play_good_rank(const Address& address, int rank, std::vector<float> logits = {}) {
+    play([=] { serve(greet(address, rank, 2), logits); });
+  }
+  // A rank that answers the setup as `answer` does, then waits for the end.
+  void play_rank(const Address& address, int rank, std::function<void(Channel&)> answer) {
+    play([=] {
+      Channel channel = greet(address, rank, 2);
+      if (!next_frame(channel)) return;
+      answer(channel);
+      while (next_frame(channel)) {
+      }
+    });
+  }
+
+ private:
+  std::vector<std::future<void>> parts_;  // their destructors wait
+};
+
+using Script = std::function<void(Players&, const Address&)>;
+
+ProcessGroupOptions options_for(Players& players, const Script& script) {
+  ProcessGroupOptions options;
+  options.launcher = Launcher::kExternal;
+  options.ranks = 2;
+  options.start_timeout = std::chrono::seconds(20);
+  options.plan_hash = "abc";
+  options.setup = Json::object();
+  options.on_external = [&players, script](const std::string& variables) {
+    script(players, parse_address(variables));
+  };
+  return options;
+}
+
+struct Refusal {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message = "started";
+};
+
+Refusal refusal_of(ProcessGroupOptions options) {
+  try {
+    const ProcessGroup group(std::move(options));
+  } catch (const Error& e) {
+    return {e.code(), e.what()};
+  }
+  return {};
+}
+
+Refusal refusal_of(const Script& script) {
+  Players players;
+  return refusal_of(options_for(players, script));
+}
+
+const engine::StepBatch kOneToken{.token_ids = {1},
+                                  .positions = {0},
+                                  .sequence_ids = {0},
+                                  .block_tables = {0},
+                                  .sequences = 1,
+                                  .blocks_per_sequence = 1,
+                                  .logit_rows = {0}};
+
+TEST(ProcessGroup, RanksThatAreReadyServeStepsAndReports) {
+  Players players;
+  ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 1, {1, 2, 3});
+    ranks.play_good_rank(address, 0);
+  }));
+  EXPECT_EQ(group.limits().kv_blocks, 2);
+  EXPECT_EQ(group.run(kOneToken).logits, (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(group.report().size(), 2U);
+}
+
+// Neither of them may become a rank, end the start, or keep the real ranks waiting.
+TEST(ProcessGroup, StrangersAreDroppedAndHoldUpNobody) {
+  Players players;
+  std::vector<Channel> silent;
+  const auto begin = Clock::now();
+  const ProcessGroup group(options_for(players, [&](Players& ranks, const Address& address) {
+    silent.push_back(connect_to(address.control));
+    ranks.play([=] {
+      EXPECT_FALSE(next_frame(*std::make_unique<Channel>(greet({address.control, "guess"}, 0, 2))));
+    });
+    ranks.play([=] {
+      Channel channel = connect_to(address.control);
+      channel.send_json(FrameType::kHello, Json{{"secret", address.secret}});
+      EXPECT_FALSE(next_frame(channel));
+    });
+    ranks.play([=] {
+      Channel channel = connect_to(address.control);
+      channel.send_json(FrameType::kReady, kReady);
+      EXPECT_FALSE(next_frame(channel));
+    });
+    ranks.play_good_rank(address, 0);
+    ranks.play_good_rank(address, 1);
+  }));
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(4));
+  silent.clear();
+}
+
+TEST(ProcessGroup, RanksOutsideThePlanOrTwiceAreRefused) {
+  const Refusal outside = refusal_of([](Players& ranks, const Address& address) {
+    ranks.play([=] { serve(greet(address, 2, 3), {}); });
+  });
+  EXPECT_EQ(outside.code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(outside.message, AllOf(HasSubstr("came as rank 2 of 3"), HasSubstr("0 .. 1 of 2")));
+  const Refusal twice = refusal_of([](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 0);
+    ranks.play_good_rank(address, 0);
+  });
+  EXPECT_EQ(twice.code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(twice.message, HasSubstr("rank 0 of 2, which is there already"));
+}
+
+TEST(ProcessGroup, ARankThatNeverConnectsIsNamedAtTheDeadline) {
+  Players players;
+  ProcessGroupOptions options = options_for(
+      players, [](Players& ranks, const Address& address) { ranks.play_good_rank(address, 0); });
+  options.start_timeout = milliseconds(200);
+  const Refusal refusal = refusal_of(std::move(options));
+  EXPECT_EQ(refusal.code, ErrorCode::kDeadlineExceeded);
+  EXPECT_THAT(refusal.message, HasSubstr("rank 1 of 2 did not connect within 200 ms"));
+}
+
+TEST(ProcessGroup, ARankThatHangsWhileLoadingIsNamedWithTheStartTimeout) {
+  Players players;
+  ProcessGroupOptions options = options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 0);
+    ranks.play_rank(address, 1, [](Channel&) {});
+  });
+  options.start_timeout = milliseconds(500);
+  const Refusal refusal = refusal_of(std::move(options));
+  EXPECT_EQ(refusal.code, ErrorCode::kDeadlineExceeded);
+  EXPECT_THAT(refusal.message, AllOf(HasSubstr("rank 1"), HasSubstr("within 500 ms while loading"),
+                                     HasSubstr("start_timeout_ms")));
+}
+
+TEST(ProcessGroup, AnErrorBeforeReadyKeepsItsClassAndNamesTheRank) {
+  const Refusal refusal = refusal_of([](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 0);
+    ranks.play_rank(address, 1, [](Channel& channel) {
+      channel.send_json(FrameType::kError, Json{{"code", "out_of_memory"}, {"message", "full"}});
+    });
+  });
+  EXPECT_EQ(refusal.code, ErrorCode::kOutOfMemory);
+  EXPECT_THAT(refusal.message, HasSubstr("rank 1: full"));
+}
+
+TEST(ProcessGroup, BrokenAnswersAreTheFailureOfTheirRank) {
+  const Json zero_blocks = [] {
+    Json ready = kReady;
+    ready["limits"]["block_size"] = 0;
+    return ready;
+  }();
+  const std::vector<std::pair<Json, std::string>> rows = {
+      {Json{{"plan_hash", "other"}, {"limits", to_json(kLimits)}}, "has plan other, expected abc"},
+      {Json{{"plan_hash", "abc"}}, "limits"},
+      {Json::array(), "broken message"},
+      {zero_blocks, "block_size is 0"},
+  };
+  for (const auto& [answer, message] : rows) {
+    const Refusal refusal = refusal_of([&](Players& ranks, const Address& address) {
+      ranks.play_good_rank(address, 1);
+      ranks.play_rank(address, 0,
+                      [answer](Channel& channel) { channel.send_json(FrameType::kReady, answer); });
+    });
+    EXPECT_EQ(refusal.code, ErrorCode::kRankFailed) << refusal.message;
+    EXPECT_THAT(refusal.message, AllOf(HasSubstr("rank 0"), HasSubstr(message)));
+  }
+}
+
+// After any failure the group is over: all channels are closed, and later calls say so.
+TEST(ProcessGroup, ABrokenStepEndsTheGroup) {
+  for (const bool is_garbage : {true, false}) {
+    Players players;
+    ProcessGroup group(options_for(players, [=](Players& ranks, const Address& address) {
+      ranks.play_good_rank(address, 0);
+      ranks.play_rank(address, 1, [=](Channel& channel) {
+        channel.send_json(FrameType::kReady, kReady);
+        (void)next_frame(channel);
+        const std::vector<std::byte> answer =
+            is_garbage ? std::vector<std::byte>(9) : encode_result(0, std::vector<float>{1, 2});
+        channel.send(FrameType::kStepDone, answer);
+      });
+    }));
+    for (const char* message : {is_garbage ? "rank 1" : "sent 2 logits, expected 3", "are gone"}) {
+      try {
+        (void)group.run(kOneToken);
+        ADD_FAILURE() << "no error";
+      } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::kRankFailed);
+        EXPECT_THAT(e.what(), HasSubstr(message));
+      }
+    }
+  }
+}
+
+TEST(ProcessGroup, WhatTheProgressCallbackThrowsReachesTheCaller) {
+  Players players;
+  ProcessGroupOptions options = options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 0);
+    ranks.play_rank(address, 1, [](Channel& channel) {
+      channel.send_json(FrameType::kProgress, Json{{"bytes", 1}, {"total_bytes", 2}});
+    });
+  });
+  options.on_progress = [](int, int64_t, int64_t) { throw std::range_error("enough"); };
+  EXPECT_THROW(const ProcessGroup group(options), std::range_error);
+}
+
+TEST(ProcessGroup, AWorkerThatExitsBeforeItIsReadyIsNamedWithItsCode) {
+  ProcessGroupOptions options;
+  options.ranks = 2;
+  options.worker = {"sh", "-c", "test $RANK = 1 && exit 3; exec sleep 60"};
+  options.start_timeout = std::chrono::seconds(20);
+  const Refusal refusal = refusal_of(options);
+  EXPECT_EQ(refusal.code, ErrorCode::kRankFailed);
+  EXPECT_THAT(refusal.message, HasSubstr("rank 1 exited with code 3 before it was ready"));
+}
+
+TEST(ProcessGroup, AWorkerThatCannotBeStartedIsNamed) {
+  ProcessGroupOptions options;
+  options.worker = {"/nonexistent/partita", "worker"};
+  const Refusal refusal = refusal_of(options);
+  EXPECT_EQ(refusal.code, ErrorCode::kSystem);
+  EXPECT_THAT(refusal.message, HasSubstr("/nonexistent/partita"));
+}
+
+}  // namespace
+}  // namespace partita::launch
