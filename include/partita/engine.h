@@ -92,7 +92,7 @@ class Engine {
  public:
   // Starts the ranks and loads the weights. Throws kInvalidArgument for options out of range,
   // kRankFailed, kDeadlineExceeded, and what loading finds.
-  Engine(const Model& model, const Plan& plan, EngineOptions options = {});
+  Engine(const Model& model, const Plan& plan, const EngineOptions& options = {});
   ~Engine();
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

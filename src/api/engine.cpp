@@ -96,7 +96,7 @@ struct Engine::Impl {
   std::map<int64_t, Pending> requests;
 };
 
-Engine::Engine(const Model& model, const Plan& plan, EngineOptions options)
+Engine::Engine(const Model& model, const Plan& plan, const EngineOptions& options)
     : impl_(std::make_unique<Impl>(model, plan, options)) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;

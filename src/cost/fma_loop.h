@@ -25,8 +25,8 @@ template <typename Vector>
     for (auto& sum : sums) sum = sum * held + addend;
   }
   for (const auto& sum : sums) sink += sum[0];
-  return 2.0 * kAccumulators * static_cast<double>(sizeof(Vector) / sizeof(float)) *
-         static_cast<double>(rounds);
+  constexpr size_t kLanes = sizeof(Vector) / sizeof(float);
+  return 2.0 * kAccumulators * static_cast<double>(kLanes) * static_cast<double>(rounds);
 }
 
 // As fma_loop, but every addend is widened from bf16 bits: a shift per multiply-add.
@@ -46,8 +46,8 @@ template <typename Vector, typename Bits>
     }
   }
   for (const auto& sum : sums) sink += sum[0];
-  return 2.0 * kAccumulators * static_cast<double>(sizeof(Vector) / sizeof(float)) *
-         static_cast<double>(rounds);
+  constexpr size_t kLanes = sizeof(Vector) / sizeof(float);
+  return 2.0 * kAccumulators * static_cast<double>(kLanes) * static_cast<double>(rounds);
 }
 
 }  // namespace partita::cost

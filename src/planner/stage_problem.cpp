@@ -123,7 +123,9 @@ void StageProblem::add_result(ir::ValueId value) {
   }
 }
 
-void StageProblem::add_layout(ir::ValueId value, const LocalUses& uses, SpecList candidates) {
+void StageProblem::add_layout(ir::ValueId value,
+                              const LocalUses& uses,
+                              const SpecList& candidates) {
   Layout layout = {static_cast<int>(problem_.variables.size()), {}};
   append_unique(layout.specs, candidates);
   const size_t options = layout.specs.size();

@@ -58,7 +58,7 @@ std::string json_character(const Json& json,
                            std::string_view key,
                            std::string_view fallback,
                            std::string_view what) {
-  const auto text = json_get_or<std::string>(json, key, std::string(fallback), what);
+  auto text = json_get_or<std::string>(json, key, std::string(fallback), what);
   size_t end = 0;
   if (!text.empty()) (void)next_code_point(text, end);
   if (text.empty() || end != text.size()) {

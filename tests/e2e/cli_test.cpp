@@ -83,7 +83,8 @@ TEST(Cli, RunReadsThePromptFromStandardInputAndReportsAsJson) {
 }
 
 TEST(Cli, RunSummaryShowsPlanTimesCollectivesAndMemory) {
-  const ProgramResult result = run_program("run " + kModel + " --ranks 2 -n 5 --prompt Once");
+  const ProgramResult result = run_program(
+      "run " + kModel + " --mesh tp=2 -n 5 --prompt Once --devices " + test_devices().string());
   EXPECT_EQ(result.exit_code, 0);
   for (const char* part :
        {"--- plan", "predicted", "measured", "all_reduce", "weights", "kv cache"}) {
