@@ -13,7 +13,10 @@ FORBIDDEN_CALLS = re.compile(r"\b(std::)?(exit|abort|printf|puts)\s*\(|std::c(ou
 PRINTING_FOLDERS = ("src/cli/", "tests/", "bench/", "tools/", "examples/")
 # A rank process ends itself at once when its frontend is gone; there is nobody left to throw to.
 ALLOWED_EXITS = {"src/launch/child.cpp", "src/api/worker.cpp"}
-FORBIDDEN_TEXT = re.compile(r"/work/|/root/|\bTODO\b(?!\(#\d+\))|pypi\.org|deb\.debian\.org")
+# Places of the machine at hand (where the checkout and the home folder lie), package hosts, and to-do notes without an issue.
+MACHINE_PLACES = [f"{place}/" for place in (ROOT.parent, pathlib.Path.home()) if str(place) != "/"]
+FORBIDDEN_TEXT = re.compile("|".join([*map(re.escape, MACHINE_PLACES),
+                                      r"\bTODO\b(?!\(#\d+\))", r"\b(?:pypi|deb)\.[a-z]+(?:\.[a-z]+)*\b"]))
 
 
 def tracked_files():
