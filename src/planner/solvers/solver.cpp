@@ -2,6 +2,7 @@
 #include "planner/solvers/solver.h"
 
 #include <algorithm>
+#include <map>
 
 #include "support/error.h"
 
@@ -18,6 +19,23 @@ Cost largest_real(const std::vector<Cost>& costs) {
   return largest;
 }
 
+// The most bytes that the timed usages of an assignment occupy together at any time.
+int64_t peak_timed_bytes(const Problem& problem, const std::vector<int>& choice) {
+  std::map<int64_t, int64_t> change;
+  for (size_t i = 0; i < problem.variables.size(); ++i) {
+    for (const TimedUsage& usage : problem.variables[i].timed) {
+      if (usage.live.empty()) continue;
+      const int64_t bytes = usage.bytes[static_cast<size_t>(choice[i])];
+      change[usage.live.begin] += bytes;
+      change[usage.live.end] -= bytes;
+    }
+  }
+  int64_t bytes = 0;
+  int64_t peak = 0;
+  for (const auto& [time, difference] : change) peak = std::max(peak, bytes += difference);
+  return peak;
+}
+
 }  // namespace
 
 Value evaluate(const Problem& problem, const std::vector<int>& choice) {
@@ -32,6 +50,7 @@ Value evaluate(const Problem& problem, const std::vector<int>& choice) {
     add(problem.tables[static_cast<size_t>(edge.table)].at(
         choice[static_cast<size_t>(edge.first)], choice[static_cast<size_t>(edge.second)]));
   }
+  value.bytes += peak_timed_bytes(problem, choice);
   return value;
 }
 
@@ -45,6 +64,13 @@ void check_problem(const Problem& problem) {
     const auto [least, most] = std::minmax_element(variable.bytes.begin(), variable.bytes.end());
     CHECK(*least >= 0 && *most <= kMaxBytes, "bytes of a variable are out of range");
     bytes += *most;
+    for (const TimedUsage& usage : variable.timed) {
+      CHECK(usage.bytes.size() == variable.cost.size(), "a timed usage has ", usage.bytes.size(),
+            " entries for ", variable.cost.size(), " options");
+      for (const int64_t timed : usage.bytes) {
+        CHECK(timed >= 0 && timed <= kMaxBytes, "timed bytes ", timed, " are out of range");
+      }
+    }
     CHECK(total <= kMaxTotal && bytes <= kMaxBytes, "the problem's numbers are too large");
   }
   std::vector<Cost> table_largest;

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "support/range.h"
+
 namespace partita::planner {
 
 // Costs are integers (picoseconds of an average step), so that sums are exact, ties are real ties
@@ -18,10 +20,18 @@ inline constexpr Cost kForbidden = int64_t{1} << 60;
 inline constexpr Cost kMaxTotal = int64_t{1} << 56;
 inline constexpr int64_t kMaxBytes = int64_t{1} << 50;
 
-// One decision: option i costs cost[i] and occupies bytes[i].
+// Memory that an option occupies only for a while: bytes[i] for option i, at the times [live.begin,
+// live.end).
+struct TimedUsage {
+  Range live;
+  std::vector<int64_t> bytes;
+};
+
+// One decision: option i costs cost[i], occupies bytes[i] always and what `timed` says for a while.
 struct Variable {
   std::vector<Cost> cost;
   std::vector<int64_t> bytes;
+  std::vector<TimedUsage> timed = {};
 };
 
 // Costs of pairs of options, row major; tables are shared by edges between alike variables.
@@ -44,7 +54,7 @@ struct Edge {
 };
 
 // minimise  sum of variable costs + sum of edge costs
-// so that   sum of variable bytes <= memory_bound (when given).
+// so that   at every time the bytes of all variables <= memory_bound (when given).
 struct Problem {
   std::vector<Variable> variables;
   std::vector<EdgeTable> tables;
@@ -67,7 +77,8 @@ struct Solution {
   }
 };
 
-// Cost and bytes of an assignment; cost >= kForbidden when it uses a forbidden option or pair.
+// Cost and bytes (the most at any time) of an assignment; cost >= kForbidden when it uses a
+// forbidden option or pair.
 struct Value {
   Cost cost = 0;
   int64_t bytes = 0;
