@@ -61,7 +61,7 @@ void check_options(const Model& model, const PlanOptions& options) {
 int64_t ranks_of(const PlanOptions& options, const cost::Profile* described) {
   if (!options.mesh.empty()) return spec::Mesh::parse(options.mesh).size();
   if (options.ranks > 0) return options.ranks;
-  return described != nullptr ? spec::Mesh(described->axes).size() : 1;
+  return described != nullptr ? std::max<int64_t>(1, described->device_count()) : 1;
 }
 
 cost::Profile profile_of(const PlanOptions& options) {
@@ -72,9 +72,7 @@ cost::Profile profile_of(const PlanOptions& options) {
     profile = api::machine_profile(static_cast<int>(ranks_of(options, nullptr)));
   }
   if (options.memory_limit_gb > 0) {
-    profile.device.memory_bytes = static_cast<int64_t>(options.memory_limit_gb * kBytesPerGb);
-    profile.device.reserve_bytes =
-        std::min(profile.device.reserve_bytes, profile.device.memory_bytes / 10);
+    cost::limit_memory(profile, static_cast<int64_t>(options.memory_limit_gb * kBytesPerGb));
   }
   return profile;
 }

@@ -3,12 +3,30 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "support/error.h"
 #include "support/json.h"
 
 namespace partita::cost {
+
+std::string_view to_string(CollectiveKind kind) {
+  switch (kind) {
+    case CollectiveKind::kAllReduce:
+      return "all_reduce";
+    case CollectiveKind::kAllGather:
+      return "all_gather";
+    case CollectiveKind::kReduceScatter:
+      return "reduce_scatter";
+    case CollectiveKind::kAllToAll:
+      return "all_to_all";
+    case CollectiveKind::kSend:
+      return "send";
+  }
+  CHECK(false, "unknown collective kind");
+  return "";
+}
 
 std::string Profile::id() const {
   uint32_t hash = 0x811c9dc5U;  // FNV-1a, 32 bits: offset basis and prime
@@ -36,8 +54,39 @@ const Link& Profile::link(std::string_view axis) const {
   return *any;
 }
 
-double Profile::flops(DType dtype) const {
-  return dtype == DType::kBF16 || dtype == DType::kF16 ? device.bf16_flops : device.f32_flops;
+const Device& Profile::device_of(int64_t rank) const {
+  for (const DeviceKind& kind : kinds) {
+    if (std::binary_search(kind.ranks.begin(), kind.ranks.end(), rank)) return kind.device;
+  }
+  return device;
+}
+
+Device Profile::device_of(std::span<const int> ranks) const {
+  CHECK(!ranks.empty(), "the device of no rank");
+  if (is_uniform()) return device;
+  Device weakest = device_of(ranks.front());
+  for (const int rank : ranks) weakest = weaker_of(weakest, device_of(rank));
+  return weakest;
+}
+
+int64_t Profile::device_count() const {
+  if (!axes.empty()) {
+    int64_t product = 1;
+    for (const spec::MeshAxis& axis : axes) product *= axis.size;
+    return product;
+  }
+  int64_t sum = 0;
+  for (const DeviceKind& kind : kinds) sum += static_cast<int64_t>(kind.ranks.size());
+  return sum;
+}
+
+void limit_memory(Profile& profile, int64_t bytes) {
+  const auto limit = [&](Device& device) {
+    device.memory_bytes = bytes;
+    device.reserve_bytes = std::min(device.reserve_bytes, bytes / 10);
+  };
+  limit(profile.device);
+  for (DeviceKind& kind : profile.kinds) limit(kind.device);
 }
 
 Profile load_profile(const std::filesystem::path& path) {

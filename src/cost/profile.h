@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the planner knows of the machines: memory and speed of a device, links along the mesh axes.
+// What the planner knows of the machines: devices and the ranks that drive them, links along the
+// mesh axes, measured collectives.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cost/device.h"
 #include "spec/mesh.h"
-#include "support/dtype.h"
 
 namespace partita::cost {
-
-// One device (all devices of a profile are alike). Rates are those a well written kernel reaches.
-struct Device {
-  int64_t memory_bytes = 0;
-  int64_t reserve_bytes = 0;    // kept free for libraries and the system
-  double memory_bandwidth = 0;  // bytes / s
-  double f32_flops = 0;         // floating-point operations / s on f32 operands
-  double bf16_flops = 0;        // the same on bf16 operands
-  double launch_s = 0;          // seconds to start one operator or collective
-  bool operator==(const Device&) const = default;
-};
 
 // How a device reaches its neighbours along one mesh axis.
 struct Link {
@@ -33,21 +24,59 @@ struct Link {
 };
 inline constexpr std::string_view kAnyAxis = "*";
 
+// What a measured table tells the time of. kSend: one message to one other rank.
+enum class CollectiveKind : uint8_t { kAllReduce, kAllGather, kReduceScatter, kAllToAll, kSend };
+[[nodiscard]] std::string_view to_string(CollectiveKind kind);  // "all_reduce", ...
+
+// Seconds of a collective at one size. `bytes` is the payload of one rank on its larger side: the
+// result of an all_gather, the input of the others, the message of a send.
+struct CollectivePoint {
+  int64_t bytes = 0;
+  double seconds = 0;
+  bool operator==(const CollectivePoint&) const = default;
+};
+
+// Measured times of one collective over a group of `ranks` ranks along `axis`, bytes ascending.
+struct CollectiveTable {
+  CollectiveKind kind = CollectiveKind::kAllReduce;
+  std::string transport;  // "shm", "mpi", ...
+  std::string axis;       // as in Link
+  int64_t ranks = 2;
+  std::vector<CollectivePoint> points;
+  bool operator==(const CollectiveTable&) const = default;
+};
+
 // Value type; never has a silent default: it is read from a file or measured.
 struct Profile {
   std::string name;
   std::vector<spec::MeshAxis> axes;  // of the described mesh; empty when the ranks are not arranged
+  // The device of every rank when `kinds` is empty; else the weakest of all kinds (weaker_of), so
+  // that who does not look at the kinds promises nothing that a rank cannot keep.
   Device device;
+  std::vector<DeviceKind> kinds = {};  // unlike devices; empty = all ranks are alike
   std::vector<Link> links;
+  std::vector<CollectiveTable> collectives = {};
   bool operator==(const Profile&) const = default;
 
   // "name@xxxxxxxx": changes with every number of the profile.
   [[nodiscard]] std::string id() const;
   // The link along the axis of that name; throws kInvalidArgument when the profile has none.
   [[nodiscard]] const Link& link(std::string_view axis) const;
-  // The rate for operands of `dtype`: bf16 and f16 share one.
-  [[nodiscard]] double flops(DType dtype) const;
+  // The rate of `device` for operands of `dtype`.
+  [[nodiscard]] double flops(DType dtype) const { return device.flops(dtype); }
+  // Whether every rank drives the same kind of device.
+  [[nodiscard]] bool is_uniform() const { return kinds.empty(); }
+  // The device of a rank, numbered through the described mesh; `device` for ranks that no kind
+  // lists.
+  [[nodiscard]] const Device& device_of(int64_t rank) const;
+  // The weakest of the devices of `ranks`: what ranks that work in step can count on. Not empty.
+  [[nodiscard]] Device device_of(std::span<const int> ranks) const;
+  // How many devices are described; 0 when any number of ranks may be planned for.
+  [[nodiscard]] int64_t device_count() const;
 };
+
+// Bounds the memory of all devices; the reserve becomes at most a tenth of it.
+void limit_memory(Profile& profile, int64_t bytes);
 
 // The text form of docs/formats/devices.md (TOML). parse_profile() refuses unknown keys, missing
 // keys and numbers outside their range with kInvalidFile, naming `what`, the key and the rule.

@@ -84,6 +84,160 @@ TEST(Profile, RefusesUnknownKeysAndAbsurdNumbers) {
   expect_refused("", "name");
 }
 
+constexpr const char* kMixed = R"(
+name = "mixed"
+[mesh]
+axes = [ { name = "host", size = 2 }, { name = "gpu", size = 2 } ]
+[[device]]
+name = "fast"
+count = 2
+memory_gb = 80.0
+memory_bandwidth_gbps = 2000.0
+tflops_f32 = 20.0
+tflops_bf16 = 300.0
+launch_us = 5.0
+reserve_gb = 2.0
+ranks_gbps = [[1, 2000.0], [2, 1500.0]]
+[[device.cache]]
+size_mb = 1.0
+bandwidth_gbps = 9000.0
+[[device.cache]]
+size_mb = 50.0
+bandwidth_gbps = 5000.0
+[[device.kernel]]
+op = "linear"
+dtype = "bf16"
+launch_us = 3.0
+rows_gflops = [[1, 1000.0], [512, 250000.0]]
+[[device]]
+name = "slow"
+ranks = [2, 3]
+memory_gb = 40.0
+memory_bandwidth_gbps = 1000.0
+tflops_f32 = 10.0
+tflops_bf16 = 400.0
+launch_us = 6.0
+reserve_gb = 1.0
+[[link]]
+axis = "*"
+latency_us = 2.0
+bandwidth_gbps = 100.0
+[[collective]]
+kind = "all_reduce"
+transport = "shm"
+axis = "gpu"
+ranks = 2
+bytes_us = [[1024, 2.0], [1048576, 30.0]]
+)";
+
+std::string changed_mixed(const std::string& from, const std::string& to) {
+  std::string text = kMixed;
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(Profile, UnlikeDevicesAreKnownByRank) {
+  const Profile profile = parse_profile(kMixed, "mixed");
+  EXPECT_FALSE(profile.is_uniform());
+  EXPECT_EQ(profile.device_count(), 4);
+  EXPECT_EQ(profile.device_of(1).memory_bytes, 80'000'000'000);
+  EXPECT_EQ(profile.device_of(2).memory_bytes, 40'000'000'000);
+  // Without looking at kinds, and for a group of both: the weakest of every number.
+  const std::vector<int> both = {1, 2};
+  EXPECT_EQ(profile.device_of(both), profile.device);
+  EXPECT_EQ(profile.device.memory_bytes, 40'000'000'000);
+  EXPECT_DOUBLE_EQ(profile.device.memory_bandwidth, 1e12);
+  EXPECT_DOUBLE_EQ(profile.device.bf16_flops, 300e12);
+  EXPECT_DOUBLE_EQ(profile.device.launch_s, 6e-6);
+  const std::vector<int> fast = {0, 1};
+  EXPECT_EQ(profile.device_of(fast), profile.kinds[0].device);
+  EXPECT_TRUE(load_profile(device_file("h100-4x8.toml")).is_uniform());
+}
+
+TEST(Profile, TablesAreRead) {
+  const Profile profile = parse_profile(kMixed, "mixed");
+  const Device& device = profile.device_of(0);
+  EXPECT_EQ(device.caches, (std::vector<CacheLevel>{{1'000'000, 9e12}, {50'000'000, 5e12}}));
+  EXPECT_EQ(device.shared_bandwidth, (std::vector<SharedBandwidth>{{1, 2e12}, {2, 1.5e12}}));
+  ASSERT_EQ(device.kernels.size(), 1);
+  EXPECT_EQ(device.kernels[0].op, "linear");
+  EXPECT_DOUBLE_EQ(device.kernels[0].launch_s.value_or(0), 3e-6);
+  EXPECT_EQ(device.kernels[0].points, (std::vector<RatePoint>{{1, 1e12}, {512, 250e12}}));
+  ASSERT_EQ(profile.collectives.size(), 1);
+  EXPECT_EQ(profile.collectives[0].kind, CollectiveKind::kAllReduce);
+  EXPECT_EQ(profile.collectives[0].points[1].bytes, 1048576);
+  EXPECT_DOUBLE_EQ(profile.collectives[0].points[1].seconds, 30e-6);
+}
+
+TEST(Profile, UnlikeDevicesAndTablesSurviveAFile) {
+  const Profile profile = parse_profile(kMixed, "mixed");
+  const Profile again = parse_profile(to_toml(profile), "again");
+  EXPECT_EQ(to_toml(again), to_toml(profile));
+  EXPECT_EQ(again.kinds, profile.kinds);
+  EXPECT_EQ(again.id(), profile.id());
+}
+
+TEST(Profile, IdChangesWithEveryNumberOfATable) {
+  const std::string id = parse_profile(kMixed, "mixed").id();
+  for (const auto& [from, to] : {std::pair{"[2, 1500.0]", "[2, 1501.0]"},
+                                 {"size_mb = 50.0", "size_mb = 51.0"},
+                                 {"[512, 250000.0]", "[512, 250001.0]"},
+                                 {"launch_us = 3.0", "launch_us = 3.1"},
+                                 {"[1024, 2.0]", "[1025, 2.0]"},
+                                 {"transport = \"shm\"", "transport = \"mpi\""},
+                                 {"ranks = [2, 3]", "count = 2"}}) {
+    const Profile other = parse_profile(changed_mixed(from, to), "mixed");
+    const bool is_same_meaning = std::string(to) == "count = 2";
+    EXPECT_EQ(other.id() == id, is_same_meaning) << to;
+  }
+}
+
+TEST(Profile, RefusesUnlikeDevicesAndTablesThatDoNotFit) {
+  const auto refuse = [](const char* from, const char* to, const char* message) {
+    try {
+      (void)parse_profile(changed_mixed(from, to), "mixed");
+      ADD_FAILURE() << to;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidFile);
+      EXPECT_THAT(error.what(), testing::HasSubstr(message));
+    }
+  };
+  refuse("count = 2", "count = 1", "every rank of 0 .. 3");
+  refuse("ranks = [2, 3]", "ranks = [1, 3]", "every rank of 0 .. 3");
+  refuse("ranks = [2, 3]", "ranks = [3, 2]", "ascending");
+  refuse("ranks = [2, 3]", "ranks = []", "list of integers");
+  refuse("count = 2", "count = 2\nranks = [0, 1]", "either");
+  refuse("count = 2", "", "either");
+  refuse("name = \"slow\"", "name = \"fast\"", "given twice");
+  refuse("size_mb = 50.0", "size_mb = 1.0", "smallest first");
+  refuse("size_mb = 50.0", "size_gb = 1.0", "size_gb");
+  refuse("dtype = \"bf16\"", "dtype = \"i8\"", "dtype");
+  refuse("[[1, 1000.0], [512, 250000.0]]", "[[512, 1000.0], [1, 250000.0]]", "ascending");
+  refuse("[[1, 1000.0], [512, 250000.0]]", "[[1, 1000.0, 3]]", "pairs");
+  refuse("[[1, 1000.0], [512, 250000.0]]", "[]", "pairs");
+  refuse("[1024, 2.0]", "[1024, -2.0]", "bytes_us");
+  refuse("kind = \"all_reduce\"", "kind = \"all_scatter\"", "expected one of");
+  refuse("axis = \"gpu\"", "axis = \"gpus\"", "names no axis");
+  refuse("name = \"mixed\"", "name = \"mixed\"\nwhen = 2020-01-01", "date");
+}
+
+TEST(Profile, ALimitOfMemoryHoldsForEveryKind) {
+  Profile profile = parse_profile(kMixed, "mixed");
+  limit_memory(profile, 10'000'000'000);
+  EXPECT_EQ(profile.device_of(0).memory_bytes, 10'000'000'000);
+  EXPECT_EQ(profile.device_of(3).memory_bytes, 10'000'000'000);
+  EXPECT_EQ(profile.device.reserve_bytes, 1'000'000'000);
+}
+
+TEST(ProfileForMesh, MeasuredTablesGoWithTheAxisTheyWereMeasuredOn) {
+  const Profile profile = parse_profile(kMixed, "mixed");
+  const Profile within = profile_for_mesh(profile, spec::Mesh::parse("pp=2,tp=2"));
+  ASSERT_EQ(within.collectives.size(), 1);
+  EXPECT_EQ(within.collectives[0].axis, "tp");
+  EXPECT_TRUE(profile_for_mesh(profile, spec::Mesh::parse("tp=4")).collectives.empty());
+}
+
 TEST(Profile, UnknownAxisNamesTheKnownOnes) {
   const Profile profile = load_profile(device_file("h100-4x8.toml"));
   try {
