@@ -6,4 +6,5 @@
 #include "partita/error.h"
 #include "partita/model.h"
 #include "partita/plan.h"
+#include "partita/planner_bench.h"
 #include "partita/worker.h"
