@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seconds of collectives: alpha-beta over a ring.
+// Seconds of collectives: measured tables where the profile has them, else alpha-beta over a ring.
 #pragma once
 
 #include <cstdint>
@@ -33,14 +33,32 @@ struct Payload {
 //   reduce_scatter l + n a     + in (n-1)/n / b
 //   all_to_all     l + n a     + in (n-1)/n / b
 //   all_reduce     l + (2n-1) a + 2 in (n-1)/n / b
-//   slice          l + 2 out / memory bandwidth
+//   slice          l + 2 out / memory bandwidth (of the cache that holds both)
 [[nodiscard]] double collective_seconds(spec::ReshardKind kind,
                                         int64_t group_size,
                                         const Payload& payload,
                                         const GroupLink& link,
                                         const Device& device);
 
+// One collective of a path.
+struct CollectiveCall {
+  spec::ReshardKind kind = spec::ReshardKind::kAllReduce;
+  std::span<const int> axes;  // of the mesh, that the group spans
+  Payload payload;
+};
+
+// The same over a group of `mesh`, from the measured table when the profile has one for these axes
+// and this kind (of the transport that its first table names). Between points the table is
+// interpolated log-log in bytes and in group size; beyond its last point the last slope goes on,
+// beyond its largest group the difference of the formula above is added. Points that fall with the
+// bytes or the group are lifted to the one before, so this is monotone too.
+[[nodiscard]] double collective_seconds(const Profile& profile,
+                                        const spec::Mesh& mesh,
+                                        const CollectiveCall& call);
+
 // Seconds to hand `bytes` to one rank of the next stage.
 [[nodiscard]] double transfer_seconds(double bytes, const Link& link, const Device& device);
+// The same along a mesh axis, from the table of sends when there is one.
+[[nodiscard]] double transfer_seconds(double bytes, const Profile& profile, std::string_view axis);
 
 }  // namespace partita::cost

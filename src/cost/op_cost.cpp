@@ -2,7 +2,9 @@
 #include "cost/op_cost.h"
 
 #include <algorithm>
+#include <limits>
 
+#include "cost/log_interpolation.h"
 #include "cost/memory.h"
 
 namespace partita::cost {
@@ -50,10 +52,66 @@ double largest_share(const spec::Notation& notation, const spec::Strategy& strat
   return product;
 }
 
+// Tokens: the product of the symbolic dims of the first input; without any, of all dims but the
+// last.
+int64_t rows_of(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
+  if (call.inputs.empty()) return 1;
+  const ir::TensorType& type = call.inputs.front();
+  const std::vector<int64_t> shape = type.shape(symbols);
+  const bool is_static = type.is_static();
+  int64_t rows = 1;
+  for (size_t dim = 0; dim < shape.size(); ++dim) {
+    if (is_static ? dim + 1 < shape.size() : type.dims[dim].is_symbolic()) rows *= shape[dim];
+  }
+  return rows;
+}
+
+// The measured rates of the op for as many ranks at once, or the next more, or the most measured.
+const KernelRates* find_rates(const Device& device, const Work& work, int64_t ranks_at_once) {
+  const DType dtype = work.dtype == DType::kF16 ? DType::kBF16 : work.dtype;
+  const KernelRates* best = nullptr;
+  for (const KernelRates& rates : device.kernels) {
+    if (rates.op != work.op || rates.dtype != dtype || rates.points.empty()) continue;
+    const bool is_enough = rates.ranks >= ranks_at_once;
+    const bool best_is_enough = best != nullptr && best->ranks >= ranks_at_once;
+    if (best == nullptr || (is_enough && !best_is_enough) ||
+        (is_enough == best_is_enough &&
+         (is_enough ? rates.ranks < best->ranks : rates.ranks > best->ranks))) {
+      best = &rates;
+    }
+  }
+  return best;
+}
+
+// Seconds for `rows` rows of one operation each. A point that would make more rows take less time
+// is lifted to the one before.
+double seconds_per_column(const KernelRates& rates, double rows) {
+  const RatePoint* before = nullptr;
+  double highest = 0;
+  for (const RatePoint& point : rates.points) {
+    const auto point_rows = static_cast<double>(point.rows);
+    const double reached = std::max(highest, point_rows / point.flops);
+    if (rows <= point_rows) {
+      if (before == nullptr) return reached * rows / point_rows;
+      return log_interpolated(rows, static_cast<double>(before->rows), highest, point_rows,
+                              reached);
+    }
+    highest = reached;
+    before = &point;
+  }
+  return highest * rows / static_cast<double>(before->rows);
+}
+
 }  // namespace
 
 Work whole_work(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
-  return {ops::flops_of(call, symbols), ops::bytes_of(call, symbols), rate_dtype(call)};
+  Work work;
+  work.flops = ops::flops_of(call, symbols);
+  work.bytes = ops::bytes_of(call, symbols);
+  work.dtype = rate_dtype(call);
+  work.op = call.op;
+  work.rows = rows_of(call, symbols);
+  return work;
 }
 
 Work local_work(const PricedCall& priced,
@@ -63,25 +121,66 @@ Work local_work(const PricedCall& priced,
   Work work = whole;
   const double share = largest_share(priced.notation, strategy);
   work.flops *= share;
-  if (ops::find_op(priced.call.op).bytes != nullptr) {
-    work.bytes *= share;
-    return work;
-  }
   int64_t bytes = 0;
+  int64_t activation_bytes = 0;
   for (size_t i = 0; i < priced.call.inputs.size(); ++i) {
-    bytes += largest_local_bytes(priced.call.inputs[i], strategy.inputs[i], symbols);
+    const int64_t local = largest_local_bytes(priced.call.inputs[i], strategy.inputs[i], symbols);
+    const bool is_stored = i < priced.is_stored.size() && priced.is_stored[i];
+    bytes += local;
+    activation_bytes += is_stored ? 0 : local;
   }
   for (size_t i = 0; i < priced.outputs.size(); ++i) {
-    bytes += largest_local_bytes(priced.outputs[i], strategy.outputs[i], symbols);
+    const int64_t local = largest_local_bytes(priced.outputs[i], strategy.outputs[i], symbols);
+    bytes += local;
+    activation_bytes += local;
   }
-  work.bytes = static_cast<double>(bytes);
+  const bool counts_itself = ops::find_op(priced.call.op).bytes != nullptr;
+  work.bytes = counts_itself ? whole.bytes * share : static_cast<double>(bytes);
+  work.activation_bytes = std::min(work.bytes, static_cast<double>(activation_bytes));
   return work;
 }
 
-double seconds_of(const Work& work, const Profile& profile) {
-  const double compute_s = work.flops / profile.flops(work.dtype);
-  const double memory_s = work.bytes / profile.device.memory_bandwidth;
-  return std::max(compute_s, memory_s) + profile.device.launch_s;
+double bandwidth_for(const Device& device, double working_set, int64_t ranks_at_once) {
+  double memory = device.memory_bandwidth;
+  const auto& shared = device.shared_bandwidth;
+  if (!shared.empty()) {
+    memory = shared.front().bandwidth;
+    for (const SharedBandwidth& point : shared) {
+      if (point.ranks <= ranks_at_once) memory = std::min(memory, point.bandwidth);
+    }
+    // More than were measured share what the largest number had together.
+    if (ranks_at_once > shared.back().ranks) {
+      memory *= static_cast<double>(shared.back().ranks) / static_cast<double>(ranks_at_once);
+    }
+  }
+  double bandwidth = std::numeric_limits<double>::infinity();
+  for (const CacheLevel& cache : device.caches) {
+    bandwidth = std::min(bandwidth, std::max(cache.bandwidth, memory));
+    if (working_set <= static_cast<double>(cache.bytes)) return bandwidth;
+  }
+  return memory;
+}
+
+double compute_seconds(const Work& work, const Device& device, int64_t ranks_at_once) {
+  if (work.flops <= 0) return 0;
+  const KernelRates* rates = find_rates(device, work, ranks_at_once);
+  if (rates == nullptr) return work.flops / device.flops(work.dtype);
+  const double rows = std::max(1.0, static_cast<double>(work.rows));
+  return work.flops / rows * seconds_per_column(*rates, rows);
+}
+
+double seconds_of(const Work& work, const Device& device, const Surroundings& surroundings) {
+  const int64_t at_once = surroundings.ranks_at_once;
+  const double stored_bytes = work.bytes - work.activation_bytes;
+  const double stored_set = surroundings.stored_set_bytes > 0
+                                ? surroundings.stored_set_bytes
+                                : std::numeric_limits<double>::infinity();
+  const double memory_s =
+      stored_bytes / bandwidth_for(device, stored_set, at_once) +
+      work.activation_bytes / bandwidth_for(device, work.activation_bytes, at_once);
+  const KernelRates* rates = find_rates(device, work, at_once);
+  const double launch_s = rates != nullptr && rates->launch_s ? *rates->launch_s : device.launch_s;
+  return std::max(compute_seconds(work, device, at_once), memory_s) + launch_s;
 }
 
 }  // namespace partita::cost

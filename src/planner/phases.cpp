@@ -53,19 +53,22 @@ Phases phases_of(const plan::Workload& workload, const ir::Graph& graph, int64_t
   check_workload(workload);
   const int64_t sequences = ceil_div(workload.concurrency, replicas);
   const int64_t blocks = ceil_div(workload.max_context, workload.block_size);
-  const int64_t used_context =
-      std::min(workload.max_context, workload.prompt_tokens + workload.output_tokens);
-  const int64_t used_blocks = ceil_div(used_context, workload.block_size);
+  // What a token sees on average: half of the prompt while it is read, all of it and half of the
+  // output while that is made.
+  const auto seen_blocks = [&](int64_t positions) {
+    return ceil_div(std::clamp<int64_t>(positions, 1, workload.max_context), workload.block_size);
+  };
   const int64_t cache_blocks = sequences * blocks;
   const int64_t step_tokens = std::max(workload.max_step_tokens, sequences);
   Phases phases;
   phases.decode = {{"t", sequences},
                    {"s", sequences},
                    {"r", sequences},
-                   {"m", used_blocks},
+                   {"m", seen_blocks(workload.prompt_tokens + workload.output_tokens / 2)},
                    {"c", cache_blocks}};
   phases.prefill = phases.decode;
   phases.prefill["t"] = workload.max_step_tokens;
+  phases.prefill["m"] = seen_blocks(workload.prompt_tokens / 2);
   phases.largest = {
       {"t", step_tokens}, {"s", sequences}, {"r", sequences}, {"m", blocks}, {"c", cache_blocks}};
   phases.decode_steps = static_cast<double>(workload.output_tokens);

@@ -21,8 +21,8 @@ struct PhaseSeconds {
 };
 
 // Sizes of the symbols in each kind of step. decode: every sequence in flight has one token;
-// prefill: a full chunk; largest: what buffers must hold. Attention reads prompt + output positions
-// in the first two, the whole context in the last.
+// prefill: a full chunk; largest: what buffers must hold. Attention reads the positions that a
+// token of the workload sees on average in the first two, the whole context in the last.
 struct Phases {
   ir::SymbolSizes decode;
   ir::SymbolSizes prefill;

@@ -154,10 +154,8 @@ class PipelinePlanner {
 
   [[nodiscard]] PhaseSeconds transfer(ir::ValueId id) const {
     const ir::TensorType& type = facts_.graph().value(id).type;
-    const cost::Link& link = profile_.link(kStageAxis);
     const auto seconds = [&](const ir::SymbolSizes& symbols) {
-      return cost::transfer_seconds(static_cast<double>(type.bytes(symbols)), link,
-                                    profile_.device);
+      return cost::transfer_seconds(static_cast<double>(type.bytes(symbols)), profile_, kStageAxis);
     };
     return {seconds(phases_.decode), seconds(phases_.prefill)};
   }

@@ -4,11 +4,26 @@
 #include "cost/memory.h"
 
 namespace partita::planner {
+namespace {
+
+// All ranks of a stage work at once, and each reads its share of all weights and caches.
+ReshardPrices::Context with_surroundings(ReshardPrices::Context context) {
+  double stored_bytes = 0;
+  for (const ir::Value& value : context.facts.graph().values()) {
+    if (value.kind != ir::ValueKind::kWeight && value.kind != ir::ValueKind::kState) continue;
+    stored_bytes += static_cast<double>(value.type.bytes(context.phases.largest));
+  }
+  context.surroundings = {context.mesh.size(),
+                          stored_bytes / static_cast<double>(context.mesh.size())};
+  return context;
+}
+
+}  // namespace
 
 PlanSpace::PlanSpace(const ReshardPrices::Context& context, const StrategyRules& rules)
-    : context_(context), prices_(context) {
+    : context_(with_surroundings(context)), prices_(context_) {
   for (const NodeKind& kind : context.facts.kinds()) {
-    tables_.push_back(strategies_of(kind, context, rules, prices_.pool()));
+    tables_.push_back(strategies_of(kind, context_, rules, prices_.pool()));
   }
 }
 

@@ -32,13 +32,12 @@ PricedReshard ReshardPrices::search(SpecId from, SpecId to, const ir::TensorType
       static_cast<double>(type.elements(phases.decode)) /
       static_cast<double>(std::max<int64_t>(1, type.elements(phases.prefill)));
   const auto step_cost = [&](const spec::StepShape& step) {
-    const auto link = cost::group_link(context_.profile, context_.mesh, step.axes);
     const double bytes_in = static_cast<double>(step.elements_in) * element_bytes;
     const double bytes_out = static_cast<double>(step.elements_out) * element_bytes;
     const auto seconds = [&](double share) {
-      return cost::collective_seconds(step.kind, step.group_size,
-                                      {bytes_in * share, bytes_out * share}, link,
-                                      context_.profile.device);
+      return cost::collective_seconds(
+          context_.profile, context_.mesh,
+          {step.kind, step.axes, {bytes_in * share, bytes_out * share}});
     };
     return phases.request_seconds({seconds(decode_share), seconds(1)});
   };
@@ -62,16 +61,16 @@ void ReshardPrices::add_step(const spec::ReshardStep& step,
                              const spec::TensorSpec& before,
                              const ir::TensorType& type,
                              PricedReshard& priced) const {
-  const auto link = cost::group_link(context_.profile, context_.mesh, step.axes);
-  const int64_t group = context_.mesh.size_of(step.axes);
   const auto payload = [&](const ir::SymbolSizes& symbols) {
     return std::pair(cost::largest_local_bytes(type, before, symbols),
                      cost::largest_local_bytes(type, step.result, symbols));
   };
   const auto seconds = [&](const std::pair<int64_t, int64_t>& bytes) {
     return cost::collective_seconds(
-        step.kind, group, {static_cast<double>(bytes.first), static_cast<double>(bytes.second)},
-        link, context_.profile.device);
+        context_.profile, context_.mesh,
+        {step.kind,
+         step.axes,
+         {static_cast<double>(bytes.first), static_cast<double>(bytes.second)}});
   };
   const auto decode = payload(context_.phases.decode);
   const auto largest = payload(context_.phases.largest);

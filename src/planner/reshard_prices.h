@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cost/op_cost.h"
 #include "cost/profile.h"
 #include "planner/graph_facts.h"
 #include "planner/phases.h"
@@ -48,6 +49,7 @@ class ReshardPrices {
     const spec::Mesh& mesh;
     const cost::Profile& profile;
     const Phases& phases;
+    cost::Surroundings surroundings = {};  // set by PlanSpace
   };
   explicit ReshardPrices(const Context& context) : context_(context) {}
 

@@ -43,7 +43,11 @@ StrategyTable priced_table(const NodeKind& kind,
   std::vector<ir::TensorType> outputs;
   for (const ir::ValueId input : node.inputs) inputs.push_back(graph.value(input).type);
   for (const ir::ValueId output : node.outputs) outputs.push_back(graph.value(output).type);
-  const cost::PricedCall priced = {{node.op, node.attributes, inputs}, outputs, kind.notation};
+  cost::PricedCall priced = {{node.op, node.attributes, inputs}, outputs, kind.notation};
+  for (const ir::ValueId input : node.inputs) {
+    const ir::ValueKind from = graph.value(input).kind;
+    priced.is_stored.push_back(from == ir::ValueKind::kWeight || from == ir::ValueKind::kState);
+  }
   const cost::Work decode = cost::whole_work(priced.call, context.phases.decode);
   const cost::Work prefill = cost::whole_work(priced.call, context.phases.prefill);
   StrategyTable table;
@@ -53,7 +57,8 @@ StrategyTable priced_table(const NodeKind& kind,
     for (const auto& spec : strategy.inputs) option.inputs.push_back(pool.id_of(spec));
     for (const auto& spec : strategy.outputs) option.outputs.push_back(pool.id_of(spec));
     const auto seconds = [&](const cost::Work& whole, const ir::SymbolSizes& symbols) {
-      return cost::seconds_of(cost::local_work(priced, whole, strategy, symbols), context.profile);
+      return cost::seconds_of(cost::local_work(priced, whole, strategy, symbols),
+                              context.profile.device, context.surroundings);
     };
     option.seconds = {seconds(decode, context.phases.decode),
                       seconds(prefill, context.phases.prefill)};
