@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/search/search.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "cost/profile_for_mesh.h"
+#include "planner/mesh_candidates.h"
+#include "planner/pipeline.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+constexpr std::array<std::pair<Objective, std::string_view>, 3> kNames = {{
+    {Objective::kLatency, "latency"},
+    {Objective::kThroughput, "throughput"},
+    {Objective::kKvTokens, "kv"},
+}};
+
+// Predictions are not better than this; within it the simpler mesh, which is tried first, wins.
+constexpr double kWorthwhileGain = 0.02;
+
+// All meshes, fewest replicas first.
+std::vector<spec::Mesh> meshes_of(const SearchRequest& request) {
+  std::vector<spec::Mesh> meshes;
+  for (int64_t replicas = 1; replicas <= request.ranks; ++replicas) {
+    if (request.ranks % replicas != 0) continue;
+    // A replica without a request is no use to anybody.
+    if (replicas > request.plan.workload.concurrency && request.requests_per_s == 0) break;
+    for (const spec::Mesh& inner :
+         candidate_meshes(request.plan.profile.axes, request.ranks / replicas,
+                          stage_limit(request.plan.graph))) {
+      std::vector<spec::MeshAxis> axes = inner.axes();
+      if (replicas > 1) axes.insert(axes.begin(), {kReplicaAxis, replicas});
+      meshes.emplace_back(axes);
+    }
+  }
+  return meshes;
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Cache positions that a replica could hold: those planned, and what the free bytes of its fullest
+// rank have room for.
+int64_t kv_tokens(const PipelinePlan& plan, const plan::Workload& workload) {
+  const int64_t sequences = ceil_div(workload.concurrency, plan.parts.replicas);
+  const int64_t planned =
+      sequences * ceil_div(workload.max_context, workload.block_size) * workload.block_size;
+  int64_t tokens = std::numeric_limits<int64_t>::max();
+  for (const StagePlan& stage : plan.stages) {
+    for (const plan::RankMemory& rank : stage.memory) {
+      if (rank.kv_cache == 0) continue;
+      const double per_token = static_cast<double>(rank.kv_cache) / static_cast<double>(planned);
+      const double room = static_cast<double>(rank.limit - rank.total() + rank.kv_cache);
+      tokens = std::min(tokens, static_cast<int64_t>(std::max(0.0, room) / per_token));
+    }
+  }
+  return tokens == std::numeric_limits<int64_t>::max() ? 0 : tokens * plan.parts.replicas;
+}
+
+class Search {
+ public:
+  explicit Search(const SearchRequest& request)
+      : request_(request), facts_(request.plan.graph, request.plan.keep_whole) {}
+
+  PlanSearch run() {
+    PlanSearch search;
+    std::optional<PipelinePlan> best;
+    size_t best_index = 0;
+    for (const spec::Mesh& mesh : meshes_of(request_)) {
+      const cost::Profile profile = cost::profile_for_mesh(request_.plan.profile, mesh);
+      PipelinePlan plan = plan_pipeline(facts_, request_.plan, mesh, profile);
+      search.candidates.push_back(judge(plan, mesh, profile));
+      const CandidateReport& candidate = search.candidates.back();
+      if (!candidate.fits) continue;
+      if (best && !is_better(candidate, search.candidates[best_index])) continue;
+      best = std::move(plan);
+      best_index = search.candidates.size() - 1;
+    }
+    mark_pareto(search.candidates);
+    if (!best) {
+      search.result = plan_for_ranks(request_.plan, request_.ranks);
+      return search;
+    }
+    search.candidates[best_index].is_chosen = true;
+    plan::Plan plan = to_plan(*best, request_.plan);
+    plan::validate(plan, request_.plan.graph);
+    search.result = std::move(plan);
+    return search;
+  }
+
+ private:
+  CandidateReport judge(const PipelinePlan& plan,
+                        const spec::Mesh& mesh,
+                        const cost::Profile& profile) const {
+    CandidateReport report;
+    report.mesh = mesh;
+    report.fits = plan.fits;
+    report.decode_s = plan.predicted.decode_compute_s + plan.predicted.decode_comm_s;
+    report.prefill_s = plan.predicted.prefill_compute_s + plan.predicted.prefill_comm_s;
+    report.request_s = plan.request_seconds;
+    report.rank_bytes = plan.fullest_rank().total();
+    report.limit_bytes = plan.fullest_rank().limit;
+    report.kv_tokens = kv_tokens(plan, request_.plan.workload);
+    const StepTimes times = step_times(plan, report, mesh, profile);
+    report.traffic = simulate_traffic(traffic(), times, plan.parts.replicas);
+    return report;
+  }
+
+  [[nodiscard]] Traffic traffic() const {
+    const plan::Workload& workload = request_.plan.workload;
+    return {.requests_per_s = request_.requests_per_s,
+            .clients = workload.concurrency,
+            .prompt_tokens = workload.prompt_tokens,
+            .output_tokens = std::max<int64_t>(1, workload.output_tokens)};
+  }
+
+  // One sequence alone is priced by a plan of its own: what a step costs when most places are free.
+  [[nodiscard]] StepTimes step_times(const PipelinePlan& plan,
+                                     const CandidateReport& report,
+                                     const spec::Mesh& mesh,
+                                     const cost::Profile& profile) const {
+    const plan::Workload& workload = request_.plan.workload;
+    const int64_t sequences = ceil_div(workload.concurrency, plan.parts.replicas);
+    double decode_one_s = report.decode_s;
+    if (sequences > 1) {
+      PlanRequest alone = request_.plan;
+      alone.workload.concurrency = plan.parts.replicas;
+      const PipelinePlan single = plan_pipeline(facts_, alone, mesh, profile);
+      decode_one_s = std::min(report.decode_s,
+                              single.predicted.decode_compute_s + single.predicted.decode_comm_s);
+    }
+    return {.decode_one_s = decode_one_s,
+            .decode_full_s = report.decode_s,
+            .prefill_s = report.prefill_s,
+            .max_sequences = sequences,
+            .chunk_tokens = workload.max_step_tokens};
+  }
+
+  [[nodiscard]] bool is_better(const CandidateReport& a, const CandidateReport& b) const {
+    switch (request_.objective) {
+      case Objective::kLatency:
+        return a.request_s < b.request_s * (1 - kWorthwhileGain);
+      case Objective::kThroughput:
+        return a.traffic.tokens_per_s > b.traffic.tokens_per_s * (1 + kWorthwhileGain);
+      case Objective::kKvTokens:
+        return static_cast<double>(a.kv_tokens) >
+               static_cast<double>(b.kv_tokens) * (1 + kWorthwhileGain);
+    }
+    CHECK(false, "unknown objective");
+    return false;
+  }
+
+  static bool dominates(const CandidateReport& a, const CandidateReport& b) {
+    const bool is_no_worse = a.request_s <= b.request_s &&
+                             a.traffic.tokens_per_s >= b.traffic.tokens_per_s &&
+                             a.rank_bytes <= b.rank_bytes;
+    const bool is_better = a.request_s < b.request_s ||
+                           a.traffic.tokens_per_s > b.traffic.tokens_per_s ||
+                           a.rank_bytes < b.rank_bytes;
+    return is_no_worse && is_better;
+  }
+
+  static void mark_pareto(std::vector<CandidateReport>& candidates) {
+    for (CandidateReport& candidate : candidates) {
+      candidate.is_pareto =
+          candidate.fits &&
+          std::none_of(candidates.begin(), candidates.end(), [&](const CandidateReport& other) {
+            return other.fits && dominates(other, candidate);
+          });
+    }
+  }
+
+  const SearchRequest& request_;
+  GraphFacts facts_;
+};
+
+}  // namespace
+
+Objective parse_objective(std::string_view text) {
+  for (const auto& [objective, name] : kNames) {
+    if (name == text) return objective;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[planner] objective \"", text, "\"; expected latency, throughput or kv"));
+}
+
+std::string_view to_string(Objective objective) {
+  return kNames[static_cast<size_t>(objective)].second;
+}
+
+PlanSearch search_plans(const SearchRequest& request) {
+  if (request.ranks < 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[planner] cannot plan for ", request.ranks, " ranks; expected at least 1"));
+  }
+  return Search(request).run();
+}
+
+}  // namespace partita::planner

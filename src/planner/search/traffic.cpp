@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/search/traffic.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <vector>
+
+#include "support/error.h"
+#include "support/philox.h"
+
+namespace partita::planner {
+namespace {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+struct Request {
+  double arrival_s = 0;
+  int64_t prompt_left = 0;
+  int64_t output_left = 0;
+  double first_token_s = 0;  // absolute
+  double end_s = 0;
+};
+
+// The engine of one replica: what waits, what runs, and when its present step ends.
+class Replica {
+ public:
+  explicit Replica(const StepTimes& times) : times_(times) {}
+
+  void add(size_t request) { waiting_.push_back(request); }
+  [[nodiscard]] size_t in_flight() const { return waiting_.size() + running_.size(); }
+  [[nodiscard]] double step_end_s() const { return step_end_s_; }
+
+  // Starts the next step when idle; the tokens of a step are known when it ends.
+  void start_step(double now_s, std::vector<Request>& requests) {
+    if (step_end_s_ < kNever) return;
+    while (!waiting_.empty() && running_.size() < static_cast<size_t>(times_.max_sequences)) {
+      running_.push_back(waiting_.front());
+      waiting_.pop_front();
+    }
+    if (running_.empty()) return;
+    const auto is_decoding = [&](size_t id) { return requests[id].prompt_left == 0; };
+    decoding_ = std::count_if(running_.begin(), running_.end(), is_decoding);
+    int64_t room = std::max<int64_t>(0, times_.chunk_tokens - decoding_);
+    chunks_.assign(running_.size(), 0);
+    int64_t prompt_tokens = 0;
+    for (size_t i = 0; i < running_.size(); ++i) {
+      chunks_[i] = std::min(room, requests[running_[i]].prompt_left);
+      room -= chunks_[i];
+      prompt_tokens += chunks_[i];
+    }
+    step_end_s_ = now_s + times_.step_s(decoding_, prompt_tokens);
+  }
+
+  // Applies the step that ends now; returns how many requests it finished.
+  int64_t finish_step(std::vector<Request>& requests) {
+    const double now_s = step_end_s_;
+    step_end_s_ = kNever;
+    int64_t finished = 0;
+    std::vector<size_t> still_running;
+    for (size_t i = 0; i < running_.size(); ++i) {
+      Request& request = requests[running_[i]];
+      const bool is_decoding = request.prompt_left == 0;
+      request.prompt_left -= chunks_[i];
+      const bool makes_token = is_decoding || (chunks_[i] > 0 && request.prompt_left == 0);
+      if (makes_token) {
+        if (request.first_token_s == 0) request.first_token_s = now_s;
+        request.output_left -= 1;
+      }
+      if (request.output_left > 0) {
+        still_running.push_back(running_[i]);
+        continue;
+      }
+      request.end_s = now_s;
+      ++finished;
+    }
+    running_ = std::move(still_running);
+    return finished;
+  }
+
+ private:
+  const StepTimes& times_;
+  std::deque<size_t> waiting_;
+  std::vector<size_t> running_;
+  std::vector<int64_t> chunks_;  // per running request: prompt tokens of the present step
+  int64_t decoding_ = 0;
+  double step_end_s_ = kNever;
+};
+
+// Lengths and arrivals, drawn by index so that every replica count sees the same requests.
+class RequestSource {
+ public:
+  explicit RequestSource(const Traffic& traffic) : traffic_(traffic) {}
+
+  [[nodiscard]] Request request(size_t index, double arrival_s) const {
+    return {.arrival_s = arrival_s,
+            .prompt_left = length(traffic_.prompt_tokens, 3 * index),
+            .output_left = length(traffic_.output_tokens, 3 * index + 1)};
+  }
+  // Seconds until the next arrival of a Poisson process.
+  [[nodiscard]] double gap_s(size_t index) const {
+    return -std::log1p(-uniform_at(traffic_.seed, 3 * index + 2)) / traffic_.requests_per_s;
+  }
+
+ private:
+  [[nodiscard]] int64_t length(int64_t mean, size_t draw) const {
+    const double factor = 0.5 + uniform_at(traffic_.seed, draw);
+    return std::max<int64_t>(1, std::llround(static_cast<double>(mean) * factor));
+  }
+
+  const Traffic& traffic_;
+};
+
+class Simulation {
+ public:
+  Simulation(const Traffic& traffic, const StepTimes& times, int64_t replicas, size_t total)
+      : traffic_(traffic),
+        source_(traffic),
+        replicas_(static_cast<size_t>(replicas), Replica(times)),
+        total_(total) {}
+
+  std::vector<Request> run() {
+    if (traffic_.requests_per_s > 0) {
+      next_arrival_s_ = source_.gap_s(0);
+    } else {
+      for (int64_t client = 0; client < traffic_.clients; ++client) arrive(0);
+    }
+    while (finished_ < total_) advance();
+    return std::move(requests_);
+  }
+
+ private:
+  void arrive(double now_s) {
+    if (requests_.size() >= total_) return;
+    requests_.push_back(source_.request(requests_.size(), now_s));
+    const auto least = std::min_element(
+        replicas_.begin(), replicas_.end(),
+        [](const Replica& a, const Replica& b) { return a.in_flight() < b.in_flight(); });
+    least->add(requests_.size() - 1);
+    least->start_step(now_s, requests_);
+  }
+
+  // To the next event: an arrival or the end of a step.
+  void advance() {
+    const auto next = std::min_element(
+        replicas_.begin(), replicas_.end(),
+        [](const Replica& a, const Replica& b) { return a.step_end_s() < b.step_end_s(); });
+    if (next_arrival_s_ <= next->step_end_s()) {
+      const double now_s = next_arrival_s_;
+      arrive(now_s);
+      next_arrival_s_ =
+          requests_.size() < total_ ? now_s + source_.gap_s(requests_.size()) : kNever;
+      return;
+    }
+    const double now_s = next->step_end_s();
+    CHECK(now_s < kNever, "requests are left but nothing runs");
+    const int64_t finished = next->finish_step(requests_);
+    finished_ += static_cast<size_t>(finished);
+    if (traffic_.requests_per_s == 0) {
+      for (int64_t i = 0; i < finished; ++i) arrive(now_s);
+    }
+    next->start_step(now_s, requests_);
+  }
+
+  const Traffic& traffic_;
+  RequestSource source_;
+  std::vector<Replica> replicas_;
+  size_t total_;
+  std::vector<Request> requests_;
+  size_t finished_ = 0;
+  double next_arrival_s_ = kNever;
+};
+
+// The value below which a share of the values lies (nearest rank).
+double percentile(std::vector<double> values, double share) {
+  const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(values.size())));
+  const auto position = values.begin() + static_cast<std::ptrdiff_t>(std::max<size_t>(rank, 1) - 1);
+  std::nth_element(values.begin(), position, values.end());
+  return *position;
+}
+
+void check(const Traffic& traffic, const StepTimes& times, int64_t replicas) {
+  const auto check_count = [](const char* name, int64_t value) {
+    constexpr int64_t kMost = int64_t{1} << 24;
+    if (value >= 1 && value <= kMost) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[planner] ", name, " of the traffic is ", value, "; expected 1 to ", kMost));
+  };
+  check_count("prompt_tokens", traffic.prompt_tokens);
+  check_count("output_tokens", traffic.output_tokens);
+  check_count("clients", traffic.clients);
+  check_count("replicas", replicas);
+  if (!(traffic.requests_per_s >= 0) || traffic.requests_per_s > 1e9 || traffic.requests < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[planner] traffic of ", traffic.requests_per_s, " requests/s and ",
+                    traffic.requests, " requests; expected a finite rate and number >= 0"));
+  }
+  CHECK(times.decode_one_s > 0 && times.decode_full_s >= times.decode_one_s &&
+            times.prefill_s > 0 && times.max_sequences >= 1 && times.chunk_tokens >= 1,
+        "step times are not positive or fall with the batch");
+}
+
+// Enough for every place of every replica to be used several times.
+size_t request_count(const Traffic& traffic, const StepTimes& times, int64_t replicas) {
+  if (traffic.requests > 0) return static_cast<size_t>(traffic.requests);
+  constexpr int64_t kRounds = 8;
+  constexpr int64_t kLeast = 200;
+  constexpr int64_t kMost = 20'000;
+  const int64_t places =
+      std::min(traffic.requests_per_s > 0 ? times.max_sequences * replicas : traffic.clients,
+               times.max_sequences * replicas);
+  return static_cast<size_t>(std::clamp(kRounds * places, kLeast, kMost));
+}
+
+}  // namespace
+
+double StepTimes::step_s(int64_t sequences, int64_t prompt_tokens) const {
+  const double slope = max_sequences > 1
+                           ? (decode_full_s - decode_one_s) / static_cast<double>(max_sequences - 1)
+                           : 0;
+  const double decode_s =
+      sequences > 0 ? decode_one_s + slope * static_cast<double>(sequences - 1) : 0;
+  if (prompt_tokens == 0) return decode_s;
+  const double tokens = static_cast<double>(prompt_tokens + sequences);
+  // A short chunk still reads all weights, as a decode step does.
+  return std::max({decode_s, decode_one_s, prefill_s * tokens / static_cast<double>(chunk_tokens)});
+}
+
+TrafficResult simulate_traffic(const Traffic& traffic, const StepTimes& times, int64_t replicas) {
+  check(traffic, times, replicas);
+  const size_t total = request_count(traffic, times, replicas);
+  const std::vector<Request> requests = Simulation(traffic, times, replicas, total).run();
+  const RequestSource source(traffic);
+  std::vector<double> first_token;
+  std::vector<double> whole;
+  double tokens = 0;
+  double end_s = 0;
+  double last_arrival_s = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    first_token.push_back(requests[i].first_token_s - requests[i].arrival_s);
+    whole.push_back(requests[i].end_s - requests[i].arrival_s);
+    tokens += static_cast<double>(source.request(i, 0).output_left);
+    end_s = std::max(end_s, requests[i].end_s);
+    last_arrival_s = std::max(last_arrival_s, requests[i].arrival_s);
+  }
+  TrafficResult result;
+  result.tokens_per_s = tokens / end_s;
+  result.first_token_p50_s = percentile(first_token, 0.5);
+  result.first_token_p95_s = percentile(first_token, 0.95);
+  result.request_p50_s = percentile(whole, 0.5);
+  result.request_p95_s = percentile(whole, 0.95);
+  // A queue that grows all the time makes the last requests wait longer than the first ones by a
+  // good part of the whole time.
+  constexpr double kBacklogShare = 0.25;
+  result.keeps_up = traffic.requests_per_s == 0 ||
+                    end_s - last_arrival_s <= result.request_p50_s + kBacklogShare * last_arrival_s;
+  return result;
+}
+
+}  // namespace partita::planner
