@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "partita/model.h"
 
@@ -28,6 +29,30 @@ struct PlanOptions {
   int64_t max_step_tokens = 512;
   double memory_limit_gb = 0;  // per rank, 1e9 bytes; 0 = what the device has
   double time_limit_seconds = 30;
+  // "latency", "throughput" or "kv": searches replicas, stages and tensor ranks together for the
+  // fastest request, the most tokens per second, or the most cached positions. Empty: one replica,
+  // fastest request. Needs `ranks` or `devices`, not `mesh`.
+  std::string optimize = {};
+  // Poisson arrivals that `optimize` simulates; 0 = `concurrency` clients that each wait for their
+  // answer.
+  double requests_per_second = 0;
+};
+
+// One arrangement that PlanOptions::optimize looked at, and what it would do.
+struct PlanCandidate {
+  std::string mesh;  // e.g. "dp=2,tp=4"
+  bool fits = false;
+  bool is_pareto = false;  // no other one is as good in latency, throughput and memory
+  bool is_chosen = false;
+  double decode_seconds = 0;     // one step, all sequences of a replica in flight
+  double prefill_seconds = 0;    // one full prefill chunk
+  double request_seconds = 0;    // one request
+  double tokens_per_second = 0;  // of all replicas, simulated
+  double first_token_p95_seconds = 0;
+  bool keeps_up = true;     // false: requests arrive faster than they are served
+  int64_t rank_bytes = 0;   // of the fullest rank
+  int64_t limit_bytes = 0;  // of its device
+  int64_t kv_tokens = 0;    // positions that all caches could hold
 };
 
 // All decisions. Immutable, cheap to copy, thread-safe.
@@ -39,13 +64,16 @@ class Plan {
   // Reads plan.json, possibly edited by hand, and checks it against the model.
   [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);
 
-  [[nodiscard]] int ranks() const;
+  [[nodiscard]] int ranks() const;  // of one replica
+  [[nodiscard]] int replicas() const;
   [[nodiscard]] std::string hash() const;
   [[nodiscard]] std::string to_json()
       const;  // docs/formats/plan.md; the same inputs give the same bytes
   void write(const std::filesystem::path& file) const;
   // A few lines for people: mesh, stages, collectives, memory per rank, predicted times.
   [[nodiscard]] std::string explain() const;
+  // What PlanOptions::optimize looked at, in the order it was tried; else empty.
+  [[nodiscard]] const std::vector<PlanCandidate>& candidates() const;
   // The program of one rank in text form.
   [[nodiscard]] std::string dump_program(int rank) const;
   [[nodiscard]] double predicted_decode_seconds() const;   // per step

@@ -11,6 +11,7 @@
 #include "partition/partition.h"
 #include "planner/explain.h"
 #include "planner/planner.h"
+#include "planner/search/search.h"
 #include "support/error.h"
 #include "support/json.h"
 
@@ -50,6 +51,12 @@ void check_options(const Model& model, const PlanOptions& options) {
     check_range("max_context", options.max_context, 2, model.max_positions());
   check_range("max_step_tokens", options.max_step_tokens, 1, kMost);
   check_range("ranks", options.ranks, 0, int64_t{1} << 16);
+  if (!options.optimize.empty() && !options.mesh.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] a mesh (", options.mesh, ") and something to optimize (",
+                    options.optimize, ") are both given; the search chooses the mesh, so give ",
+                    "the number of ranks instead"));
+  }
   if (!(options.memory_limit_gb >= 0) || options.memory_limit_gb > 1e9) {
     throw Error(ErrorCode::kInvalidArgument, str("[plan] memory limit ", options.memory_limit_gb,
                                                  " GB; expected a number >= 0"));
@@ -77,7 +84,39 @@ cost::Profile profile_of(const PlanOptions& options) {
   return profile;
 }
 
-planner::PlanResult decide(const Model& model, const PlanOptions& options) {
+PlanCandidate to_public(const planner::CandidateReport& report) {
+  return {.mesh = report.mesh.to_string(),
+          .fits = report.fits,
+          .is_pareto = report.is_pareto,
+          .is_chosen = report.is_chosen,
+          .decode_seconds = report.decode_s,
+          .prefill_seconds = report.prefill_s,
+          .request_seconds = report.request_s,
+          .tokens_per_second = report.traffic.tokens_per_s,
+          .first_token_p95_seconds = report.traffic.first_token_p95_s,
+          .keeps_up = report.traffic.keeps_up,
+          .rank_bytes = report.rank_bytes,
+          .limit_bytes = report.limit_bytes,
+          .kv_tokens = report.kv_tokens};
+}
+
+struct Decision {
+  planner::PlanResult result;
+  std::vector<PlanCandidate> candidates;
+};
+
+Decision search(const planner::PlanRequest& request, int64_t ranks, const PlanOptions& options) {
+  planner::PlanSearch search =
+      planner::search_plans({.plan = request,
+                             .ranks = ranks,
+                             .objective = planner::parse_objective(options.optimize),
+                             .requests_per_s = options.requests_per_second});
+  Decision decision = {std::move(search.result), {}};
+  for (const auto& report : search.candidates) decision.candidates.push_back(to_public(report));
+  return decision;
+}
+
+Decision decide(const Model& model, const PlanOptions& options) {
   planner::PlanRequest request{.graph = model.impl().imported.graph,
                                .mesh = {},
                                .profile = profile_of(options),
@@ -87,9 +126,11 @@ planner::PlanResult decide(const Model& model, const PlanOptions& options) {
                                .time_limit_s = options.time_limit_seconds};
   if (!options.mesh.empty()) {
     request.mesh = spec::Mesh::parse(options.mesh);
-    return planner::make_plan(request);
+    return {planner::make_plan(request), {}};
   }
-  return planner::plan_for_ranks(request, ranks_of(options, &request.profile));
+  const int64_t ranks = ranks_of(options, &request.profile);
+  if (!options.optimize.empty()) return search(request, ranks, options);
+  return {planner::plan_for_ranks(request, ranks), {}};
 }
 
 // A partition without any other wish keeps the plan it was cut by.
@@ -103,21 +144,27 @@ bool keeps_own_plan(const Model& model, const PlanOptions& options) {
 Plan Plan::make(const Model& model, const PlanOptions& options) {
   check_options(model, options);
   if (keeps_own_plan(model, options)) {
-    return Plan(std::make_shared<Impl>(Impl{model, api::load_partition(model.directory()).plan}));
+    return Plan(
+        std::make_shared<Impl>(Impl{model, api::load_partition(model.directory()).plan, {}}));
   }
-  planner::PlanResult result = decide(model, options);
-  if (const auto* infeasible = std::get_if<planner::Infeasible>(&result)) {
+  Decision decision = decide(model, options);
+  if (const auto* infeasible = std::get_if<planner::Infeasible>(&decision.result)) {
     throw Error(ErrorCode::kInfeasible, infeasible->reason);
   }
-  return Plan(std::make_shared<Impl>(Impl{model, std::get<plan::Plan>(std::move(result))}));
+  return Plan(std::make_shared<Impl>(Impl{model, std::get<plan::Plan>(std::move(decision.result)),
+                                          std::move(decision.candidates)}));
 }
 
 Plan Plan::read(const Model& model, const std::filesystem::path& file) {
   const ir::Graph& graph = model.impl().imported.graph;
   plan::Plan plan = plan::plan_from_json(read_json(file), graph, file.string());
   plan::validate(plan, graph);
-  return Plan(std::make_shared<Impl>(Impl{model, std::move(plan)}));
+  return Plan(std::make_shared<Impl>(Impl{model, std::move(plan), {}}));
 }
+
+int Plan::replicas() const { return static_cast<int>(impl_->plan.replicas); }
+
+const std::vector<PlanCandidate>& Plan::candidates() const { return impl_->candidates; }
 
 int Plan::ranks() const { return static_cast<int>(impl_->plan.ranks()); }
 

@@ -10,6 +10,7 @@ namespace partita {
 struct Plan::Impl {
   Model model;  // keeps the graph that the plan talks about
   plan::Plan plan;
+  std::vector<PlanCandidate> candidates = {};
 };
 
 }  // namespace partita

@@ -106,6 +106,12 @@ RunningRanks start_processes(const Model::Impl& model,
 }  // namespace
 
 void check_options(const Plan& plan, const EngineOptions& options) {
+  if (plan.replicas() != 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[engine] the plan has ", plan.replicas(),
+                    " replicas; an engine runs one: plan the ranks of one replica and start an "
+                    "engine for each"));
+  }
   check_transport(options);
   check_range("step_timeout_ms", options.step_timeout_ms, 1, kMaxTimeoutMs);
   check_range("start_timeout_ms", options.start_timeout_ms, 1, kMaxTimeoutMs);

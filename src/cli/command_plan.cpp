@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/candidate_table.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
 
@@ -15,6 +16,7 @@ struct Options {
   int program_rank = -1;
   bool dump_graph = false;
   bool as_json = false;
+  bool pareto = false;
 };
 
 int run(const Options& options) {
@@ -24,6 +26,7 @@ int run(const Options& options) {
     return 0;
   }
   const Plan plan = plan_of(model, options.planning);
+  if (options.pareto) std::printf("%s\n", candidate_table(plan).c_str());
   if (!options.output.empty()) plan.write(options.output);
   if (options.program_rank >= 0) {
     std::printf("%s", plan.dump_program(options.program_rank).c_str());
@@ -42,13 +45,26 @@ void add_plan_command(CLI::App& app, Action& action) {
       "Decide how the model lies on the ranks. Needs config.json only.\n\nExamples:\n"
       "  partita plan DIR --ranks 4\n"
       "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --max-context 8192\n"
+      "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --optimize throughput --pareto\n"
       "  partita plan DIR --mesh tp=2 --output plan.json");
   add_planning_options(*command, options->planning);
   command->add_option("-o,--output", options->output, "Write plan.json here");
   command->add_option("--program", options->program_rank, "Print the program of this rank")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");
-  command->add_flag("--json", options->as_json, "Print plan.json instead of the summary");
+  auto* optimize = command->add_option(
+      "--optimize", options->planning.plan.optimize,
+      "latency, throughput or kv: search replicas, stages and tensor ranks together");
+  command
+      ->add_option("--requests-per-second", options->planning.plan.requests_per_second,
+                   "Arrivals that --optimize simulates (0 = --concurrency clients that wait)")
+      ->needs(optimize);
+  auto* pareto = command
+                     ->add_flag("--pareto", options->pareto,
+                                "Print every arrangement that --optimize looked at")
+                     ->needs(optimize);
+  command->add_flag("--json", options->as_json, "Print plan.json instead of the summary")
+      ->excludes(pareto);
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }
 

@@ -116,6 +116,27 @@ TEST(Cli, PlanIsByteIdenticalAndCanBeFollowed) {
   EXPECT_EQ(parse_json(run.output, "output").at("report").at("ranks").size(), 4U);
 }
 
+TEST(Cli, OptimizeThroughputChoosesReplicasAndShowsWhatItLookedAt) {
+  const std::string config = PARTITA_SOURCE_DIR "/tests/data/configs/llama-3.2-1b";
+  const std::string devices = PARTITA_SOURCE_DIR "/tests/data/devices/h100-4x8.toml";
+  const std::string search = "plan " + config + " --dtype bf16 --devices " + devices +
+                             " --ranks 4 --concurrency 32 --optimize throughput";
+  const ProgramResult table = run_program(search + " --pareto");
+  ASSERT_EQ(table.exit_code, 0) << table.output;
+  EXPECT_THAT(table.output, HasSubstr(">* dp=4"));
+  EXPECT_THAT(table.output, HasSubstr("replicas 4"));
+  EXPECT_EQ(table.output, run_program(search + " --pareto").output);
+  const ProgramResult both = run_program("plan " + config + " --mesh tp=2 --optimize kv");
+  EXPECT_NE(both.exit_code, 0);
+  EXPECT_THAT(both.output, HasSubstr("tp=2"));
+}
+
+TEST(Cli, AnEngineRefusesAPlanWithReplicas) {
+  const ProgramResult run = run_program("run " + kModel + " --mesh dp=2 --prompt x -n 2");
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_THAT(run.output, HasSubstr("2 replicas"));
+}
+
 TEST(Cli, PlanNeedsOnlyTheConfig) {
   const TemporaryFolder folder;
   fs::copy(bundled_model() / "config.json", folder.path());
