@@ -123,8 +123,8 @@ TEST(Cli, OptimizeThroughputChoosesReplicasAndShowsWhatItLookedAt) {
                              " --ranks 4 --concurrency 32 --optimize throughput";
   const ProgramResult table = run_program(search + " --pareto");
   ASSERT_EQ(table.exit_code, 0) << table.output;
-  EXPECT_THAT(table.output, HasSubstr(">* dp=4"));
-  EXPECT_THAT(table.output, HasSubstr("replicas 4"));
+  EXPECT_THAT(table.output, HasSubstr(">* dp=2,gpu=2 "));
+  EXPECT_THAT(table.output, HasSubstr("replicas 2"));
   EXPECT_EQ(table.output, run_program(search + " --pareto").output);
   const ProgramResult both = run_program("plan " + config + " --mesh tp=2 --optimize kv");
   EXPECT_NE(both.exit_code, 0);
