@@ -4,6 +4,7 @@
 
 #include "partita/engine.h"
 #include "partita/error.h"
+#include "partita/explain.h"
 #include "partita/model.h"
 #include "partita/plan.h"
 #include "partita/planner_bench.h"

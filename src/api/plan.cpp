@@ -9,7 +9,7 @@
 #include "api/partition_files.h"
 #include "api/plan_impl.h"
 #include "partition/partition.h"
-#include "planner/explain.h"
+#include "planner/explain/summary.h"
 #include "planner/planner.h"
 #include "planner/search/search.h"
 #include "support/error.h"
@@ -117,13 +117,7 @@ Decision search(const planner::PlanRequest& request, int64_t ranks, const PlanOp
 }
 
 Decision decide(const Model& model, const PlanOptions& options) {
-  planner::PlanRequest request{.graph = model.impl().imported.graph,
-                               .mesh = {},
-                               .profile = profile_of(options),
-                               .workload = workload_of(model, options),
-                               .dtype = model.dtype(),
-                               .keep_whole = {},
-                               .time_limit_s = options.time_limit_seconds};
+  planner::PlanRequest request = api::request_of(model, options);
   if (!options.mesh.empty()) {
     request.mesh = spec::Mesh::parse(options.mesh);
     return {planner::make_plan(request), {}};
@@ -140,6 +134,17 @@ bool keeps_own_plan(const Model& model, const PlanOptions& options) {
 }
 
 }  // namespace
+
+planner::PlanRequest api::request_of(const Model& model, const PlanOptions& options) {
+  check_options(model, options);
+  return {.graph = model.impl().imported.graph,
+          .mesh = {},
+          .profile = profile_of(options),
+          .workload = workload_of(model, options),
+          .dtype = model.dtype(),
+          .keep_whole = {},
+          .time_limit_s = options.time_limit_seconds};
+}
 
 Plan Plan::make(const Model& model, const PlanOptions& options) {
   check_options(model, options);

@@ -4,6 +4,7 @@
 
 #include "partita/plan.h"
 #include "plan/plan.h"
+#include "planner/planner.h"
 
 namespace partita {
 
@@ -13,4 +14,11 @@ struct Plan::Impl {
   std::vector<PlanCandidate> candidates = {};
 };
 
+namespace api {
+
+// What the options ask of the planner, without the mesh. The request borrows the model's graph.
+// Throws kInvalidArgument for options out of range.
+[[nodiscard]] planner::PlanRequest request_of(const Model& model, const PlanOptions& options);
+
+}  // namespace api
 }  // namespace partita

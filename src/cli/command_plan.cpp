@@ -13,6 +13,7 @@ namespace {
 struct Options {
   PlanningOptions planning;
   std::string output;
+  std::string explain;  // operator or tensor; empty = the summary
   int program_rank = -1;
   bool dump_graph = false;
   bool as_json = false;
@@ -30,6 +31,9 @@ int run(const Options& options) {
   if (!options.output.empty()) plan.write(options.output);
   if (options.program_rank >= 0) {
     std::printf("%s", plan.dump_program(options.program_rank).c_str());
+  } else if (!options.explain.empty()) {
+    const Question question = {.name = options.explain, .as_json = options.as_json};
+    std::printf("%s", explain(plan, options.planning.plan, question).c_str());
   } else {
     std::printf("%s", options.as_json ? plan.to_json().c_str() : plan.explain().c_str());
   }
@@ -46,9 +50,15 @@ void add_plan_command(CLI::App& app, Action& action) {
       "  partita plan DIR --ranks 4\n"
       "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --max-context 8192\n"
       "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --optimize throughput --pareto\n"
-      "  partita plan DIR --mesh tp=2 --output plan.json");
+      "  partita plan DIR --mesh tp=2 --output plan.json\n"
+      "  partita plan DIR --ranks 4 --explain layers.0.mlp.down_proj");
   add_planning_options(*command, options->planning);
   command->add_option("-o,--output", options->output, "Write plan.json here");
+  command
+      ->add_option("--explain", options->explain,
+                   "Show what every alternative of this operator or tensor would cost ('*' and '?' "
+                   "match); without a name, the summary")
+      ->expected(0, 1);
   command->add_option("--program", options->program_rank, "Print the program of this rank")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");
@@ -63,7 +73,9 @@ void add_plan_command(CLI::App& app, Action& action) {
                      ->add_flag("--pareto", options->pareto,
                                 "Print every arrangement that --optimize looked at")
                      ->needs(optimize);
-  command->add_flag("--json", options->as_json, "Print plan.json instead of the summary")
+  command
+      ->add_flag("--json", options->as_json,
+                 "Print plan.json instead of the summary; with --explain NAME its table as JSON")
       ->excludes(pareto);
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

@@ -27,6 +27,12 @@ PlanSpace::PlanSpace(const ReshardPrices::Context& context, const StrategyRules&
   }
 }
 
+StrategyTable PlanSpace::all_strategies(ir::NodeId node) {
+  const NodeKind& kind = facts().kinds()[static_cast<size_t>(facts().kind_of(node))];
+  return strategies_of(kind, context_, {.shard_weights = false, .keep_whole = false},
+                       prices_.pool());
+}
+
 SpecId PlanSpace::replicated(ir::ValueId value) {
   const auto rank = static_cast<int>(graph().value(value).type.dims.size());
   return prices_.pool().id_of(spec::TensorSpec::replicated(rank));

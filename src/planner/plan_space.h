@@ -3,6 +3,8 @@
 // mesh.
 #pragma once
 
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "planner/graph_facts.h"
@@ -27,13 +29,23 @@ class PlanSpace {
   [[nodiscard]] const cost::Profile& profile() const { return context_.profile; }
 
   [[nodiscard]] const StrategyTable& table_of(ir::NodeId node) const {
+    const auto forced = forced_.find(node);
+    if (forced != forced_.end()) return forced->second;
     return tables_[static_cast<size_t>(context_.facts.kind_of(node))];
   }
+  // Every strategy of a node, those that the rules exclude too; kinds are alike.
+  [[nodiscard]] StrategyTable all_strategies(ir::NodeId node);
+  // Until release() the node has the strategies of `table` only. Problems built before must not be
+  // used any more.
+  void force(ir::NodeId node, StrategyTable table) { forced_[node] = std::move(table); }
+  void release() { forced_.clear(); }
+
   [[nodiscard]] const PricedReshard& price(SpecId from, SpecId to, ir::ValueId value) {
     return prices_.price(from, to, context_.facts.type_of(value));
   }
   [[nodiscard]] SpecId replicated(ir::ValueId value);
   [[nodiscard]] const spec::TensorSpec& spec(SpecId id) { return prices_.pool().spec(id); }
+  [[nodiscard]] SpecId id_of(const spec::TensorSpec& spec) { return prices_.pool().id_of(spec); }
   // Bytes of the largest piece of a value, symbols at their largest.
   [[nodiscard]] int64_t largest_bytes(SpecId id, ir::ValueId value);
 
@@ -41,6 +53,7 @@ class PlanSpace {
   ReshardPrices::Context context_;
   ReshardPrices prices_;
   std::vector<StrategyTable> tables_;  // per kind
+  std::map<ir::NodeId, StrategyTable> forced_;
   std::map<std::pair<SpecId, int>, int64_t> bytes_;
 };
 

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "importer/importer.h"
-#include "planner/explain.h"
+#include "planner/explain/summary.h"
 #include "support/error.h"
 
 namespace partita::planner {

@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "importer/importer.h"
-#include "planner/explain.h"
+#include "planner/explain/summary.h"
 #include "planner/planner.h"
 #include "support/error.h"
 

@@ -56,7 +56,6 @@ std::vector<plan::RankMemory> memory_of(const StageDecisions& decisions,
 }
 
 StagePlan from_solution(const StageProblem& stage, PlanSpace& space, const Solution& solution) {
-  CHECK(solution.cost < kForbidden, "no choice of strategies is legal");
   StagePlan plan;
   plan.decisions = decisions_of(stage, space, solution.choice);
   plan.cost = solution.cost;
@@ -74,6 +73,12 @@ int64_t StagePlan::largest_total() const {
 }
 
 StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
+  std::optional<StagePlan> plan = plan_forced_stage(space, request);
+  CHECK(plan.has_value(), "no choice of strategies is legal");
+  return std::move(*plan);
+}
+
+std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest& request) {
   StageProblem stage(space, request.nodes, request.pinned);
   const EliminationSolver solver(request.time_limit_s);
   const cost::Device& device = space.profile().device;
@@ -81,6 +86,7 @@ StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
   while (true) {
     if (request.is_bounded) stage.problem().memory_bound = std::max<int64_t>(0, bound);
     const Solution solution = solver.solve(stage.problem());
+    if (solution.cost >= kForbidden) return std::nullopt;
     StagePlan plan = from_solution(stage, space, solution);
     plan.memory = memory_of(plan.decisions, space, request.is_bounded);
     const int64_t excess = plan.largest_total() - device.memory_bytes;

@@ -2,6 +2,7 @@
 // One stage, decided under the memory bound of its devices.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "planner/solvers/solver.h"
@@ -31,5 +32,10 @@ struct StageRequest {
 // Weights and caches are bounded by the solver; activations and buffers follow from its choice, so
 // the bound is lowered by what they need until the whole fits or the least bytes do not.
 [[nodiscard]] StagePlan plan_stage(PlanSpace& space, const StageRequest& request);
+
+// The same where strategies or specs are forced that may contradict each other: nothing when no
+// choice is legal, whatever the memory.
+[[nodiscard]] std::optional<StagePlan> plan_forced_stage(PlanSpace& space,
+                                                         const StageRequest& request);
 
 }  // namespace partita::planner

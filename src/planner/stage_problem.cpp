@@ -72,7 +72,7 @@ void StageProblem::add_stored_value(ir::ValueId value) {
   const auto pin = pinned_.find(value);
   if (readers.size() == 1 && pin == pinned_.end()) {
     // The reader decides: no variable of its own.
-    forbid_partials(readers[0], value);
+    forbid_partials(readers[0]);
     add_bytes(variable_of(readers[0].node), input_specs(readers[0]), value);
     return;
   }
@@ -94,14 +94,12 @@ void StageProblem::add_stored_value(ir::ValueId value) {
 }
 
 // What is stored is never a term of a sum.
-void StageProblem::forbid_partials(const Use& reader, ir::ValueId value) {
+void StageProblem::forbid_partials(const Use& reader) {
   const SpecList specs = input_specs(reader);
   std::vector<Cost>& cost = problem_.variables[static_cast<size_t>(variable_of(reader.node))].cost;
   for (size_t i = 0; i < specs.size(); ++i) {
     if (!space_.spec(specs[i]).partials.empty()) cost[i] = kForbidden;
   }
-  CHECK(*std::min_element(cost.begin(), cost.end()) < kForbidden, "the reader of ",
-        space_.graph().value(value).name, " has no legal strategy");
 }
 
 void StageProblem::add_result(ir::ValueId value) {

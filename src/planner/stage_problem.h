@@ -55,7 +55,7 @@ class StageProblem {
   void add_result(ir::ValueId value);
   void add_received_value(ir::ValueId value);
   void add_layout(ir::ValueId value, const LocalUses& uses, const SpecList& candidates);
-  void forbid_partials(const Use& reader, ir::ValueId value);
+  void forbid_partials(const Use& reader);
   void add_bytes(int variable, const SpecList& specs, ir::ValueId value);
   void add_unary(int variable, const SpecList& from, const SpecList& to, ir::ValueId value);
   void add_edge(int first, int second, int table);

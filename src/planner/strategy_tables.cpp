@@ -22,10 +22,12 @@ int sharded_axes(const spec::Strategy& strategy, const NodeKind& kind) {
 }
 
 // Keeps the strategies with the most (or, for weights that stay whole, the fewest) sharded axes.
-void keep_by_sharding(const NodeKind& kind, std::vector<spec::Strategy>& strategies) {
+void keep_by_sharding(const NodeKind& kind,
+                      bool keeps_whole,
+                      std::vector<spec::Strategy>& strategies) {
   std::vector<int> counts;
   for (const spec::Strategy& strategy : strategies) counts.push_back(sharded_axes(strategy, kind));
-  const int wanted = kind.keep_whole ? 0 : *std::max_element(counts.begin(), counts.end());
+  const int wanted = keeps_whole ? 0 : *std::max_element(counts.begin(), counts.end());
   std::vector<spec::Strategy> kept;
   for (size_t i = 0; i < strategies.size(); ++i) {
     if (counts[i] == wanted) kept.push_back(std::move(strategies[i]));
@@ -81,7 +83,8 @@ StrategyTable strategies_of(const NodeKind& kind,
   };
   std::vector<spec::Strategy> strategies =
       spec::derive_strategies(kind.notation, context.mesh, pieces);
-  if (rules.shard_weights || kind.keep_whole) keep_by_sharding(kind, strategies);
+  const bool keeps_whole = rules.keep_whole && kind.keep_whole;
+  if (rules.shard_weights || keeps_whole) keep_by_sharding(kind, keeps_whole, strategies);
   return priced_table(kind, context, strategies, pool);
 }
 

@@ -28,6 +28,8 @@ struct StrategyRules {
   // axes as possible: a user who asks for tp=4 wants the weights on four ranks, even where a tiny
   // model would run faster without. Weights to keep whole are the exception.
   bool shard_weights = true;
+  // Off: weights to keep whole are like all others (to see what the wish costs).
+  bool keep_whole = true;
 };
 
 // The table of one kind; specs go into the pool of `prices`.

@@ -1,48 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "planner/explain.h"
+#include "planner/explain/summary.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdio>
 #include <vector>
 
+#include "planner/explain/human_text.h"
 #include "support/error.h"
 
 namespace partita::planner {
 namespace {
-
-// "12.3" and the like; printf rounding, the same everywhere.
-std::string fixed(double value, int digits) {
-  std::array<char, 64> buffer{};
-  (void)std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value);
-  return buffer.data();
-}
-
-std::string bytes_text(int64_t bytes) {
-  static constexpr std::array<const char*, 5> kUnits = {"B", "KB", "MB", "GB", "TB"};
-  auto value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1000 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  return str(fixed(value, unit == 0 ? 0 : 1), " ", kUnits[unit]);
-}
-
-std::string seconds_text(double seconds) {
-  if (seconds < 1e-3) return fixed(seconds * 1e6, 1) + " us";
-  if (seconds < 1) return fixed(seconds * 1e3, 2) + " ms";
-  return fixed(seconds, 2) + " s";
-}
-
-std::string padded(const std::string& text, size_t width) {
-  return text.size() >= width ? text : std::string(width - text.size(), ' ') + text;
-}
-
-std::string mesh_text(const spec::Mesh& mesh) {
-  return mesh.axis_count() == 0 ? "1 rank" : mesh.to_string();
-}
 
 std::string stage_lines(const plan::Plan& plan, const ir::Graph& graph) {
   std::string text;
@@ -151,7 +117,7 @@ std::string explain(const plan::Plan& plan, const ir::Graph& graph) {
   text += str("prefill    ", seconds_text(time.prefill_compute_s + time.prefill_comm_s), " per ",
               plan.workload.max_step_tokens, " tokens (", seconds_text(time.prefill_compute_s),
               " compute, ", seconds_text(time.prefill_comm_s), " communication)\n");
-  text += str("solver     ", plan.solver, ", gap ", fixed(plan.gap * 100, 3), " %\n");
+  text += str("solver     ", plan.solver, ", gap ", fixed_text(plan.gap * 100, 3), " %\n");
   return text;
 }
 

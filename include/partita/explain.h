@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions about a plan: why it is so, and what something else would cost.
+#pragma once
+
+#include <string>
+
+#include "partita/plan.h"
+
+namespace partita {
+
+struct Question {
+  // An operator or tensor as `Model::dump_graph()` names it, or a pattern with '*' and '?'. One
+  // that differs in its layer only is explained once.
+  std::string name;
+  bool as_json = false;
+};
+
+// All strategies of an operator, all specs of a tensor: own time, the cost of the best whole plan
+// that has it (found by planning again on the same mesh and stages), memory, and who decided.
+// `options` are those the plan was made with, or fit a plan that was read. Throws kNotFound with
+// similar names; kInvalidArgument for another profile or too many matches.
+[[nodiscard]] std::string explain(const Plan& plan,
+                                  const PlanOptions& options,
+                                  const Question& question);
+
+}  // namespace partita

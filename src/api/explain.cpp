@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public questions about a plan.
+#include "partita/explain.h"
+
+#include "api/model_impl.h"
+#include "api/plan_impl.h"
+#include "planner/explain/alternatives.h"
+
+namespace partita {
+namespace {
+
+// The request that the plan answers, also when the plan was read from a file.
+planner::PlanRequest request_behind(const Plan& plan, PlanOptions options) {
+  const int64_t ranks = plan.impl().plan.ranks() * plan.impl().plan.replicas;
+  if (options.mesh.empty()) options.ranks = static_cast<int>(ranks);
+  planner::PlanRequest request = api::request_of(plan.impl().model, options);
+  if (!options.mesh.empty()) request.mesh = spec::Mesh::parse(options.mesh);
+  return request;
+}
+
+}  // namespace
+
+std::string explain(const Plan& plan, const PlanOptions& options, const Question& question) {
+  const planner::PlanRequest request = request_behind(plan, options);
+  planner::OpenPlan open(request, plan.impl().plan);
+  const auto explanations = planner::explain_choices(open, question.name);
+  Json list = Json::array();
+  std::string text;
+  for (const planner::Explanation& explanation : explanations) {
+    list.push_back(planner::to_json(explanation));
+    text += (text.empty() ? "" : "\n") + planner::to_text(explanation, open);
+  }
+  return question.as_json ? list.dump(2) + "\n" : text;
+}
+
+}  // namespace partita

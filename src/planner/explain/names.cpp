@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/explain/names.h"
+
+#include <algorithm>
+
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+std::vector<std::string> names_in(const spec::Notation& notation,
+                                  const spec::TensorIndex& index,
+                                  const ir::TensorType& type) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < index.size(); ++i) {
+    if (i < type.dims.size() && type.dims[i].is_symbolic()) {
+      names.push_back(type.dims[i].symbol);
+    } else {
+      // Only the major term of a compound dim can be split.
+      names.push_back(index[i].empty()
+                          ? ""
+                          : notation.factors[static_cast<size_t>(index[i].front().factor)].name);
+    }
+  }
+  return names;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::vector<std::string> dim_names_of(const GraphFacts& facts, ir::ValueId value) {
+  const ir::Graph& graph = facts.graph();
+  const auto notation_of = [&](ir::NodeId node) -> const spec::Notation& {
+    return facts.kinds()[static_cast<size_t>(facts.kind_of(node))].notation;
+  };
+  const ir::NodeId producer = graph.value(value).producer;
+  if (producer != ir::kNoId) {
+    const auto& outputs = graph.node(producer).outputs;
+    const auto slot = std::find(outputs.begin(), outputs.end(), value) - outputs.begin();
+    const spec::Notation& notation = notation_of(producer);
+    return names_in(notation, notation.outputs.at(static_cast<size_t>(slot)),
+                    graph.value(value).type);
+  }
+  for (const Use& use : facts.uses_of(value)) {
+    if (use.node == ir::kNoId) continue;
+    const spec::Notation& notation = notation_of(use.node);
+    return names_in(notation, notation.inputs.at(static_cast<size_t>(use.slot)),
+                    graph.value(value).type);
+  }
+  return {};
+}
+
+std::string spec_text(const GraphFacts& facts,
+                      ir::ValueId value,
+                      const spec::TensorSpec& spec,
+                      const spec::Mesh& mesh) {
+  return spec::to_string(spec, facts.graph().value(value).type.shape(), mesh,
+                         dim_names_of(facts, value));
+}
+
+std::string path_text(const spec::ReshardPath& steps, const spec::Mesh& mesh) {
+  std::string text;
+  for (const spec::ReshardStep& step : steps) {
+    if (step.kind == spec::ReshardKind::kSlice) continue;
+    std::string axes;
+    for (const int axis : step.axes) {
+      axes += str(axes.empty() ? "" : "*", mesh.axes().at(static_cast<size_t>(axis)).name);
+    }
+    text += str(text.empty() ? "" : " + ", spec::to_string(step.kind), "(", axes, ")");
+  }
+  return text.empty() ? "slice" : text;
+}
+
+std::string layer_pattern(const std::string& name) {
+  std::string pattern;
+  size_t begin = 0;
+  while (begin <= name.size()) {
+    const size_t end = std::min(name.find('.', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    // "name.1" is the second output of a node, not a layer.
+    const bool is_layer = is_number(part) && begin > 0 && end < name.size();
+    pattern += (begin == 0 ? "" : ".") + (is_layer ? "*" : part);
+    begin = end + 1;
+  }
+  return pattern;
+}
+
+std::string ranges_text(const std::set<int32_t>& numbers) {
+  std::string text;
+  for (auto at = numbers.begin(); at != numbers.end();) {
+    const int32_t first = *at;
+    int32_t last = first;
+    while (++at != numbers.end() && *at == last + 1) ++last;
+    text += str(text.empty() ? "" : ", ", first);
+    if (last > first) text += str("-", last);
+  }
+  return text;
+}
+
+bool matches(const std::string& pattern, const std::string& name) {
+  size_t at = 0;
+  size_t in_pattern = 0;
+  size_t star = std::string::npos;  // the last '*' and what it stands for so far
+  size_t star_end = 0;
+  while (at < name.size()) {
+    if (in_pattern < pattern.size() && pattern[in_pattern] == '*') {
+      star = in_pattern++;
+      star_end = at;
+    } else if (in_pattern < pattern.size() &&
+               (pattern[in_pattern] == '?' || pattern[in_pattern] == name[at])) {
+      ++in_pattern;
+      ++at;
+    } else if (star != std::string::npos) {
+      in_pattern = star + 1;
+      at = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', in_pattern) == std::string::npos;
+}
+
+}  // namespace partita::planner

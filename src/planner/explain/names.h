@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// How explanations name things: dims, layers, paths of collectives, patterns of names.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "planner/graph_facts.h"
+#include "spec/reshard.h"
+
+namespace partita::planner {
+
+// Names of the dims of a value, {"t", "n"}: symbols where they have one, else as the notation of
+// its producer or first reader calls them. Empty names where there are none.
+[[nodiscard]] std::vector<std::string> dim_names_of(const GraphFacts& facts, ir::ValueId value);
+
+// The spec with these names.
+[[nodiscard]] std::string spec_text(const GraphFacts& facts,
+                                    ir::ValueId value,
+                                    const spec::TensorSpec& spec,
+                                    const spec::Mesh& mesh);
+
+// "reduce_scatter(tp) + all_gather(tp)"; "slice" when nothing is sent.
+[[nodiscard]] std::string path_text(const spec::ReshardPath& steps, const spec::Mesh& mesh);
+
+// A name with every number between dots replaced: "layers.3.mlp.up" -> "layers.*.mlp.up".
+[[nodiscard]] std::string layer_pattern(const std::string& name);
+
+// "0-3, 7" of { 0, 1, 2, 3, 7 }.
+[[nodiscard]] std::string ranges_text(const std::set<int32_t>& numbers);
+
+// Whether `name` matches a pattern with '*' (any text) and '?' (one letter).
+[[nodiscard]] bool matches(const std::string& pattern, const std::string& name);
+
+}  // namespace partita::planner

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/explain/open_plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "cost/profile_for_mesh.h"
+#include "planner/mesh_parts.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+// The mesh that links were looked up for: with the replicas, which a plan only counts.
+spec::Mesh priced_mesh(const PlanRequest& request, const plan::Plan& plan) {
+  if (request.mesh.size() == plan.ranks() * plan.replicas &&
+      parts_of(request.mesh).replica == plan.mesh) {
+    return request.mesh;
+  }
+  std::vector<spec::MeshAxis> axes = plan.mesh.axes();
+  if (plan.replicas > 1) axes.insert(axes.begin(), {kReplicaAxis, plan.replicas});
+  return spec::Mesh(axes);
+}
+
+const StrategyOption* find_strategy(const StrategyTable& table,
+                                    const std::vector<int>& axis_factor) {
+  for (const StrategyOption& option : table) {
+    if (option.axis_factor == axis_factor) return &option;
+  }
+  return nullptr;
+}
+
+plan::CostTerms negative(const plan::CostTerms& terms) {
+  return {-terms.decode_compute_s, -terms.decode_comm_s, -terms.prefill_compute_s,
+          -terms.prefill_comm_s};
+}
+
+const cost::Profile& checked_profile(const PlanRequest& request, const plan::Plan& plan) {
+  if (plan.profile != request.profile.id()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[explain] the plan was made with profile ", plan.profile, ", not ",
+                    request.profile.id(), "; give the --devices it was made with"));
+  }
+  return request.profile;
+}
+
+}  // namespace
+
+OpenPlan::OpenPlan(const PlanRequest& request, const plan::Plan& plan)
+    : request_(request),
+      plan_(plan),
+      facts_(request.graph, request.keep_whole),
+      profile_(cost::profile_for_mesh(checked_profile(request, plan), priced_mesh(request, plan))),
+      phases_(phases_of(plan.workload, request.graph, plan.replicas)) {
+  open_spaces();
+  find_chosen();
+  pin_shared();
+  for (size_t stage = 0; stage < plan_.stages.size(); ++stage) {
+    stages_.push_back(as_planned(stage));
+  }
+  add_up();
+}
+
+// Handing values over between stages is the part of the plan's prediction that no decision holds.
+void OpenPlan::add_up() {
+  predicted_ = plan_.predicted;
+  for (const plan::OpDecision& op : plan_.ops) add_terms(predicted_, negative(op.cost));
+  for (const plan::ReshardDecision& reshard : plan_.reshards) {
+    add_terms(predicted_, negative(reshard.cost));
+  }
+  for (const StagePlan& stage : stages_) add_terms(predicted_, stage.decisions.cost);
+}
+
+void OpenPlan::open_spaces() {
+  for (const plan::Stage& stage : plan_.stages) {
+    const auto alike = std::find_if(spaces_.begin(), spaces_.end(), [&](const auto& space) {
+      return space->mesh().axes() == stage.mesh.axes();
+    });
+    spaces_.push_back(alike != spaces_.end()
+                          ? *alike
+                          : std::make_shared<PlanSpace>(
+                                ReshardPrices::Context{facts_, stage.mesh, profile_, phases_},
+                                StrategyRules{.shard_weights = request_.shard_weights}));
+  }
+}
+
+void OpenPlan::find_chosen() {
+  std::map<std::string, const std::vector<int>*> listed;
+  for (const plan::OpDecision& op : plan_.ops) listed[op.node] = &op.axis_factor;
+  for (ir::NodeId node = 0; node < facts_.node_count(); ++node) {
+    PlanSpace& space = *spaces_[static_cast<size_t>(plan_.stage_of_node(node))];
+    const std::string& name = graph().node(node).name;
+    const auto found = listed.find(name);
+    const std::vector<int> replicated(static_cast<size_t>(space.mesh().axis_count()),
+                                      spec::Strategy::kNone);
+    const std::vector<int>& wanted = found == listed.end() ? replicated : *found->second;
+    if (const StrategyOption* option = find_strategy(space.table_of(node), wanted)) {
+      chosen_.push_back(*option);
+      continue;
+    }
+    const StrategyTable all = space.all_strategies(node);
+    const StrategyOption* option = find_strategy(all, wanted);
+    if (option == nullptr) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  str("[explain] node ", name, " has no such strategy on mesh ",
+                      space.mesh().to_string(), "; make the plan again"));
+    }
+    chosen_.push_back(*option);
+  }
+}
+
+std::vector<size_t> OpenPlan::stages_of(ir::ValueId value) const {
+  std::set<size_t> stages;
+  const ir::NodeId producer = graph().value(value).producer;
+  if (producer != ir::kNoId) return {static_cast<size_t>(plan_.stage_of_node(producer))};
+  for (const Use& use : facts_.uses_of(value)) {
+    if (use.node == ir::kNoId) continue;
+    stages.insert(static_cast<size_t>(plan_.stage_of_node(use.node)));
+  }
+  return {stages.begin(), stages.end()};
+}
+
+void OpenPlan::pin_shared() {
+  for (const auto& [name, spec] : plan_.values) {
+    const auto id = graph().find_value(name);
+    CHECK(id.has_value(), "value ", name, " is not in the graph");
+    if (graph().value(*id).kind == ir::ValueKind::kResult) continue;
+    const std::vector<size_t> stages = stages_of(*id);
+    if (stages.size() < 2) continue;
+    for (const size_t stage : stages) pinned_[stage][*id] = spaces_[stage]->id_of(spec);
+  }
+}
+
+SpecId OpenPlan::chosen_spec(ir::ValueId value) {
+  const std::vector<size_t> stages = stages_of(value);
+  CHECK(!stages.empty(), "nothing reads or makes ", graph().value(value).name);
+  for (const auto& [id, spec] : stages_[stages.front()].decisions.values) {
+    if (id == value) return spec;
+  }
+  return spaces_[stages.front()]->replicated(value);
+}
+
+StagePlan OpenPlan::as_planned(size_t stage) {
+  PlanSpace& space = *spaces_[stage];
+  const Range nodes = {plan_.stages[stage].first_node, plan_.stages[stage].end_node};
+  for (int64_t node = nodes.begin; node < nodes.end; ++node) {
+    space.force(static_cast<ir::NodeId>(node), {chosen(static_cast<ir::NodeId>(node))});
+  }
+  StageRequest request = {
+      .nodes = nodes, .pinned = pinned_[stage], .time_limit_s = request_.time_limit_s};
+  std::optional<StagePlan> plan = plan_forced_stage(space, request);
+  space.release();
+  if (plan) return std::move(*plan);
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[explain] the strategies of stage ", stage,
+                  " of the plan do not go together; make the plan again"));
+}
+
+std::vector<size_t> OpenPlan::touched_stages(const ForcedChoice& choice) const {
+  if (choice.node != ir::kNoId) return {static_cast<size_t>(plan_.stage_of_node(choice.node))};
+  if (choice.stored != ir::kNoId) return stages_of(choice.stored);
+  std::vector<size_t> all(stages_.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+  return all;
+}
+
+std::optional<StagePlan> OpenPlan::stage_with(size_t stage, const ForcedChoice& choice) {
+  PlanSpace& space = *spaces_[stage];
+  PinnedSpecs pinned = pinned_[stage];
+  if (choice.node != ir::kNoId) space.force(choice.node, choice.strategies);
+  if (choice.stored != ir::kNoId) {
+    pinned[choice.stored] =
+        space.id_of(spaces_[stages_of(choice.stored).front()]->spec(choice.spec));
+  }
+  std::optional<StagePlan> plan = plan_forced_stage(
+      space, {.nodes = {plan_.stages[stage].first_node, plan_.stages[stage].end_node},
+              .pinned = pinned,
+              .time_limit_s = request_.time_limit_s});
+  space.release();
+  return plan;
+}
+
+std::optional<ForcedPlan> OpenPlan::with(const ForcedChoice& choice) {
+  const std::vector<size_t> touched = touched_stages(choice);
+  ForcedPlan result;
+  result.fits = true;
+  result.predicted = predicted_;
+  const auto consider = [&](const StagePlan& stage) {
+    for (const plan::RankMemory& rank : stage.memory) {
+      if (rank.total() > result.fullest.total()) result.fullest = rank;
+    }
+  };
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (std::find(touched.begin(), touched.end(), i) == touched.end()) {
+      consider(stages_[i]);
+      continue;
+    }
+    std::optional<StagePlan> stage = stage_with(i, choice);
+    if (!stage) return std::nullopt;
+    result.fits = result.fits && stage->fits;
+    result.delta += stage->cost - stages_[i].cost;
+    add_terms(result.predicted, stage->decisions.cost);
+    add_terms(result.predicted, negative(stages_[i].decisions.cost));
+    consider(*stage);
+    result.stages.push_back(std::move(*stage));
+  }
+  return result;
+}
+
+double OpenPlan::request_seconds(const plan::CostTerms& terms) const {
+  return phases_.request_seconds({terms.decode_compute_s + terms.decode_comm_s,
+                                  terms.prefill_compute_s + terms.prefill_comm_s});
+}
+
+double OpenPlan::request_seconds(Cost cost) const {
+  constexpr double kPicosecond = 1e-12;
+  return static_cast<double>(cost) * kPicosecond * (phases_.decode_steps + phases_.prefill_chunks);
+}
+
+}  // namespace partita::planner
