@@ -17,6 +17,7 @@ template <Linear kLinear>
 spec::Notation bind_unary(const OpCall& call) {
   require_inputs(call, 1);
   if (call.op == "scale") static_cast<void>(call.attributes.number("factor"));
+  if (call.op == "leaky_relu") static_cast<void>(call.attributes.number("slope"));
   spec::Notation notation;
   const std::vector<int> dims = add_map_dims(notation, call.inputs[0].dims.size());
   notation.inputs = {index_of(dims)};
@@ -94,6 +95,19 @@ std::vector<OpSample> scale_samples() {
   return samples;
 }
 
+std::vector<OpSample> leaky_relu_samples() {
+  std::vector<OpSample> samples = unary_samples();
+  for (OpSample& sample : samples) sample.attributes.set("slope", 0.25);
+  return samples;
+}
+
+std::vector<OpSample> clip_samples() {
+  std::vector<OpSample> samples = unary_samples();
+  samples[0].attributes.set("low", -0.5);
+  for (OpSample& sample : samples) sample.attributes.set("high", 0.25);
+  return samples;
+}
+
 std::vector<OpSample> binary_samples() {
   return {float_sample({f32({5, 7}), f32({5, 7})}), float_sample({f32({5, 6}), f32({6})}),
           float_sample({f32({3, 1, 4}), f32({5, 1})})};
@@ -148,6 +162,14 @@ constexpr std::array kOps = {
     unary("sqrt", "Square root.", positive_unary_samples),
     unary("rsqrt", "1 / sqrt(x).", positive_unary_samples),
     unary("abs", "Absolute value."),
+    unary("log", "Natural logarithm.", positive_unary_samples),
+    unary("erf", "Error function."),
+    unary("sin", "Sine of radians."),
+    unary("cos", "Cosine of radians."),
+    unary("floor", "Largest integer that is not above x."),
+    unary("ceil", "Smallest integer that is not below x."),
+    unary("leaky_relu", "x where x >= 0, else x * slope. Attribute slope.", leaky_relu_samples),
+    unary("clip", "min(max(x, low), high). Attributes low, high; none when missing.", clip_samples),
     unary<Linear::kFirst>("scale", "x * factor. Attribute factor.", scale_samples),
     binary<Linear::kTogether>("add",
                               "a + b with numpy broadcasting.",
@@ -161,6 +183,10 @@ constexpr std::array kOps = {
                            "a / b with numpy broadcasting.",
                            "y[..] = a[..] / b[..]; map ..; linear a",
                            positive_binary_samples),
+    binary("pow",
+           "a to the power b with numpy broadcasting.",
+           "y[..] = pow(a[..], b[..]); map ..",
+           positive_binary_samples),
     binary("max",
            "The larger of a and b with numpy broadcasting.",
            "y[..] = max(a[..], b[..]); map .."),

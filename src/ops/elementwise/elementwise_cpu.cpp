@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -58,6 +59,24 @@ struct Abs {
     return x < 0 ? -x : x;
   }
 };
+struct Log {
+  float operator()(float x) const { return std::log(x); }
+};
+struct Erf {
+  float operator()(float x) const { return std::erf(x); }
+};
+struct Sin {
+  float operator()(float x) const { return std::sin(x); }
+};
+struct Cos {
+  float operator()(float x) const { return std::cos(x); }
+};
+struct Floor {
+  float operator()(float x) const { return std::floor(x); }
+};
+struct Ceil {
+  float operator()(float x) const { return std::ceil(x); }
+};
 struct Add {
   template <typename T>
   T operator()(T a, T b) const {
@@ -78,6 +97,9 @@ struct Mul {
 };
 struct Div {
   float operator()(float a, float b) const { return a / b; }
+};
+struct Pow {
+  float operator()(float a, float b) const { return std::pow(a, b); }
 };
 // NaN of either operand wins, as in numpy.
 struct Max {
@@ -132,6 +154,24 @@ std::unique_ptr<BoundKernel> bind_scale(const BindArgs& args) {
   if (!all_f32(args)) return nullptr;
   const auto factor = static_cast<float>(args.node.attributes.number("factor"));
   return unary_kernel<float>([factor](float x) { return x * factor; });
+}
+
+std::unique_ptr<BoundKernel> bind_leaky_relu(const BindArgs& args) {
+  if (!all_f32(args)) return nullptr;
+  const auto slope = static_cast<float>(args.node.attributes.number("slope"));
+  return unary_kernel<float>([slope](float x) { return x < 0 ? x * slope : x; });
+}
+
+// NaN stays.
+std::unique_ptr<BoundKernel> bind_clip(const BindArgs& args) {
+  if (!all_f32(args)) return nullptr;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto low = static_cast<float>(args.node.attributes.number_or("low", -kInfinity));
+  const auto high = static_cast<float>(args.node.attributes.number_or("high", kInfinity));
+  return unary_kernel<float>([low, high](float x) {
+    const float raised = x < low ? low : x;
+    return raised > high ? high : raised;
+  });
 }
 
 // Elements between neighbours of an operand along each dim of the output; 0 along broadcast dims.
@@ -230,11 +270,20 @@ constexpr std::array kLists = {
     reference<bind_unary<Sqrt>>("sqrt"),
     reference<bind_unary<Rsqrt>>("rsqrt"),
     reference<bind_unary<Abs>>("abs"),
+    reference<bind_unary<Log>>("log"),
+    reference<bind_unary<Erf>>("erf"),
+    reference<bind_unary<Sin>>("sin"),
+    reference<bind_unary<Cos>>("cos"),
+    reference<bind_unary<Floor>>("floor"),
+    reference<bind_unary<Ceil>>("ceil"),
+    reference<bind_leaky_relu>("leaky_relu"),
+    reference<bind_clip>("clip"),
     reference<bind_scale>("scale"),
     reference<bind_binary<Add>>("add"),
     reference<bind_binary<Sub>>("sub"),
     reference<bind_binary<Mul>>("mul"),
     reference<bind_binary<Div>>("div"),
+    reference<bind_binary<Pow>>("pow"),
     reference<bind_binary<Max>>("max"),
     reference<bind_binary<Min>>("min"),
 };

@@ -26,7 +26,9 @@ class Unary : public ::testing::TestWithParam<UnaryCase> {};
 TEST_P(Unary, EqualsPyTorch) {
   std::vector<HostTensor> inputs = {
       HostTensor::from_floats({5}, std::vector<float>{-2, -0.5F, 0, 1, 3})};
-  const auto y = evaluate(GetParam().op, attributes({{"factor", 0.5}}), inputs);
+  const auto given =
+      attributes({{"factor", 0.5}, {"slope", 0.25}, {"low", -1.0}, {"high", int64_t{2}}});
+  const auto y = evaluate(GetParam().op, given, inputs);
   EXPECT_THAT(y[0].floats(), Pointwise(FloatNear(2e-6F), GetParam().expected));
 }
 
@@ -43,6 +45,13 @@ INSTANTIATE_TEST_SUITE_P(
         UnaryCase{"exp", {0.13533528F, 0.60653067F, 1, 2.7182817F, 20.085537F}},
         UnaryCase{"neg", {2, 0.5F, 0, -1, -3}},
         UnaryCase{"abs", {2, 0.5F, 0, 1, 3}},
+        UnaryCase{"erf", {-0.99532229F, -0.52049989F, 0, 0.84270078F, 0.99997789F}},
+        UnaryCase{"sin", {-0.90929741F, -0.47942555F, 0, 0.84147096F, 0.14112F}},
+        UnaryCase{"cos", {-0.41614684F, 0.87758255F, 1, 0.54030234F, -0.9899925F}},
+        UnaryCase{"floor", {-2, -1, 0, 1, 3}},
+        UnaryCase{"ceil", {-2, 0, 0, 1, 3}},
+        UnaryCase{"leaky_relu", {-0.5F, -0.125F, 0, 1, 3}},
+        UnaryCase{"clip", {-1, -0.5F, 0, 1, 2}},
         UnaryCase{"scale", {-1, -0.25F, 0, 0.5F, 1.5F}}),
     [](const auto& test) { return std::string(test.param.op); });
 
@@ -50,6 +59,15 @@ TEST(Elementwise, SquareRoots) {
   std::vector<HostTensor> inputs = {HostTensor::from_floats({2}, std::vector<float>{4, 0.25F})};
   EXPECT_THAT(evaluate("sqrt", {}, inputs)[0].floats(), ElementsAre(2, 0.5F));
   EXPECT_THAT(evaluate("rsqrt", {}, inputs)[0].floats(), ElementsAre(0.5F, 2));
+}
+
+TEST(Elementwise, LogarithmsAndPowers) {
+  std::vector<HostTensor> inputs = {HostTensor::from_floats({2}, std::vector<float>{1, 0.25F})};
+  EXPECT_THAT(evaluate("log", {}, inputs)[0].floats(),
+              Pointwise(FloatNear(1e-6F), std::vector<float>{0, -1.3862944F}));
+  inputs = {HostTensor::from_floats({3}, std::vector<float>{3, 2, 0.5F}),
+            HostTensor::from_floats({3}, std::vector<float>{2, -1, 3})};
+  EXPECT_THAT(evaluate("pow", {}, inputs)[0].floats(), ElementsAre(9, 0.5F, 0.125F));
 }
 
 std::vector<float> binary(std::string_view op, HostTensor a, HostTensor b) {
