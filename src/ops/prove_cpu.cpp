@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cuts the inputs of an op, runs its kernel on the pieces, puts the results together and compares.
-#include "strategy_proof.h"
+#include "ops/prove.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,10 +8,8 @@
 
 #include "support/error.h"
 
-namespace partita::conformance {
+namespace partita::ops {
 namespace {
-
-using ops::HostTensor;
 
 bool is_half(const HostTensor& tensor) {
   return tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF16;
@@ -140,15 +138,15 @@ std::vector<double> values_of(const HostTensor& tensor) {
   return {values.begin(), values.end()};
 }
 
-ops::EvaluateOptions reference_options(const ops::OpDef& op) {
-  return {.kernel = ops::cpu_kernels_of(op.name).back().name};
+EvaluateOptions reference_options(const OpDef& op) {
+  return {.kernel = cpu_kernels_of(op.name).back().name};
 }
 
 }  // namespace
 
-UncutCall::UncutCall(const ops::OpDef& op, const ops::OpSample& sample, uint64_t seed)
-    : op_(op), sample_(sample), inputs_(ops::random_inputs(sample, seed)), inputs_after_(inputs_) {
-  outputs_ = ops::evaluate(op.name, sample.attributes, inputs_after_, reference_options(op));
+UncutCall::UncutCall(const OpDef& op, const OpSample& sample, uint64_t seed)
+    : op_(op), sample_(sample), inputs_(random_inputs(sample, seed)), inputs_after_(inputs_) {
+  outputs_ = evaluate(op.name, sample.attributes, inputs_after_, reference_options(op));
   if (std::ranges::any_of(inputs_, is_half) || std::ranges::any_of(outputs_, is_half)) {
     tolerance_ = 0x1p-6;
   }
@@ -192,7 +190,7 @@ void UncutCall::require_types(const ir::Attributes& attributes,
                               const std::vector<ir::TensorType>& expected) const {
   std::vector<ir::TensorType> types;
   for (const HostTensor& input : inputs) types.push_back(input.type());
-  const auto inferred = ops::infer_types({op_.name, attributes, types});
+  const auto inferred = infer_types({op_.name, attributes, types});
   if (inferred == expected) return;
   throw Error(ErrorCode::kInternal, str("inferred type ", ir::to_string(inferred.at(0)),
                                         " of a piece, not ", ir::to_string(expected.at(0))));
@@ -203,7 +201,7 @@ UncutCall::Tensors UncutCall::run_piece(const spec::Strategy& strategy,
                                         const spec::Mesh& mesh,
                                         int64_t cell,
                                         Tensors& inputs) const {
-  ops::EvaluateOptions options = reference_options(op_);
+  EvaluateOptions options = reference_options(op_);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const auto ranges = spec::local_ranges(strategy.outputs[i], outputs_[i].shape, mesh, cell);
     ir::TensorType& type = options.output_types.emplace_back();
@@ -213,7 +211,7 @@ UncutCall::Tensors UncutCall::run_piece(const spec::Strategy& strategy,
   ir::Attributes attributes = attributes_of(strategy, notation, mesh, cell);
   if (attributes.has("shape")) attributes.set("shape", options.output_types[0].shape());
   require_types(attributes, inputs, options.output_types);
-  return ops::evaluate(op_.name, attributes, inputs, options);
+  return evaluate(op_.name, attributes, inputs, options);
 }
 
 std::optional<std::string> UncutCall::disprove(const spec::Strategy& strategy,
@@ -256,4 +254,4 @@ std::vector<Range> growing_pieces(int64_t size, int64_t count) {
   return pieces;
 }
 
-}  // namespace partita::conformance
+}  // namespace partita::ops

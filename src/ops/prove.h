@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Proves a sharding strategy numerically: the same kernel on the pieces gives the pieces of the
-// result.
+// result. For tests and for `partita ops --prove`.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@
 #include "spec/mesh.h"
 #include "spec/strategy.h"
 
-namespace partita::conformance {
+namespace partita::ops {
 
 // One call of an op on whole tensors: what every strategy of it is compared with. Value type.
 class UncutCall {
  public:
   // Runs the plain reference kernel of `op` once on random inputs of the sample.
-  UncutCall(const ops::OpDef& op, const ops::OpSample& sample, uint64_t seed);
+  UncutCall(const OpDef& op, const OpSample& sample, uint64_t seed);
 
   [[nodiscard]] spec::Notation notation() const;
 
@@ -33,7 +33,7 @@ class UncutCall {
                                                     const spec::Mesh& mesh) const;
 
  private:
-  using Tensors = std::vector<ops::HostTensor>;
+  using Tensors = std::vector<HostTensor>;
 
   [[nodiscard]] Tensors cut_inputs(const spec::Strategy& strategy,
                                    const spec::Mesh& mesh,
@@ -51,8 +51,8 @@ class UncutCall {
                                   int64_t cell,
                                   Tensors& inputs) const;
 
-  const ops::OpDef& op_;
-  ops::OpSample sample_;
+  const OpDef& op_;
+  OpSample sample_;
   Tensors inputs_;
   Tensors inputs_after_;  // states are changed in place
   Tensors outputs_;
@@ -64,4 +64,4 @@ class UncutCall {
 // Pieces that grow along the ranks: the first are empty or small, the last is the largest.
 [[nodiscard]] std::vector<Range> growing_pieces(int64_t size, int64_t count);
 
-}  // namespace partita::conformance
+}  // namespace partita::ops
