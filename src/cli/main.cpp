@@ -60,7 +60,8 @@ int main(int argc, char** argv) {
       "  partita run models/tiny-tales --ranks 2 --prompt \"Once upon a time\"\n"
       "  partita plan DIR --devices machine.toml --json > plan.json\n"
       "  partita partition DIR --mesh tp=4 --out-dir parts\n"
-      "  partita check DIR");
+      "  partita check DIR\n"
+      "  partita ops matmul --mesh tp=4 --shape 32x64,64x32");
   app.require_subcommand(1);
   app.set_version_flag("--version", PARTITA_VERSION);
   partita::cli::Action action;
@@ -69,6 +70,7 @@ int main(int argc, char** argv) {
   partita::cli::add_partition_command(app, action);
   partita::cli::add_check_command(app, action);
   partita::cli::add_bench_command(app, action);
+  partita::cli::add_ops_command(app, action);
   partita::cli::add_worker_command(app, action);
   try {
     refuse_unknown_command(app, argc, argv);

@@ -102,6 +102,20 @@ TEST(Cli, SeveralPromptsGiveWhatEachGivesAlone) {
   EXPECT_EQ(both.output, "[0] " + first.output + "[1] " + second.output);
 }
 
+TEST(Cli, OpsListsOperatorsAndTheRulesOfOne) {
+  EXPECT_THAT(run_program("ops").output, HasSubstr("conv2d"));
+  const ProgramResult text = run_program("ops matmul --mesh tp=4 --shape 32x64,64x32 --prove");
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_THAT(text.output, HasSubstr("[m, k:tp], [k:tp, n] -> [m:tp, n]  reduce_scatter, proved"));
+  EXPECT_THAT(text.output, HasSubstr("5 rules"));
+  const ProgramResult json = run_program("ops reduce_sum --mesh a=2 b=2 --json");
+  ASSERT_EQ(json.exit_code, 0) << json.output;
+  EXPECT_EQ(parse_json(json.output, "output").at("mesh"), "a=2,b=2");
+  const ProgramResult unknown = run_program("ops matmull");
+  EXPECT_NE(unknown.exit_code, 0);
+  EXPECT_THAT(unknown.output, HasSubstr("matmul"));
+}
+
 TEST(Cli, PlanIsByteIdenticalAndCanBeFollowed) {
   const TemporaryFolder folder;
   const std::string plan = (folder.path() / "plan.json").string();
