@@ -36,6 +36,10 @@ struct PlanOptions {
   // Poisson arrivals that `optimize` simulates; 0 = `concurrency` clients that each wait for their
   // answer.
   double requests_per_second = 0;
+  // Decisions the planner must follow, "PATTERN=DECISION", and a file of more
+  // (docs/formats/pins.md).
+  std::vector<std::string> pins = {};
+  std::filesystem::path pins_file = {};
 };
 
 // One arrangement that PlanOptions::optimize looked at, and what it would do.
@@ -59,7 +63,7 @@ struct PlanCandidate {
 class Plan {
  public:
   // Throws kInfeasible with the shortfall and the smallest number of ranks that fits;
-  // kInvalidArgument for a bad mesh.
+  // kInvalidArgument for a bad mesh, and for pins that match nothing or contradict each other.
   [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
   // Reads plan.json, possibly edited by hand, and checks it against the model.
   [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);

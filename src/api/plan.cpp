@@ -100,6 +100,13 @@ PlanCandidate to_public(const planner::CandidateReport& report) {
           .kv_tokens = report.kv_tokens};
 }
 
+std::vector<planner::Pin> pins_of(const PlanOptions& options) {
+  std::vector<planner::Pin> pins;
+  if (!options.pins_file.empty()) pins = planner::load_pins(options.pins_file);
+  for (const std::string& text : options.pins) pins.push_back(planner::parse_pin(text, "--pin"));
+  return pins;
+}
+
 struct Decision {
   planner::PlanResult result;
   std::vector<PlanCandidate> candidates;
@@ -130,7 +137,7 @@ Decision decide(const Model& model, const PlanOptions& options) {
 // A partition without any other wish keeps the plan it was cut by.
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
   return model.impl().is_partition && options.mesh.empty() && options.ranks == 0 &&
-         options.devices.empty();
+         options.devices.empty() && options.pins.empty() && options.pins_file.empty();
 }
 
 }  // namespace
@@ -143,6 +150,7 @@ planner::PlanRequest api::request_of(const Model& model, const PlanOptions& opti
           .workload = workload_of(model, options),
           .dtype = model.dtype(),
           .keep_whole = {},
+          .pins = pins_of(options),
           .time_limit_s = options.time_limit_seconds};
 }
 

@@ -3,6 +3,20 @@
 
 namespace partita::cli {
 
+namespace {
+
+// Decisions taken beforehand; a plan file has them already.
+void add_pin_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) {
+  auto* pins = command.add_option("--pin", plan.pins,
+                                  "Decide a tensor or operator, e.g. 'layers.*.mlp.down_proj=k:tp' "
+                                  "(repeatable; docs/formats/pins.md)");
+  auto* pins_file = command.add_option("--pins", plan.pins_file, "TOML file with a table [pins]");
+  pins->allow_extra_args(false);
+  for (CLI::Option* option : {pins, pins_file}) file.excludes(option);
+}
+
+}  // namespace
+
 void add_planning_options(CLI::App& command, PlanningOptions& options) {
   PlanOptions& plan = options.plan;
   command
@@ -35,6 +49,7 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
       .add_option("--memory-limit-gb", plan.memory_limit_gb,
                   "Memory per rank in 1e9 bytes (0 = the device's)")
       ->capture_default_str();
+  add_pin_options(command, plan, *file);
 }
 
 Plan plan_of(const Model& model, const PlanningOptions& options) {

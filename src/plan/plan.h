@@ -43,6 +43,7 @@ struct OpDecision {
   std::string node;              // Node::name
   std::vector<int> axis_factor;  // spec::Strategy::axis_factor on the stage's mesh
   CostTerms cost;
+  std::string source = {};  // who decided, e.g. "pins.toml:3"; empty = the planner
   bool operator==(const OpDecision&) const = default;
 };
 
@@ -95,12 +96,13 @@ struct Plan {
   std::vector<Stage> stages;  // in order; together they cover all nodes
   std::vector<std::pair<std::string, spec::TensorSpec>>
       values;  // weights, states and results, in graph order, on their stage's mesh
-  std::vector<OpDecision> ops;            // in graph order
-  std::vector<ReshardDecision> reshards;  // in graph order
-  std::vector<RankMemory> memory;         // per rank of one replica
-  CostTerms predicted;                    // of one step through all stages
-  std::string solver;                     // which algorithm decided
-  double gap = 0;                         // (cost - proven lower bound) / cost; 0 = proven optimal
+  std::map<std::string, std::string> value_sources;  // value -> who decided; absent = the planner
+  std::vector<OpDecision> ops;                       // in graph order
+  std::vector<ReshardDecision> reshards;             // in graph order
+  std::vector<RankMemory> memory;                    // per rank of one replica
+  CostTerms predicted;                               // of one step through all stages
+  std::string solver;                                // which algorithm decided
+  double gap = 0;  // (cost - proven lower bound) / cost; 0 = proven optimal
   bool operator==(const Plan&) const = default;
 
   [[nodiscard]] int64_t ranks() const { return mesh.size(); }

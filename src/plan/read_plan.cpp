@@ -140,9 +140,19 @@ class DecisionReader {
   [[nodiscard]] std::vector<std::pair<std::string, spec::TensorSpec>> values() const {
     std::vector<std::pair<std::string, spec::TensorSpec>> result;
     for (const Json& item : root_.array("values")) {
-      const KeyedObject json(item, place("values", result.size()), {"value", "spec"});
+      const KeyedObject json(item, place("values", result.size()), {"value", "spec", "source"});
       const ir::ValueId id = value_of(json);
       result.emplace_back(json.text("value"), spec_of(json, "spec", id));
+    }
+    return result;
+  }
+
+  // Of values that have one.
+  [[nodiscard]] std::map<std::string, std::string> value_sources() const {
+    std::map<std::string, std::string> result;
+    for (const Json& item : root_.array("values")) {
+      const KeyedObject json(item, "values", {"value", "spec", "source"});
+      if (json.has("source")) result[json.text("value")] = source_of(json);
     }
     return result;
   }
@@ -150,12 +160,13 @@ class DecisionReader {
   [[nodiscard]] std::vector<OpDecision> ops() const {
     std::vector<OpDecision> result;
     for (const Json& item : root_.array("ops")) {
-      const KeyedObject json(item, place("ops", result.size()), {"node", "strategy", "cost"});
+      const KeyedObject json(item, place("ops", result.size()),
+                             {"node", "strategy", "cost", "source"});
       const std::string node = json.text("node");
       check_node(json, "node", node);
       // -1 = none, -2 - i = passes partials of linear set i, else a factor (spec/strategy.h).
-      result.push_back(
-          {node, json.integers("strategy", {-1024, 1024}), cost_from_json(json, "cost")});
+      result.push_back({node, json.integers("strategy", {-1024, 1024}),
+                        cost_from_json(json, "cost"), source_of(json)});
     }
     return result;
   }
@@ -171,6 +182,10 @@ class DecisionReader {
   }
 
  private:
+  static std::string source_of(const KeyedObject& json) {
+    return json.has("source") ? json.text("source") : std::string();
+  }
+
   [[nodiscard]] std::string place(std::string_view key, size_t index) const {
     return str(root_.place_of(key), "[", index, "]");
   }
@@ -297,6 +312,7 @@ Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view w
   plan.memory = memory_from_json(root, plan.mesh.size());
   const DecisionReader reader(root, graph, plan.stages);
   plan.values = reader.values();
+  plan.value_sources = reader.value_sources();
   plan.ops = reader.ops();
   plan.reshards = reader.reshards();
   return plan;

@@ -77,6 +77,7 @@ Json ops_to_json(const Plan& plan) {
     json["node"] = op.node;
     json["strategy"] = op.axis_factor;
     json["cost"] = cost_to_json(op.cost);
+    if (!op.source.empty()) json["source"] = op.source;
     list.push_back(std::move(json));
   }
   return list;
@@ -95,6 +96,8 @@ class SpecWriter {
       Json json;
       json["value"] = name;
       json["spec"] = spec::to_string(spec, graph_.value(id).type.shape(), mesh_of(id));
+      const auto source = plan_.value_sources.find(name);
+      if (source != plan_.value_sources.end()) json["source"] = source->second;
       list.push_back(std::move(json));
     }
     return list;

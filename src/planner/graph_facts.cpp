@@ -52,8 +52,10 @@ class NotationTable {
 
 }  // namespace
 
-GraphFacts::GraphFacts(const ir::Graph& graph, std::span<const std::string> keep_whole)
-    : graph_(graph) {
+GraphFacts::GraphFacts(const ir::Graph& graph,
+                       std::span<const std::string> keep_whole,
+                       std::vector<Pin> pins)
+    : graph_(graph), pins_(graph, std::move(pins)) {
   index_types();
   index_uses();
   index_kinds(keep_whole);
@@ -86,8 +88,8 @@ void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
   const std::vector<bool> is_whole = whole_values(graph_, keep_whole);
   const NotationTable notations(graph_, type_of_);
   const CutClasses classes(graph_, notations.of_node());
-  using Signature =
-      std::tuple<const spec::Notation*, std::vector<CutMember>, std::vector<bool>, bool>;
+  using Signature = std::tuple<const spec::Notation*, std::vector<CutMember>, std::vector<bool>,
+                               bool, std::vector<PinCondition>>;
   std::map<Signature, int> known;
   for (int id = 0; id < node_count(); ++id) {
     const ir::Node& node = graph_.node(id);
@@ -104,9 +106,11 @@ void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
           (value.kind == ir::ValueKind::kWeight && value.type.dims.size() >= 2));
       kind.keep_whole = kind.keep_whole || is_whole[static_cast<size_t>(input)];
     }
-    const auto [found, is_new] =
-        known.try_emplace({notation, kind.factor_cuts, kind.shard_input, kind.keep_whole},
-                          static_cast<int>(kinds_.size()));
+    const auto pins = pins_.conditions_of(id);
+    kind.pins.assign(pins.begin(), pins.end());
+    const auto [found, is_new] = known.try_emplace(
+        {notation, kind.factor_cuts, kind.shard_input, kind.keep_whole, kind.pins},
+        static_cast<int>(kinds_.size()));
     if (is_new) {
       kind.notation = *notation;
       kinds_.push_back(std::move(kind));

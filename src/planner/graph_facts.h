@@ -9,6 +9,7 @@
 
 #include "ir/graph.h"
 #include "planner/cut_classes.h"
+#include "planner/pins/pinned_graph.h"
 #include "spec/notation.h"
 
 namespace partita::planner {
@@ -21,7 +22,8 @@ struct NodeKind {
   std::vector<CutMember> factor_cuts;
   // Per input: a weight of two or more dims or a state, which shall be sharded where it can.
   std::vector<bool> shard_input;
-  bool keep_whole = false;  // reads a weight that the user wants whole on every rank
+  bool keep_whole = false;         // reads a weight that the user wants whole on every rank
+  std::vector<PinCondition> pins;  // on the strategy
 };
 
 // A node reading a value; node == kNoId: the value is an output of the graph.
@@ -33,10 +35,14 @@ struct Use {
 // Borrows the graph. Thread-safe after construction.
 class GraphFacts {
  public:
-  // `keep_whole` = names of weights. Throws kInvalidArgument when one is not a weight of the graph.
-  GraphFacts(const ir::Graph& graph, std::span<const std::string> keep_whole);
+  // `keep_whole` = names of weights. Throws kInvalidArgument when one is not a weight of the graph,
+  // and for pins that do not fit it.
+  GraphFacts(const ir::Graph& graph,
+             std::span<const std::string> keep_whole,
+             std::vector<Pin> pins = {});
 
   [[nodiscard]] const ir::Graph& graph() const { return graph_; }
+  [[nodiscard]] const PinnedGraph& pins() const { return pins_; }
   [[nodiscard]] int node_count() const { return static_cast<int>(graph_.nodes().size()); }
   [[nodiscard]] const std::vector<NodeKind>& kinds() const { return kinds_; }
   [[nodiscard]] int kind_of(ir::NodeId node) const { return kind_of_[static_cast<size_t>(node)]; }
@@ -58,6 +64,7 @@ class GraphFacts {
   void index_kinds(std::span<const std::string> keep_whole);
 
   const ir::Graph& graph_;
+  PinnedGraph pins_;
   std::vector<NodeKind> kinds_;
   std::vector<int> kind_of_;
   std::vector<int> type_of_;

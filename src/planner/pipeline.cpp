@@ -5,6 +5,8 @@
 #include <set>
 
 #include "cost/collective_cost.h"
+#include "planner/pins/pin_conflict.h"
+#include "planner/pins/stage_pins.h"
 #include "planner/plan_space.h"
 #include "planner/stages.h"
 #include "support/error.h"
@@ -52,14 +54,15 @@ class PipelinePlanner {
     result.nodes = stage_ranges();
     result.fits = true;
     for (const Range& nodes : result.nodes) {
-      result.stages.push_back(plan_stage(
-          space_, {.nodes = nodes, .pinned = pinned_, .time_limit_s = request_.time_limit_s}));
+      result.stages.push_back(
+          decided({.nodes = nodes, .pinned = pinned_, .time_limit_s = request_.time_limit_s}));
       const StagePlan& stage = result.stages.back();
       result.fits = result.fits && stage.fits;
       add_terms(result.predicted, stage.decisions.cost);
       for (const auto& [id, spec] : stage.decisions.values) {
         result.values.try_emplace(id, space_.spec(spec));
       }
+      result.sources.insert(stage.decisions.sources.begin(), stage.decisions.sources.end());
     }
     add_transfers(result);
     result.request_seconds = phases_.request_seconds(
@@ -86,6 +89,7 @@ class PipelinePlanner {
       const StagePlan smallest = plan_whole(true);
       ranges = balanced(smallest, true);
       if (!ranges) ranges = balanced(smallest, false);
+      if (!ranges) throw_stage_conflict(facts_.graph(), facts_.pins(), stages);
       pin_shared(smallest, *ranges);
     } else {
       pin_shared(whole, *ranges);
@@ -94,20 +98,33 @@ class PipelinePlanner {
   }
 
   StagePlan plan_whole(bool is_smallest) {
-    return plan_stage(space_, {.nodes = {0, facts_.node_count()},
-                               .pinned = pinned_,
-                               .time_limit_s = request_.time_limit_s,
-                               .is_bounded = is_smallest});
+    return decided({.nodes = {0, facts_.node_count()},
+                    .pinned = pinned_,
+                    .time_limit_s = request_.time_limit_s,
+                    .is_bounded = is_smallest});
+  }
+
+  StagePlan decided(const StageRequest& stage) {
+    std::optional<StagePlan> plan = plan_forced_stage(space_, stage);
+    if (plan) return std::move(*plan);
+    CHECK(!facts_.pins().empty(), "no choice of strategies is legal");
+    throw_conflict({.facts = facts_,
+                    .keep_whole = request_.keep_whole,
+                    .context = {facts_, parts_.stages.front(), profile_, phases_},
+                    .nodes = stage.nodes});
   }
 
   [[nodiscard]] std::optional<std::vector<Range>> balanced(const StagePlan& whole,
                                                            bool is_bounded) {
     const std::vector<NodeLoad> loads = loads_of(whole);
     const auto stages = static_cast<int>(parts_.stages.size());
-    const std::vector<int64_t> positions = cut_positions(facts_.graph(), stages);
+    const std::vector<int64_t> positions =
+        with_pinned_cuts(facts_.pins(), cut_positions(facts_.graph(), stages));
     const std::vector<double> crossing = crossing_seconds(positions);
     BalanceRequest request = {
         .loads = loads, .positions = positions, .crossing_seconds = crossing, .stages = stages};
+    const std::vector<int> pinned = pinned_stages(facts_.pins(), facts_.node_count());
+    request.pinned_stage = pinned;
     if (is_bounded) {
       request.stage_bytes = profile_.device.memory_bytes - profile_.device.reserve_bytes -
                             whole.decisions.activation_bytes - whole.decisions.communication_bytes;
@@ -258,6 +275,9 @@ plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
   plan.memory = memory_per_rank(pipeline);
   for (const auto& [id, spec] : pipeline.values) {
     plan.values.emplace_back(request.graph.value(id).name, spec);
+  }
+  for (const auto& [id, source] : pipeline.sources) {
+    plan.value_sources[request.graph.value(id).name] = source;
   }
   std::vector<std::pair<ir::ValueId, plan::ReshardDecision>> reshards;
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {

@@ -21,7 +21,8 @@ struct PipelinePlan {
   std::vector<StagePlan> stages;
   // Weights, states and results by id; a weight of several stages once.
   std::map<ir::ValueId, spec::TensorSpec> values;
-  plan::CostTerms predicted;  // transfers between stages included
+  std::map<ir::ValueId, std::string> sources;  // of values that pins decide
+  plan::CostTerms predicted;                   // transfers between stages included
   double request_seconds = 0;
 
   // Memory of the fullest rank.
@@ -29,7 +30,8 @@ struct PipelinePlan {
 };
 
 // Decides all stages on `mesh`. `profile` has a link for every axis of the mesh. `facts` are those
-// of request.graph; request.mesh is not looked at.
+// of request.graph; request.mesh is not looked at. Throws kInvalidArgument naming the pins that
+// leave no plan.
 [[nodiscard]] PipelinePlan plan_pipeline(const GraphFacts& facts,
                                          const PlanRequest& request,
                                          const spec::Mesh& mesh,

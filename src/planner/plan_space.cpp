@@ -2,6 +2,7 @@
 #include "planner/plan_space.h"
 
 #include "cost/memory.h"
+#include "planner/pins/keep_pinned.h"
 
 namespace partita::planner {
 namespace {
@@ -29,7 +30,8 @@ PlanSpace::PlanSpace(const ReshardPrices::Context& context, const StrategyRules&
 
 StrategyTable PlanSpace::all_strategies(ir::NodeId node) {
   const NodeKind& kind = facts().kinds()[static_cast<size_t>(facts().kind_of(node))];
-  return strategies_of(kind, context_, {.shard_weights = false, .keep_whole = false},
+  return strategies_of(kind, context_,
+                       {.shard_weights = false, .keep_whole = false, .keep_pinned = false},
                        prices_.pool());
 }
 
@@ -37,6 +39,29 @@ SpecId PlanSpace::replicated(ir::ValueId value) {
   const auto rank = static_cast<int>(graph().value(value).type.dims.size());
   return prices_.pool().id_of(spec::TensorSpec::replicated(rank));
 }
+
+void PlanSpace::keep_pinned_specs(ir::ValueId value, std::vector<SpecId>& specs) {
+  if (facts().pins().stored_pins(value).empty()) return;
+  std::vector<spec::TensorSpec> candidates;
+  for (const SpecId id : specs) candidates.push_back(spec(id));
+  stored_sources_[value] =
+      planner::keep_pinned_specs(facts().pins(), graph(), value, mesh(), candidates);
+  specs.clear();
+  for (const spec::TensorSpec& candidate : candidates) {
+    specs.push_back(prices_.pool().id_of(candidate));
+  }
+}
+
+std::string PlanSpace::source_of_option(ir::NodeId node, const StrategyOption& option) {
+  if (facts().pins().conditions_of(node).empty()) return {};
+  std::vector<spec::TensorSpec> inputs;
+  for (const SpecId id : option.inputs) inputs.push_back(spec(id));
+  const NodeKind& kind = facts().kinds()[static_cast<size_t>(facts().kind_of(node))];
+  return source_of_strategy({graph(), facts().pins(), node, kind.notation, mesh()},
+                            option.axis_factor, inputs);
+}
+
+const std::string& PlanSpace::source_of_stored(ir::ValueId value) { return stored_sources_[value]; }
 
 int64_t PlanSpace::largest_bytes(SpecId id, ir::ValueId value) {
   const int type = facts().type_of(value);

@@ -44,6 +44,11 @@ class PlanSpace {
     return prices_.price(from, to, context_.facts.type_of(value));
   }
   [[nodiscard]] SpecId replicated(ir::ValueId value);
+  // Narrows the specs that a weight with several readers may be stored in to those that pins allow.
+  void keep_pinned_specs(ir::ValueId value, std::vector<SpecId>& specs);
+  // The pins that a choice follows, for the plan; empty = the planner chose.
+  [[nodiscard]] std::string source_of_option(ir::NodeId node, const StrategyOption& option);
+  [[nodiscard]] const std::string& source_of_stored(ir::ValueId value);
   [[nodiscard]] const spec::TensorSpec& spec(SpecId id) { return prices_.pool().spec(id); }
   [[nodiscard]] SpecId id_of(const spec::TensorSpec& spec) { return prices_.pool().id_of(spec); }
   // Bytes of the largest piece of a value, symbols at their largest.
@@ -55,6 +60,7 @@ class PlanSpace {
   std::vector<StrategyTable> tables_;  // per kind
   std::map<ir::NodeId, StrategyTable> forced_;
   std::map<std::pair<SpecId, int>, int64_t> bytes_;
+  std::map<ir::ValueId, std::string> stored_sources_;
 };
 
 }  // namespace partita::planner

@@ -6,6 +6,7 @@
 
 #include "cost/profile_for_mesh.h"
 #include "planner/mesh_candidates.h"
+#include "planner/pins/pinned_meshes.h"
 #include "planner/pipeline.h"
 #include "support/error.h"
 
@@ -98,7 +99,8 @@ cost::Profile unbounded(cost::Profile profile) {
 
 PlanResult make_plan(const PlanRequest& request) {
   const cost::Profile profile = cost::profile_for_mesh(request.profile, request.mesh);
-  const GraphFacts facts(request.graph, request.keep_whole);
+  const GraphFacts facts(request.graph, request.keep_whole, request.pins);
+  (void)with_pinned_axes(facts.pins(), {request.mesh});
   const PipelinePlan plan = plan_pipeline(facts, request, request.mesh, profile);
   if (plan.fits) return checked_plan(plan, request);
   return infeasible(facts, request, plan, [&](int64_t factor) {
@@ -112,19 +114,19 @@ PlanResult make_plan(const PlanRequest& request) {
 }
 
 PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
-  const auto candidates = [&](int64_t count, const cost::Profile& profile) {
-    std::vector<Candidate> result;
-    for (const spec::Mesh& mesh :
-         candidate_meshes(profile.axes, count, stage_limit(request.graph))) {
-      result.emplace_back(mesh, cost::profile_for_mesh(profile, mesh));
-    }
-    return result;
-  };
   if (ranks < 1) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[planner] cannot plan for ", ranks, " ranks; expected at least 1"));
   }
-  const GraphFacts facts(request.graph, request.keep_whole);
+  const GraphFacts facts(request.graph, request.keep_whole, request.pins);
+  const auto candidates = [&](int64_t count, const cost::Profile& profile) {
+    std::vector<Candidate> result;
+    auto meshes = candidate_meshes(profile.axes, count, stage_limit(request.graph));
+    for (const spec::Mesh& mesh : with_pinned_axes(facts.pins(), std::move(meshes))) {
+      result.emplace_back(mesh, cost::profile_for_mesh(profile, mesh));
+    }
+    return result;
+  };
   const PipelinePlan plan = best_of(facts, request, candidates(ranks, request.profile));
   if (plan.fits) return checked_plan(plan, request);
   return infeasible(facts, request, plan, [&](int64_t factor) {

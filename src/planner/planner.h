@@ -11,6 +11,7 @@
 #include "cost/profile.h"
 #include "ir/graph.h"
 #include "plan/plan.h"
+#include "planner/pins/pin.h"
 #include "spec/mesh.h"
 
 namespace partita::planner {
@@ -29,6 +30,8 @@ struct PlanRequest {
   bool shard_weights = true;
   // Names of weights that stay whole on every rank all the same.
   std::vector<std::string> keep_whole = {};
+  // Decisions taken beforehand (docs/formats/pins.md).
+  std::vector<Pin> pins = {};
   double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
 };
 
@@ -45,12 +48,14 @@ using PlanResult = std::variant<plan::Plan, Infeasible>;
 
 // The plan of least predicted time per request on the given mesh. Exact for each stage (see
 // Plan::gap); stages are balanced by dynamic programming. Throws kInvalidArgument (mesh, workload
-// or profile that do not fit together), kUnsupported (unknown symbol of the graph).
+// or profile that do not fit together; pins that do not fit or contradict each other), kUnsupported
+// (unknown symbol of the graph).
 [[nodiscard]] PlanResult make_plan(const PlanRequest& request);
 
 // Tries all meshes of `ranks` ranks with stages and one or two tensor axes, and returns the plan of
 // least predicted time per request; fewer stages, then fewer axes, unless more are at least 2 %
-// faster. Over a described mesh the axes follow its borders.
+// faster. Over a described mesh the axes follow its borders. Meshes without the axes and stages
+// that pins name are passed over.
 [[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks);
 
 }  // namespace partita::planner

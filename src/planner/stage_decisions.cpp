@@ -38,7 +38,8 @@ class DecisionWriter {
     const StrategyOption& option = stage_.option(choice_, node);
     const plan::CostTerms cost = {.decode_compute_s = option.seconds.decode,
                                   .prefill_compute_s = option.seconds.prefill};
-    result_.ops.push_back({space_.graph().node(node).name, option.axis_factor, cost});
+    result_.ops.push_back({space_.graph().node(node).name, option.axis_factor, cost,
+                           space_.source_of_option(node, option)});
     add_terms(result_.cost, cost);
     result_.node_cost[static_cast<size_t>(node - stage_.nodes().begin)] += option.seconds;
   }
@@ -55,10 +56,25 @@ class DecisionWriter {
                        : is_made ? made_spec(id)
                                  : space_.replicated(id);
     if (is_stored || is_made) result_.values.emplace_back(id, own);
+    if (is_stored || is_made) note_source(id, is_made);
     write_versions(id, own, readings);
     if (is_stored || value.kind == ir::ValueKind::kInput) return;
     const int64_t first = is_made ? value.producer - stage_.nodes().begin : 0;
     note_versions(id, own, first, readings);
+  }
+
+  // A result is as its operator makes it; a stored value as its pin, else its only reader, wants
+  // it.
+  void note_source(ir::ValueId id, bool is_made) {
+    std::string source = space_.source_of_stored(id);
+    const std::vector<Use> readers = stage_.uses_of(id).readers;
+    if (is_made) source = source_of_op(space_.graph().value(id).producer);
+    if (!is_made && source.empty() && readers.size() == 1) source = source_of_op(readers[0].node);
+    if (!source.empty()) result_.sources[id] = std::move(source);
+  }
+
+  [[nodiscard]] const std::string& source_of_op(ir::NodeId node) const {
+    return result_.ops[static_cast<size_t>(node - stage_.nodes().begin)].source;
   }
 
   [[nodiscard]] std::vector<Reading> readings_of(ir::ValueId id) const {

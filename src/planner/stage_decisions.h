@@ -2,6 +2,8 @@
 // A solution of a stage, written as the decisions of a plan.
 #pragma once
 
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,7 @@ namespace partita::planner {
 
 struct StageDecisions {
   std::vector<std::pair<ir::ValueId, SpecId>> values;  // weights, states and results, by id
+  std::map<ir::ValueId, std::string> sources;          // of values that pins decide
   std::vector<plan::OpDecision> ops;                   // in execution order
   // By value id; the result of one may be the start of a later one.
   std::vector<std::pair<ir::ValueId, plan::ReshardDecision>> reshards;

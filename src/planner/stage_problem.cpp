@@ -81,7 +81,11 @@ void StageProblem::add_stored_value(ir::ValueId value) {
   std::erase_if(layout.specs, [&](SpecId id) { return !space_.spec(id).partials.empty(); });
   const bool is_state = space_.graph().value(value).kind == ir::ValueKind::kState;
   if (!is_state) append_unique(layout.specs, {space_.replicated(value)});
-  if (pin != pinned_.end()) layout.specs = {pin->second};
+  if (pin == pinned_.end()) {
+    space_.keep_pinned_specs(value, layout.specs);
+  } else {
+    layout.specs = {pin->second};
+  }
   const size_t options = layout.specs.size();
   problem_.variables.push_back({std::vector<Cost>(options, 0), std::vector<int64_t>(options, 0)});
   add_bytes(layout.variable, layout.specs, value);
@@ -162,6 +166,7 @@ void StageProblem::add_unary(int variable,
                                  EdgeRule::kReshard);
     cost[i] = std::min(kForbidden, cost[i] + added);
   }
+  note_contradiction(cost, value);
 }
 
 // A node that reads one value twice has two edges to its layout, and none to itself.
@@ -188,7 +193,12 @@ int StageProblem::table_of(const SpecList& from,
     }
     problem_.tables.push_back(std::move(table));
   }
+  note_contradiction(problem_.tables[static_cast<size_t>(found->second)].cost, value);
   return found->second;
+}
+
+void StageProblem::note_contradiction(const std::vector<Cost>& costs, ir::ValueId value) {
+  if (*std::min_element(costs.begin(), costs.end()) >= kForbidden) contradiction_ = value;
 }
 
 Cost StageProblem::edge_cost(SpecId from, SpecId to, ir::ValueId value, EdgeRule rule) {

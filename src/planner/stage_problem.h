@@ -28,6 +28,9 @@ class StageProblem {
 
   [[nodiscard]] Problem& problem() { return problem_; }
   [[nodiscard]] Range nodes() const { return nodes_; }
+  // A value whose producer, layout and readers have no choice left that goes together: pins
+  // contradict each other there. Nothing = not seen from one edge alone.
+  [[nodiscard]] std::optional<ir::ValueId> contradiction() const { return contradiction_; }
 
   // The option of a node of the stage in a solution's choice.
   [[nodiscard]] const StrategyOption& option(const std::vector<int>& choice, ir::NodeId node) const;
@@ -59,6 +62,7 @@ class StageProblem {
   void add_bytes(int variable, const SpecList& specs, ir::ValueId value);
   void add_unary(int variable, const SpecList& from, const SpecList& to, ir::ValueId value);
   void add_edge(int first, int second, int table);
+  void note_contradiction(const std::vector<Cost>& costs, ir::ValueId value);
   int table_of(const SpecList& from, const SpecList& to, ir::ValueId value, EdgeRule rule);
   [[nodiscard]] Cost edge_cost(SpecId from, SpecId to, ir::ValueId value, EdgeRule rule);
   [[nodiscard]] int variable_of(ir::NodeId node) const {
@@ -72,6 +76,7 @@ class StageProblem {
   const PinnedSpecs& pinned_;
   Problem problem_;
   std::vector<ir::ValueId> stored_;
+  std::optional<ir::ValueId> contradiction_;
   struct Layout {
     int variable = 0;
     SpecList specs;

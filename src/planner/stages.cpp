@@ -34,7 +34,7 @@ class StageBalance {
     // slowest_[border] = the slowest of the stages so far when they end at the border.
     std::vector<double> slowest(borders, kNever);
     slowest[0] = 0;
-    for (int stage = 0; stage < request_.stages; ++stage) slowest = add_stage(slowest);
+    for (int stage = 0; stage < request_.stages; ++stage) slowest = add_stage(stage, slowest);
     if (slowest.back() == kNever) return std::nullopt;
     std::vector<Range> stages(static_cast<size_t>(request_.stages));
     size_t end = borders - 1;
@@ -47,11 +47,13 @@ class StageBalance {
   }
 
  private:
-  std::vector<double> add_stage(const std::vector<double>& before) {
+  std::vector<double> add_stage(int stage, const std::vector<double>& before) {
+    const std::vector<int64_t> misplaced = misplaced_in(stage);
     std::vector<double> after(before.size(), kNever);
     std::vector<size_t>& begins = begin_of_.emplace_back(before.size(), 0);
     for (size_t end = 1; end < before.size(); ++end) {
       for (size_t begin = 0; begin < end; ++begin) {
+        if (misplaced[end] != misplaced[begin]) continue;
         const double slowest = std::max(before[begin], stage_seconds(begin, end));
         if (slowest >= after[end]) continue;
         after[end] = slowest;
@@ -59,6 +61,19 @@ class StageBalance {
       }
     }
     return after;
+  }
+
+  // Per border: how many nodes before it are pinned to another stage.
+  [[nodiscard]] std::vector<int64_t> misplaced_in(int stage) const {
+    std::vector<int64_t> before = {0};
+    for (const int pinned : request_.pinned_stage) {
+      before.push_back(before.back() + (pinned >= 0 && pinned != stage ? 1 : 0));
+    }
+    std::vector<int64_t> result;
+    for (const int64_t border : borders_) {
+      result.push_back(request_.pinned_stage.empty() ? 0 : before[static_cast<size_t>(border)]);
+    }
+    return result;
   }
 
   [[nodiscard]] double stage_seconds(size_t begin, size_t end) const {

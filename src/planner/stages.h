@@ -23,7 +23,8 @@ struct BalanceRequest {
   std::span<const int64_t> positions;        // allowed cuts: before these nodes, ascending
   std::span<const double> crossing_seconds;  // per position: handing the crossing values over
   int stages = 1;
-  int64_t stage_bytes = INT64_MAX;  // no stage may hold more
+  int64_t stage_bytes = INT64_MAX;         // no stage may hold more
+  std::span<const int> pinned_stage = {};  // per node, -1 = any; empty = any for all
 };
 
 // The cut that makes the slowest stage (its own nodes and what it hands over) fastest; of equal

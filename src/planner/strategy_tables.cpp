@@ -5,6 +5,7 @@
 
 #include "cost/op_cost.h"
 #include "ops/op.h"
+#include "planner/pins/keep_pinned.h"
 
 namespace partita::planner {
 namespace {
@@ -21,13 +22,15 @@ int sharded_axes(const spec::Strategy& strategy, const NodeKind& kind) {
   return static_cast<int>(std::count(splits.begin(), splits.end(), true));
 }
 
-// Keeps the strategies with the most (or, for weights that stay whole, the fewest) sharded axes.
+// Keeps the strategies with the most (or, for weights that stay whole, the fewest) sharded axes
+// that pins have left.
 void keep_by_sharding(const NodeKind& kind,
                       bool keeps_whole,
                       std::vector<spec::Strategy>& strategies) {
   std::vector<int> counts;
   for (const spec::Strategy& strategy : strategies) counts.push_back(sharded_axes(strategy, kind));
-  const int wanted = keeps_whole ? 0 : *std::max_element(counts.begin(), counts.end());
+  const auto [fewest, most] = std::minmax_element(counts.begin(), counts.end());
+  const int wanted = keeps_whole ? *fewest : *most;
   std::vector<spec::Strategy> kept;
   for (size_t i = 0; i < strategies.size(); ++i) {
     if (counts[i] == wanted) kept.push_back(std::move(strategies[i]));
@@ -83,6 +86,11 @@ StrategyTable strategies_of(const NodeKind& kind,
   };
   std::vector<spec::Strategy> strategies =
       spec::derive_strategies(kind.notation, context.mesh, pieces);
+  if (rules.keep_pinned) {
+    keep_pinned(
+        {context.facts.graph(), context.facts.pins(), kind.example, kind.notation, context.mesh},
+        strategies);
+  }
   const bool keeps_whole = rules.keep_whole && kind.keep_whole;
   if (rules.shard_weights || keeps_whole) keep_by_sharding(kind, keeps_whole, strategies);
   return priced_table(kind, context, strategies, pool);

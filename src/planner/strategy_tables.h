@@ -30,6 +30,8 @@ struct StrategyRules {
   bool shard_weights = true;
   // Off: weights to keep whole are like all others (to see what the wish costs).
   bool keep_whole = true;
+  // Off: pins are not looked at.
+  bool keep_pinned = true;
 };
 
 // The table of one kind; specs go into the pool of `prices`.

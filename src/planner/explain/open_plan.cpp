@@ -49,7 +49,7 @@ const cost::Profile& checked_profile(const PlanRequest& request, const plan::Pla
 OpenPlan::OpenPlan(const PlanRequest& request, const plan::Plan& plan)
     : request_(request),
       plan_(plan),
-      facts_(request.graph, request.keep_whole),
+      facts_(request.graph, request.keep_whole, request.pins),
       profile_(cost::profile_for_mesh(checked_profile(request, plan), priced_mesh(request, plan))),
       phases_(phases_of(plan.workload, request.graph, plan.replicas)) {
   open_spaces();

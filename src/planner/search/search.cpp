@@ -8,6 +8,7 @@
 
 #include "cost/profile_for_mesh.h"
 #include "planner/mesh_candidates.h"
+#include "planner/pins/pinned_meshes.h"
 #include "planner/pipeline.h"
 #include "support/error.h"
 
@@ -64,13 +65,13 @@ int64_t kv_tokens(const PipelinePlan& plan, const plan::Workload& workload) {
 class Search {
  public:
   explicit Search(const SearchRequest& request)
-      : request_(request), facts_(request.plan.graph, request.plan.keep_whole) {}
+      : request_(request), facts_(request.plan.graph, request.plan.keep_whole, request.plan.pins) {}
 
   PlanSearch run() {
     PlanSearch search;
     std::optional<PipelinePlan> best;
     size_t best_index = 0;
-    for (const spec::Mesh& mesh : meshes_of(request_)) {
+    for (const spec::Mesh& mesh : with_pinned_axes(facts_.pins(), meshes_of(request_))) {
       const cost::Profile profile = cost::profile_for_mesh(request_.plan.profile, mesh);
       PipelinePlan plan = plan_pipeline(facts_, request_.plan, mesh, profile);
       search.candidates.push_back(judge(plan, mesh, profile));
