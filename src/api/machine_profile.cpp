@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "cost/local_profile.h"
+#include "api/calibrate/measure_profile.h"
 #include "device/cpu/affinity.h"
 #include "support/error.h"
 
@@ -33,7 +33,7 @@ std::filesystem::path machine_profile_path(int ranks) {
   const std::filesystem::path folder = cache_folder();
   if (folder.empty()) return {};
   return folder /
-         str("profile-", host_name(), "-", device::usable_cores(), "-cores-", ranks, "-ranks.toml");
+         str("machine-", host_name(), "-", device::usable_cores(), "-cores-", ranks, "-ranks.toml");
 }
 
 cost::Profile machine_profile(int ranks) {
@@ -47,7 +47,7 @@ cost::Profile machine_profile(int ranks) {
       // Of another version, or damaged: a cache must never stand in the way.
     }
   }
-  cost::Profile profile = cost::measure_local_profile(ranks);
+  cost::Profile profile = measure_profile(ranks, /*is_quick=*/true);
   if (path.empty()) return profile;
   std::filesystem::create_directories(path.parent_path(), failure);
   if (failure) return profile;

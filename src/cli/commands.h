@@ -14,6 +14,7 @@ void add_run_command(CLI::App& app, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
 void add_partition_command(CLI::App& app, Action& action);
 void add_check_command(CLI::App& app, Action& action);
+void add_calibrate_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 void add_ops_command(CLI::App& app, Action& action);
 void add_worker_command(CLI::App& app, Action& action);

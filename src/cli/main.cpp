@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   partita::cli::add_plan_command(app, action);
   partita::cli::add_partition_command(app, action);
   partita::cli::add_check_command(app, action);
+  partita::cli::add_calibrate_command(app, action);
   partita::cli::add_bench_command(app, action);
   partita::cli::add_ops_command(app, action);
   partita::cli::add_worker_command(app, action);

@@ -50,8 +50,8 @@ struct CollectiveCall {
 // The same over a group of `mesh`, from the measured table when the profile has one for these axes
 // and this kind (of the transport that its first table names). Between points the table is
 // interpolated log-log in bytes and in group size; beyond its last point the last slope goes on,
-// beyond its largest group the difference of the formula above is added. Points that fall with the
-// bytes or the group are lifted to the one before, so this is monotone too.
+// beyond its largest group the difference of the formula above is added. A point above
+// that of more bytes or a larger group counts as that one, so this is monotone too.
 [[nodiscard]] double collective_seconds(const Profile& profile,
                                         const spec::Mesh& mesh,
                                         const CollectiveCall& call);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cost/log_interpolation.h"
+#include "cost/measured_points.h"
 #include "support/error.h"
 
 namespace partita::cost {
@@ -26,26 +26,20 @@ std::vector<const CollectiveTable*> tables_for(const Profile& profile,
 
 double seconds_at(const CollectiveTable& table, double bytes) {
   CHECK(!table.points.empty(), "a table without points");
-  const CollectivePoint* before = nullptr;
-  double highest = 0;  // of all points up to the last one looked at
-  for (const CollectivePoint& point : table.points) {
-    const double reached = std::max(highest, point.seconds);
-    const auto size = static_cast<double>(point.bytes);
-    if (bytes <= size) {
-      if (before == nullptr) return reached;
-      return log_interpolated(bytes, static_cast<double>(before->bytes), highest, size, reached);
-    }
-    if (&point == &table.points.back()) {
-      // Through the origin when there is but one point: then all of it counts as transfer.
-      const double base_bytes = before == nullptr ? 0 : static_cast<double>(before->bytes);
-      const double base_seconds = before == nullptr ? 0 : highest;
-      const double slope = (reached - base_seconds) / (size - base_bytes);
-      return reached + (bytes - size) * slope;
-    }
-    highest = reached;
-    before = &point;
+  const std::vector<double> seconds = non_falling(table.points, &CollectivePoint::seconds);
+  const auto size = [&](size_t i) { return static_cast<double>(table.points[i].bytes); };
+  if (bytes <= size(0)) return seconds[0];
+  const size_t last = seconds.size() - 1;
+  if (bytes >= size(last)) {
+    // Through the origin when there is but one point: then all of it counts as transfer.
+    const double base_bytes = last == 0 ? 0 : size(last - 1);
+    const double base_seconds = last == 0 ? 0 : seconds[last - 1];
+    const double slope = (seconds[last] - base_seconds) / (size(last) - base_bytes);
+    return seconds[last] + (bytes - size(last)) * slope;
   }
-  return highest;
+  size_t above = 1;
+  while (size(above) < bytes) ++above;
+  return log_interpolated(bytes, size(above - 1), seconds[above - 1], size(above), seconds[above]);
 }
 
 double seconds_at(const std::vector<const CollectiveTable*>& tables,
@@ -53,22 +47,20 @@ double seconds_at(const std::vector<const CollectiveTable*>& tables,
                   double bytes,
                   const std::function<double(int64_t ranks)>& formula) {
   CHECK(!tables.empty(), "no table to read");
-  const auto first_ranks = static_cast<double>(tables.front()->ranks);
-  double highest = 0;  // of all groups up to the last one looked at
-  const CollectiveTable* before = nullptr;
-  for (const CollectiveTable* table : tables) {
-    const double reached = std::max(highest, seconds_at(*table, bytes));
-    if (ranks <= table->ranks) {
-      if (ranks == table->ranks) return reached;
-      // Smaller than all that were measured: in proportion to the ranks.
-      if (before == nullptr) return reached * static_cast<double>(ranks) / first_ranks;
-      return log_interpolated(static_cast<double>(ranks), static_cast<double>(before->ranks),
-                              highest, static_cast<double>(table->ranks), reached);
-    }
-    highest = reached;
-    before = table;
+  std::vector<double> of_group;
+  for (const CollectiveTable* table : tables) of_group.push_back(seconds_at(*table, bytes));
+  const std::vector<double> seconds = non_falling(of_group, std::identity());
+  const size_t last = tables.size() - 1;
+  if (ranks >= tables[last]->ranks) {
+    return seconds[last] + (formula(ranks) - formula(tables[last]->ranks));
   }
-  return highest + formula(ranks) - formula(tables.back()->ranks);
+  const auto count = static_cast<double>(ranks);
+  // Smaller than all that were measured: in proportion to the ranks.
+  if (ranks <= tables[0]->ranks) return seconds[0] * count / static_cast<double>(tables[0]->ranks);
+  size_t above = 1;
+  while (tables[above]->ranks < ranks) ++above;
+  return log_interpolated(count, static_cast<double>(tables[above - 1]->ranks), seconds[above - 1],
+                          static_cast<double>(tables[above]->ranks), seconds[above]);
 }
 
 }  // namespace partita::cost

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "cost/log_interpolation.h"
+#include "cost/measured_points.h"
 #include "cost/memory.h"
 
 namespace partita::cost {
@@ -83,23 +83,19 @@ const KernelRates* find_rates(const Device& device, const Work& work, int64_t ra
   return best;
 }
 
-// Seconds for `rows` rows of one operation each. A point that would make more rows take less time
-// is lifted to the one before.
+// Seconds for `rows` rows of one operation each.
 double seconds_per_column(const KernelRates& rates, double rows) {
-  const RatePoint* before = nullptr;
-  double highest = 0;
-  for (const RatePoint& point : rates.points) {
-    const auto point_rows = static_cast<double>(point.rows);
-    const double reached = std::max(highest, point_rows / point.flops);
-    if (rows <= point_rows) {
-      if (before == nullptr) return reached * rows / point_rows;
-      return log_interpolated(rows, static_cast<double>(before->rows), highest, point_rows,
-                              reached);
-    }
-    highest = reached;
-    before = &point;
-  }
-  return highest * rows / static_cast<double>(before->rows);
+  const std::vector<double> seconds = non_falling(rates.points, [](const RatePoint& point) {
+    return static_cast<double>(point.rows) / point.flops;
+  });
+  const auto rows_of_point = [&](size_t i) { return static_cast<double>(rates.points[i].rows); };
+  const size_t last = seconds.size() - 1;
+  if (rows <= rows_of_point(0)) return seconds[0] * rows / rows_of_point(0);
+  if (rows >= rows_of_point(last)) return seconds[last] * rows / rows_of_point(last);
+  size_t above = 1;
+  while (rows_of_point(above) < rows) ++above;
+  return log_interpolated(rows, rows_of_point(above - 1), seconds[above - 1], rows_of_point(above),
+                          seconds[above]);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 
 #include <filesystem>
 
-#include "cost/local_profile.h"
 #include "cost/profile_for_mesh.h"
 #include "support/error.h"
 #include "support/json.h"
@@ -261,20 +260,6 @@ TEST(ProfileForMesh, AnAxisGetsTheSlowestLinkItSpans) {
   EXPECT_EQ(link("pp=2,tp=4", "pp"), 450e9);
   EXPECT_EQ(link("pp=2,gpu=8", "gpu"), 450e9);
   EXPECT_THROW((void)link("tp=64", "tp"), Error);
-}
-
-TEST(LocalProfile, IsMeasuredWithinItsRangesAndSurvivesAFile) {
-  const Profile profile = measure_local_profile(2);
-  EXPECT_GT(profile.device.memory_bytes, 1 << 26);
-  EXPECT_GT(profile.device.memory_bandwidth, 1e7);
-  EXPECT_GT(profile.device.f32_flops, 1e7);
-  EXPECT_GT(profile.device.bf16_flops, 1e7);
-  EXPECT_GT(profile.link("tp").latency_s, 0);
-  const auto path = std::filesystem::temp_directory_path() / "partita_local_profile_test.toml";
-  save_profile(profile, path);
-  EXPECT_EQ(load_profile(path), profile);
-  std::filesystem::remove(path);
-  EXPECT_THROW((void)measure_local_profile(0), Error);
 }
 
 }  // namespace

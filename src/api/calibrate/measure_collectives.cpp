@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/calibrate/measure_collectives.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "api/calibrate/rank_team.h"
+#include "comm/local/local.h"
+#include "support/error.h"
+
+namespace partita::api {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using cost::CollectiveKind;
+
+constexpr CollectiveKind kKinds[] = {CollectiveKind::kAllReduce, CollectiveKind::kAllGather,
+                                     CollectiveKind::kReduceScatter, CollectiveKind::kAllToAll,
+                                     CollectiveKind::kSend};
+
+// Buffers of one rank, large enough for every payload; two, because calls must not overlap.
+struct Buffers {
+  explicit Buffers(int64_t elements)
+      : in(static_cast<size_t>(elements), 1), out(static_cast<size_t>(elements), 0) {}
+  std::vector<float> in;
+  std::vector<float> out;
+};
+
+void call(comm::Communicator& group, CollectiveKind kind, int64_t elements, Buffers& buffers) {
+  const auto size = static_cast<int64_t>(group.size());
+  std::vector<int64_t> counts(static_cast<size_t>(size), elements / size);
+  counts.back() += elements % size;
+  float* in = buffers.in.data();
+  float* out = buffers.out.data();
+  switch (kind) {
+    case CollectiveKind::kAllReduce:
+      group.all_reduce(in, out, elements, DType::kF32, comm::ReduceKind::kSum);
+      return;
+    case CollectiveKind::kAllGather:
+      group.all_gather(in, out, counts, DType::kF32);
+      return;
+    case CollectiveKind::kReduceScatter:
+      group.reduce_scatter(in, out, counts, DType::kF32, comm::ReduceKind::kSum);
+      return;
+    case CollectiveKind::kAllToAll:
+      counts.assign(counts.size(), elements / size);
+      group.all_to_all(in, counts, out, counts, DType::kF32);
+      return;
+    case CollectiveKind::kSend:
+      if (group.rank() == 0) {
+        group.send(in, elements, DType::kF32, 1);
+        group.recv(out, elements, DType::kF32, 1);
+      } else if (group.rank() == 1) {
+        group.recv(out, elements, DType::kF32, 0);
+        group.send(in, elements, DType::kF32, 0);
+      }
+      return;
+  }
+  CHECK(false, "unknown collective kind");
+}
+
+// The largest value of all ranks, on all of them.
+double slowest(comm::Communicator& group, double seconds) {
+  double result = 0;
+  group.all_reduce(&seconds, &result, 1, DType::kF64, comm::ReduceKind::kMax);
+  return result;
+}
+
+}  // namespace
+
+std::vector<int64_t> measured_payloads(bool is_quick) {
+  if (is_quick) return {1 << 10, 16 << 10, 256 << 10, 2 << 20};
+  std::vector<int64_t> payloads;
+  for (int64_t bytes = 1 << 10; bytes <= (4 << 20); bytes *= 4) payloads.push_back(bytes);
+  return payloads;
+}
+
+std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group,
+                                                       const char* transport,
+                                                       bool is_quick) {
+  const std::vector<int64_t> payloads = measured_payloads(is_quick);
+  const int rounds = is_quick ? 5 : 15;
+  // About half a millisecond per sample at 4 GB/s.
+  const auto calls_of = [](int64_t bytes) {
+    return static_cast<int>(std::clamp<int64_t>((2 << 20) / (bytes + 4096), 1, 200));
+  };
+  Buffers buffers(payloads.back() / size_of(DType::kF32));
+  std::vector<cost::CollectiveTable> tables;
+  for (const CollectiveKind kind : kKinds) {
+    tables.push_back({kind, transport, std::string(cost::kAnyAxis), group.size(), {}});
+  }
+  for (const int64_t bytes : payloads) {
+    std::vector<std::vector<double>> times(tables.size());
+    for (int round = -1; round < rounds; ++round) {  // one to warm up
+      for (size_t kind = 0; kind < tables.size(); ++kind) {
+        group.barrier();
+        const auto start = Clock::now();
+        const int calls = calls_of(bytes);
+        for (int i = 0; i < calls; ++i) {
+          call(group, tables[kind].kind, bytes / size_of(DType::kF32), buffers);
+        }
+        const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / calls;
+        // A send is half of a message there and back; ranks that take no part say 0.
+        const bool is_send = tables[kind].kind == CollectiveKind::kSend;
+        const double own = is_send ? (group.rank() < 2 ? seconds / 2 : 0) : seconds;
+        if (round >= 0) times[kind].push_back(slowest(group, own));
+      }
+    }
+    for (size_t kind = 0; kind < tables.size(); ++kind) {
+      tables[kind].points.push_back({bytes, lower_quartile(times[kind])});
+    }
+  }
+  return tables;
+}
+
+std::vector<cost::CollectiveTable> measure_local_collectives(int ranks, bool is_quick) {
+  std::vector<cost::CollectiveTable> result;
+  for (int size = 2; size <= ranks; size = size < ranks ? std::min(2 * size, ranks) : size + 1) {
+    auto groups = comm::make_local_group(size);
+    run_as_ranks({ranks, size}, [&](int rank, StartLine& line) {
+      const auto group = std::move(groups[static_cast<size_t>(rank)]);
+      line.wait();
+      auto tables = measure_collectives(*group, "shm", is_quick);
+      if (rank == 0) result.insert(result.end(), tables.begin(), tables.end());
+    });
+  }
+  return result;
+}
+
+}  // namespace partita::api

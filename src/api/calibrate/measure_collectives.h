@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times of collectives by kind, size and group.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "cost/profile.h"
+
+namespace partita::api {
+
+// The payloads that are measured: 1 KiB .. 4 MiB.
+[[nodiscard]] std::vector<int64_t> measured_payloads(bool is_quick);
+
+// Seconds of all collectives of `group`, called by all its ranks at once; the same tables on each
+// (the slowest rank counts). `transport` is noted in them. The table of sends is that of ranks 0
+// and 1: half of a message there and back.
+[[nodiscard]] std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group,
+                                                                     const char* transport,
+                                                                     bool is_quick);
+
+// The same on threads of this process, bound as ranks are, for groups of 2, 4, ... and all ranks.
+// The threads exchange as processes over shared memory do, so the tables are noted as "shm".
+[[nodiscard]] std::vector<cost::CollectiveTable> measure_local_collectives(int ranks,
+                                                                           bool is_quick);
+
+}  // namespace partita::api
