@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "partita/error.h"
 #include "partita/model.h"
 
 namespace partita {
@@ -59,11 +60,24 @@ struct PlanCandidate {
   int64_t kv_tokens = 0;    // positions that all caches could hold
 };
 
+// No plan fits. The message names what is too much, by how much, and every single change of
+// workload or devices after which a plan fits.
+class InfeasibleError : public Error {
+ public:
+  InfeasibleError(const std::string& message, std::string json)
+      : Error(ErrorCode::kInfeasible, message), json_(std::move(json)) {}
+  // The same as a JSON object, for programs.
+  [[nodiscard]] const std::string& json() const { return json_; }
+
+ private:
+  std::string json_;
+};
+
 // All decisions. Immutable, cheap to copy, thread-safe.
 class Plan {
  public:
-  // Throws kInfeasible with the shortfall and the smallest number of ranks that fits;
-  // kInvalidArgument for a bad mesh, and for pins that match nothing or contradict each other.
+  // Throws InfeasibleError; kInvalidArgument for a bad mesh, and for pins that match nothing or
+  // contradict each other.
   [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
   // Reads plan.json, possibly edited by hand, and checks it against the model.
   [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);

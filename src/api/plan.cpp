@@ -9,6 +9,7 @@
 #include "api/partition_files.h"
 #include "api/plan_impl.h"
 #include "partition/partition.h"
+#include "planner/explain/infeasible.h"
 #include "planner/explain/summary.h"
 #include "planner/planner.h"
 #include "planner/search/search.h"
@@ -144,14 +145,20 @@ bool keeps_own_plan(const Model& model, const PlanOptions& options) {
 
 planner::PlanRequest api::request_of(const Model& model, const PlanOptions& options) {
   check_options(model, options);
-  return {.graph = model.impl().imported.graph,
-          .mesh = {},
-          .profile = profile_of(options),
-          .workload = workload_of(model, options),
-          .dtype = model.dtype(),
-          .keep_whole = {},
-          .pins = pins_of(options),
-          .time_limit_s = options.time_limit_seconds};
+  planner::PlanRequest request{.graph = model.impl().imported.graph,
+                               .mesh = {},
+                               .profile = profile_of(options),
+                               .workload = workload_of(model, options),
+                               .dtype = model.dtype(),
+                               .keep_whole = {},
+                               .pins = pins_of(options),
+                               .time_limit_s = options.time_limit_seconds};
+  if (model.dtype() != "bf16" && !model.impl().is_partition) {
+    request.bf16_graph = [directory = model.directory()] {
+      return importer::import_model(directory, {.weight_dtype = DType::kBF16}).graph;
+    };
+  }
+  return request;
 }
 
 Plan Plan::make(const Model& model, const PlanOptions& options) {
@@ -162,7 +169,7 @@ Plan Plan::make(const Model& model, const PlanOptions& options) {
   }
   Decision decision = decide(model, options);
   if (const auto* infeasible = std::get_if<planner::Infeasible>(&decision.result)) {
-    throw Error(ErrorCode::kInfeasible, infeasible->reason);
+    throw InfeasibleError(infeasible->reason, planner::to_json(*infeasible).dump(2) + "\n");
   }
   return Plan(std::make_shared<Impl>(Impl{model, std::get<plan::Plan>(std::move(decision.result)),
                                           std::move(decision.candidates)}));

@@ -20,13 +20,23 @@ struct Options {
   bool pareto = false;
 };
 
+// A program that asked for JSON reads why nothing fits as JSON too; people get the message.
+Plan plan_or_reasons(const Model& model, const Options& options) {
+  try {
+    return plan_of(model, options.planning);
+  } catch (const InfeasibleError& error) {
+    if (options.as_json) std::printf("%s", error.json().c_str());
+    throw;
+  }
+}
+
 int run(const Options& options) {
   const Model model = Model::load(options.planning.directory, options.planning.load);
   if (options.dump_graph) {
     std::printf("%s", model.dump_graph().c_str());
     return 0;
   }
-  const Plan plan = plan_of(model, options.planning);
+  const Plan plan = plan_or_reasons(model, options);
   if (options.pareto) std::printf("%s\n", candidate_table(plan).c_str());
   if (!options.output.empty()) plan.write(options.output);
   if (options.program_rank >= 0) {

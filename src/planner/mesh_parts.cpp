@@ -27,6 +27,16 @@ spec::Mesh without_replicas(const spec::Mesh& mesh) {
   return spec::Mesh(axes);
 }
 
+// The last axis that is neither stages nor replicas, or -1.
+int growing_axis(const spec::Mesh& mesh) {
+  int result = -1;
+  for (int axis = 0; axis < mesh.axis_count(); ++axis) {
+    const std::string& name = mesh.axes()[static_cast<size_t>(axis)].name;
+    if (name != kStageAxis && name != kReplicaAxis) result = axis;
+  }
+  return result;
+}
+
 }  // namespace
 
 MeshParts parts_of(const spec::Mesh& mesh) {
@@ -53,14 +63,26 @@ MeshParts parts_of(const spec::Mesh& mesh) {
   return parts;
 }
 
-spec::Mesh grown_mesh(const spec::Mesh& mesh, int64_t factor) {
+spec::Mesh mesh_of(const MeshParts& parts) {
+  if (parts.replicas == 1) return parts.replica;
+  std::vector<spec::MeshAxis> axes = parts.replica.axes();
+  axes.insert(axes.begin(), {kReplicaAxis, parts.replicas});
+  return spec::Mesh(axes);
+}
+
+int64_t growing_axis_size(const spec::Mesh& mesh) {
+  const int axis = growing_axis(mesh);
+  return axis < 0 ? 1 : mesh.axes()[static_cast<size_t>(axis)].size;
+}
+
+spec::Mesh resized_mesh(const spec::Mesh& mesh, int64_t size) {
   std::vector<spec::MeshAxis> axes = mesh.axes();
-  for (size_t i = axes.size(); i-- > 0;) {
-    if (axes[i].name == kStageAxis || axes[i].name == kReplicaAxis) continue;
-    axes[i].size *= factor;
-    return spec::Mesh(axes);
+  const int axis = growing_axis(mesh);
+  if (axis < 0) {
+    axes.push_back({"tp", size});
+  } else {
+    axes[static_cast<size_t>(axis)].size = size;
   }
-  axes.push_back({"tp", factor});
   return spec::Mesh(axes);
 }
 

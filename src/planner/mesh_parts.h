@@ -22,8 +22,13 @@ struct MeshParts {
 // Throws kInvalidArgument when replicas and an own order of the ranks are mixed.
 [[nodiscard]] MeshParts parts_of(const spec::Mesh& mesh);
 
-// The mesh with `factor` times as many ranks for tensors: its last tensor axis grows, or an axis tp
-// is added.
-[[nodiscard]] spec::Mesh grown_mesh(const spec::Mesh& mesh, int64_t factor);
+// The mesh that parts_of() took apart, replicas outermost.
+[[nodiscard]] spec::Mesh mesh_of(const MeshParts& parts);
+
+// Size of the axis that grows when a mesh gets more ranks: its last tensor axis, 1 when it has
+// none.
+[[nodiscard]] int64_t growing_axis_size(const spec::Mesh& mesh);
+// The mesh with another size of that axis; an axis tp is added to a mesh without any.
+[[nodiscard]] spec::Mesh resized_mesh(const spec::Mesh& mesh, int64_t size);
 
 }  // namespace partita::planner

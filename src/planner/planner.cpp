@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/planner.h"
 
-#include <algorithm>
-#include <bit>
-
 #include "cost/profile_for_mesh.h"
+#include "planner/explain/infeasible.h"
 #include "planner/mesh_candidates.h"
 #include "planner/pins/pinned_meshes.h"
 #include "planner/pipeline.h"
@@ -12,9 +10,6 @@
 
 namespace partita::planner {
 namespace {
-
-// Larger systems than this are suggested to nobody.
-constexpr int64_t kMaxSuggestedRanks = 4096;
 
 using Candidate = std::pair<spec::Mesh, cost::Profile>;
 
@@ -40,49 +35,6 @@ PipelinePlan best_of(const GraphFacts& facts,
   return std::move(*best);
 }
 
-std::string gigabytes(int64_t bytes) {
-  const auto tenths = (bytes + 50'000'000) / 100'000'000;
-  return str(tenths / 10, ".", tenths % 10, " GB");
-}
-
-// The first power of two that may be enough, judged by what the ranks lack in total.
-int64_t first_factor(const plan::RankMemory& memory) {
-  const int64_t fixed = memory.reserve + memory.activations + memory.communication;
-  const int64_t room = std::max<int64_t>(1, memory.limit - fixed);
-  const int64_t factor = (memory.weights + memory.kv_cache) / room;
-  return std::max<int64_t>(2, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(factor))));
-}
-
-// `candidates(factor)` gives the meshes with `factor` times as many ranks.
-template <typename Candidates>
-Infeasible infeasible(const GraphFacts& facts,
-                      const PlanRequest& request,
-                      const PipelinePlan& smallest,
-                      const Candidates& candidates) {
-  Infeasible result;
-  result.memory = smallest.fullest_rank();
-  result.shortfall_bytes = result.memory.total() - result.memory.limit;
-  const int64_t ranks = smallest.parts.replica.size() * smallest.parts.replicas;
-  for (int64_t factor = first_factor(result.memory);
-       !result.fitting_ranks && ranks * factor <= kMaxSuggestedRanks; factor *= 2) {
-    const PipelinePlan larger = best_of(facts, request, candidates(factor));
-    if (!larger.fits) continue;
-    result.fitting_ranks = ranks * factor;
-    result.fitting_mesh = larger.parts.replica.to_string();
-  }
-  result.reason = str(
-      "[planner] ", request.graph.name(), " does not fit on ", ranks, " devices of ",
-      gigabytes(result.memory.limit), ": the fullest rank needs ", gigabytes(result.memory.total()),
-      " (weights ", gigabytes(result.memory.weights), ", KV cache ",
-      gigabytes(result.memory.kv_cache), ", activations ", gigabytes(result.memory.activations),
-      ", buffers ", gigabytes(result.memory.communication), ", reserve ",
-      gigabytes(result.memory.reserve), "), ", gigabytes(result.shortfall_bytes), " too much; ",
-      result.fitting_ranks ? str("the smallest that fits is ", *result.fitting_ranks, " devices (",
-                                 result.fitting_mesh, ")")
-                           : "lower the context, the concurrency or the step size");
-  return result;
-}
-
 plan::Plan checked_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
   plan::Plan plan = to_plan(pipeline, request);
   plan::validate(plan, request.graph);
@@ -95,6 +47,16 @@ cost::Profile unbounded(cost::Profile profile) {
   return profile;
 }
 
+// Plans a changed request, perhaps of another graph than that of `facts`.
+PipelinePlan plan_changed(const GraphFacts& facts,
+                          const PlanRequest& request,
+                          const spec::Mesh& mesh) {
+  const cost::Profile profile = cost::profile_for_mesh(request.profile, mesh);
+  if (&request.graph == &facts.graph()) return plan_pipeline(facts, request, mesh, profile);
+  const GraphFacts changed(request.graph, request.keep_whole, request.pins);
+  return plan_pipeline(changed, request, mesh, profile);
+}
+
 }  // namespace
 
 PlanResult make_plan(const PlanRequest& request) {
@@ -103,14 +65,22 @@ PlanResult make_plan(const PlanRequest& request) {
   (void)with_pinned_axes(facts.pins(), {request.mesh});
   const PipelinePlan plan = plan_pipeline(facts, request, request.mesh, profile);
   if (plan.fits) return checked_plan(plan, request);
-  return infeasible(facts, request, plan, [&](int64_t factor) {
-    const spec::Mesh grown = grown_mesh(request.mesh, factor);
+  const int64_t step = request.mesh.size() / growing_axis_size(request.mesh);
+  const auto on_ranks = [&](int64_t ranks) {
+    const spec::Mesh grown = resized_mesh(request.mesh, ranks / step);
     cost::Profile links = unbounded(profile);
     // A mesh without tensor axis gets one, which no link is known for: the slowest known one
     // serves.
     if (grown.axis_count() > request.mesh.axis_count()) links = with_any_link(links);
-    return std::vector<Candidate>{{grown, links}};
-  });
+    return plan_pipeline(facts, request, grown, links);
+  };
+  return explain_infeasible(
+      {.request = request,
+       .smallest = plan,
+       .again =
+           [&](const PlanRequest& changed) { return plan_changed(facts, changed, request.mesh); },
+       .on_ranks = on_ranks,
+       .rank_step = step});
 }
 
 PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
@@ -129,9 +99,18 @@ PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
   };
   const PipelinePlan plan = best_of(facts, request, candidates(ranks, request.profile));
   if (plan.fits) return checked_plan(plan, request);
-  return infeasible(facts, request, plan, [&](int64_t factor) {
-    return candidates(ranks * factor, grown_profile(request.profile, ranks * factor));
-  });
+  return explain_infeasible({.request = request,
+                             .smallest = plan,
+                             .again =
+                                 [&](const PlanRequest& changed) {
+                                   return plan_changed(facts, changed, mesh_of(plan.parts));
+                                 },
+                             .on_ranks =
+                                 [&](int64_t count) {
+                                   return best_of(
+                                       facts, request,
+                                       candidates(count, grown_profile(request.profile, count)));
+                                 }});
 }
 
 }  // namespace partita::planner

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -33,13 +34,29 @@ struct PlanRequest {
   // Decisions taken beforehand (docs/formats/pins.md).
   std::vector<Pin> pins = {};
   double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
+  // The same model with bf16 weights; asked for only when nothing fits, to see whether it would.
+  // Unset: it cannot be run so, or is already.
+  std::function<ir::Graph()> bf16_graph = {};
+};
+
+// One change of a request that does not fit, after which it does.
+struct FitChange {
+  enum class Kind : uint8_t { kMemory, kContext, kConcurrency, kStepTokens, kBf16, kRanks };
+  Kind kind = Kind::kMemory;
+  int64_t value = 0;  // bytes per device, positions, sequences, tokens, none, ranks
+  std::string mesh;   // of kRanks
+  std::string text;   // for people: "20.0 GB of memory per device"
 };
 
 // No plan holds the bound on memory.
 struct Infeasible {
-  std::string reason;           // one sentence for the user, with shortfall and what would fit
-  int64_t shortfall_bytes = 0;  // of the fullest rank, in the smallest plan
-  plan::RankMemory memory;      // of that rank
+  std::string reason;              // one sentence for the user, with shortfall and what would fit
+  std::string too_large;           // the kinds that are too much: "weights alone", ...
+  int rank = 0;                    // the fullest rank, in the smallest plan
+  int stage = 0;                   // of that rank
+  int64_t shortfall_bytes = 0;     // of that rank
+  plan::RankMemory memory;         // of that rank
+  std::vector<FitChange> changes;  // each makes it fit by itself; found by trying
   std::optional<int64_t> fitting_ranks;  // the smallest power-of-two multiple found to fit
   std::string fitting_mesh;
 };
