@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "planner/solvers/bucket_tree.h"
-#include "planner/solvers/descend.h"
+#include "planner/solvers/exact.h"
 #include "planner/solvers/pareto.h"
 #include "planner/solvers/simplify.h"
 
@@ -128,10 +128,14 @@ class BoundedElimination {
 
 Solution EliminationSolver::solve(const Problem& problem) const {
   check_problem(problem);
+  const bool has_timed =
+      std::any_of(problem.variables.begin(), problem.variables.end(),
+                  [](const Variable& variable) { return !variable.timed.empty(); });
+  if (has_timed) return ExactSolver(time_limit_s_).solve(problem);
   const SimplifiedProblem simplified = simplify(problem);
   const BoundedElimination elimination(simplified.problem, time_limit_s_);
-  Solution solution =
-      elimination.fits() ? elimination.solve() : DescendSolver().solve(simplified.problem);
+  if (!elimination.fits()) return ExactSolver(time_limit_s_).solve(problem);
+  Solution solution = elimination.solve();
   solution.choice = simplified.original_choice(solution.choice);
   return solution;
 }

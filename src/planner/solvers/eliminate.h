@@ -10,6 +10,7 @@ namespace partita::planner {
 // the unconstrained optimum if it fits; else the convex hull of (cost, bytes) by Lagrange
 // multipliers gives a feasible assignment and a lower bound, and Pareto elimination closes the gap
 // between them. When that takes too long the feasible assignment and the gap are returned.
+// Problems with timed usages, and those too wide for tables, are left to ExactSolver.
 // Milliseconds for graphs of language models, whose width is 2 or 3. When nothing fits, `choice` is
 // the assignment of least bytes.
 class EliminationSolver : public Solver {

@@ -3,70 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "planner/solvers/brute_force.h"
 #include "planner/solvers/descend.h"
+#include "planner/solvers/random_problem.h"
 
 namespace partita::planner {
 namespace {
-
-struct Shape {
-  int variables = 8;
-  int options = 4;
-  int edge_percent = 35;
-  int64_t largest_cost = 20;  // small numbers make ties
-  int64_t largest_bytes = 10;
-  int forbidden_percent = 10;
-};
-
-// Draws are taken modulo, not through std::uniform_int_distribution, whose results differ by
-// library.
-class RandomProblem {
- public:
-  explicit RandomProblem(uint32_t seed) : random_(seed) {}
-
-  int64_t below(int64_t bound) {
-    return static_cast<int64_t>(random_() % static_cast<uint64_t>(bound));
-  }
-
-  Problem draw(const Shape& shape) {
-    Problem problem;
-    const int64_t count = 1 + below(shape.variables);
-    for (int64_t i = 0; i < count; ++i) {
-      Variable variable;
-      const int64_t options = 1 + below(shape.options);
-      for (int64_t j = 0; j < options; ++j) {
-        variable.cost.push_back(cost(shape));
-        variable.bytes.push_back(below(shape.largest_bytes));
-      }
-      problem.variables.push_back(std::move(variable));
-    }
-    for (int i = 0; i < count; ++i) {
-      for (int j = 0; j < count; ++j) {
-        if (i != j && below(100) < shape.edge_percent) add_edge(problem, i, j, shape);
-      }
-    }
-    if (below(4) > 0) problem.memory_bound = below(count * shape.largest_bytes / 2 + 2);
-    return problem;
-  }
-
- private:
-  Cost cost(const Shape& shape) {
-    return below(100) < shape.forbidden_percent ? kForbidden : below(shape.largest_cost);
-  }
-
-  void add_edge(Problem& problem, int first, int second, const Shape& shape) {
-    EdgeTable table;
-    table.rows = static_cast<int>(problem.variables[static_cast<size_t>(first)].cost.size());
-    table.columns = static_cast<int>(problem.variables[static_cast<size_t>(second)].cost.size());
-    for (int k = 0; k < table.rows * table.columns; ++k) table.cost.push_back(cost(shape));
-    problem.edges.push_back({first, second, static_cast<int>(problem.tables.size())});
-    problem.tables.push_back(std::move(table));
-  }
-
-  std::mt19937 random_;
-};
 
 // Both solvers must agree on feasibility, cost, bytes and the proof.
 void expect_same_as_brute_force(const Problem& problem, int seed) {
@@ -146,7 +88,8 @@ TEST(EliminationSolver, EqualCostsAreDecidedByFewerBytes) {
 TEST(DescendSolver, IsNeverBelowTheOptimumNorItsBoundAboveIt) {
   for (int seed = 0; seed < 300; ++seed) {
     const Problem problem =
-        RandomProblem(static_cast<uint32_t>(seed)).draw({.forbidden_percent = 0});
+        RandomProblem(static_cast<uint32_t>(seed))
+            .draw({.forbidden_percent = 0, .timed_percent = seed % 2 == 0 ? 0 : 50});
     const Solution best = BruteForceSolver().solve(problem);
     const Solution found = DescendSolver().solve(problem);
     if (!found.feasible) continue;

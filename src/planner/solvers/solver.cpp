@@ -57,6 +57,7 @@ Value evaluate(const Problem& problem, const std::vector<int>& choice) {
 void check_problem(const Problem& problem) {
   Cost total = 0;
   int64_t bytes = 0;
+  int64_t timed_bytes = 0;
   for (const Variable& variable : problem.variables) {
     CHECK(!variable.cost.empty() && variable.cost.size() == variable.bytes.size(),
           "a variable has ", variable.cost.size(), " costs and ", variable.bytes.size(), " bytes");
@@ -70,6 +71,8 @@ void check_problem(const Problem& problem) {
       for (const int64_t timed : usage.bytes) {
         CHECK(timed >= 0 && timed <= kMaxBytes, "timed bytes ", timed, " are out of range");
       }
+      timed_bytes += *std::max_element(usage.bytes.begin(), usage.bytes.end());
+      CHECK(timed_bytes <= kMaxTotal, "the problem's timed bytes are too large");
     }
     CHECK(total <= kMaxTotal && bytes <= kMaxBytes, "the problem's numbers are too large");
   }

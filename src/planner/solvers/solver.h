@@ -89,7 +89,8 @@ struct Value {
 // CHECKs the sizes of tables, the indices of edges and the bounds kMaxTotal and kMaxBytes.
 void check_problem(const Problem& problem);
 
-// Implementations are deterministic and stateless; equal costs are decided by fewer bytes.
+// Implementations are deterministic and stateless; equal costs are decided by fewer bytes, unless
+// they say otherwise.
 class Solver {
  public:
   virtual ~Solver() = default;
