@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "ops/kernel.h"
@@ -41,6 +42,7 @@ class ScratchHandle {
       : own_(args.scratch == nullptr ? std::make_unique<Scratch>() : nullptr),
         scratch_(args.scratch == nullptr ? own_.get() : args.scratch) {}
   Scratch* operator->() const { return scratch_; }
+  Scratch& operator*() const { return *scratch_; }
 
  private:
   std::unique_ptr<Scratch> own_;
@@ -62,6 +64,13 @@ class ScratchHandle {
 [[nodiscard]] inline float to_float(float value) { return value; }
 [[nodiscard]] inline float to_float(BFloat16 value) { return value.to_float(); }
 [[nodiscard]] inline float to_float(Float16 value) { return value.to_float(); }
+
+// An activation as it meets weights of that type: rounded to bf16 for bf16 weights.
+template <typename Weight>
+[[nodiscard]] float rounded_like(float value) {
+  if constexpr (std::is_same_v<Weight, BFloat16>) return BFloat16::from_float(value).to_float();
+  return value;
+}
 
 // Calls visit(T{}) with the C++ type of a float dtype; false for other dtypes.
 template <typename Visit>

@@ -4,34 +4,14 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <vector>
 
+#include "ops/activations.h"
 #include "ops/cpu_kernel.h"
 
 namespace partita::ops {
 namespace {
 
-struct Silu {
-  float operator()(float x) const { return x / (1 + std::exp(-x)); }
-};
-struct Gelu {
-  float operator()(float x) const {
-    return 0.5F * x * (1 + std::erf(x * (std::numbers::sqrt2_v<float> / 2)));
-  }
-};
-struct GeluTanh {
-  float operator()(float x) const {
-    constexpr float kSlope = std::numbers::sqrt2_v<float> * std::numbers::inv_sqrtpi_v<float>;
-    return 0.5F * x * (1 + std::tanh(kSlope * (x + 0.044715F * x * x * x)));
-  }
-};
-struct Relu {
-  template <typename T>
-  T operator()(T x) const {
-    return x < 0 ? T{0} : x;  // keeps NaN
-  }
-};
 struct Tanh {
   float operator()(float x) const { return std::tanh(x); }
 };

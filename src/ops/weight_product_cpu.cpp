@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with weight matrices by oneDNN.
+#include "ops/weight_product.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <dnnl.hpp>
+#include <new>
+#include <optional>
+
+#include "support/error.h"
+
+namespace partita::ops {
+namespace {
+
+using dnnl::memory;
+
+constexpr std::array<int64_t, 18> kRowBuckets = {
+    1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, kMostProductRows};
+constexpr std::align_val_t kAlignment{64};  // a cache line: what oneDNN itself allocates with
+
+size_t bucket_of(int64_t rows) {
+  return static_cast<size_t>(std::ranges::lower_bound(kRowBuckets, rows) - kRowBuckets.begin());
+}
+
+void check(dnnl_status_t status, std::string_view what) {
+  if (status != dnnl_success) {
+    throw Error(ErrorCode::kSystem, str("[ops] oneDNN ", what, " failed: status ", status));
+  }
+}
+
+// A call that is ready to run but for the addresses of its data.
+struct PreparedCall {
+  dnnl::matmul primitive;
+  memory x;
+  memory weights;
+  memory y;
+  memory library_scratch;
+  int64_t scratch_bytes = 0;
+  std::array<dnnl_exec_arg_t, 4> arguments = {};
+};
+
+}  // namespace
+
+// The weight w[n,k] is seen as the k x n operand of the product.
+struct WeightProduct::Impl {
+  explicit Impl(const ProductShape& product)
+      : shape(product),
+        type(product.weight == DType::kBF16 ? memory::data_type::bf16 : memory::data_type::f32),
+        plain({product.k, product.n}, type, memory::dims{1, product.k}) {
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  }
+
+  dnnl::matmul::primitive_desc describe(int64_t rows, const memory::desc& layout) const {
+    const memory::desc x({rows, shape.k}, type, memory::format_tag::ab);
+    const memory::desc y({rows, shape.n}, memory::data_type::f32, memory::dims{shape.y_columns, 1});
+    return {dnnl::matmul::desc(x, layout, y), attributes, engine, /*allow_empty=*/true};
+  }
+
+  PreparedCall prepare(int64_t rows) const {
+    const dnnl::matmul::primitive_desc description = describe(rows, weights);
+    CHECK(description, "oneDNN has no matmul of ", rows, " x ", shape.k, " x ", shape.n);
+    PreparedCall call;
+    call.primitive = dnnl::matmul(description);
+    call.x = memory(description.src_desc(), engine, DNNL_MEMORY_NONE);
+    call.weights = memory(description.weights_desc(), engine, DNNL_MEMORY_NONE);
+    call.y = memory(description.dst_desc(), engine, DNNL_MEMORY_NONE);
+    call.library_scratch = memory(description.scratchpad_desc(), engine, DNNL_MEMORY_NONE);
+    call.scratch_bytes = static_cast<int64_t>(description.scratchpad_desc().get_size());
+    call.arguments = {{{DNNL_ARG_SRC, call.x.get()},
+                       {DNNL_ARG_WEIGHTS, call.weights.get()},
+                       {DNNL_ARG_DST, call.y.get()},
+                       {DNNL_ARG_SCRATCHPAD, call.library_scratch.get()}}};
+    return call;
+  }
+
+  PreparedCall& call(size_t bucket) {
+    std::optional<PreparedCall>& slot = calls[bucket];
+    if (!slot) slot = prepare(kRowBuckets[bucket]);
+    return *slot;
+  }
+
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  dnnl::primitive_attr attributes;
+  ProductShape shape;
+  memory::data_type type;
+  memory::desc plain;
+  memory::desc weights;  // the layout in use
+  std::array<std::optional<PreparedCall>, kRowBuckets.size()> calls;
+};
+
+WeightProduct::WeightProduct(const ProductShape& shape) : impl_(std::make_unique<Impl>(shape)) {}
+WeightProduct::~WeightProduct() = default;
+WeightProduct::WeightProduct(WeightProduct&&) noexcept = default;
+WeightProduct& WeightProduct::operator=(WeightProduct&&) noexcept = default;
+
+bool WeightProduct::is_supported() const {
+  return static_cast<bool>(impl_->describe(1, impl_->plain));
+}
+
+void WeightProduct::use_plain_weights() { impl_->weights = impl_->plain; }
+
+void WeightProduct::use_packed_weights(int64_t most_rows) {
+  const int64_t rows = padded_rows(std::clamp<int64_t>(most_rows, 1, kMostProductRows));
+  const memory::desc any({impl_->shape.k, impl_->shape.n}, impl_->type, memory::format_tag::any);
+  impl_->weights = impl_->describe(rows, any).weights_desc();
+}
+
+int64_t WeightProduct::packed_bytes() const {
+  return static_cast<int64_t>(impl_->weights.get_size());
+}
+
+void WeightProduct::pack(const void* plain, void* packed) {
+  memory from(impl_->plain, impl_->engine, const_cast<void*>(plain));
+  memory to(impl_->weights, impl_->engine, packed);
+  dnnl::reorder(from, to).execute(impl_->stream, from, to);
+  impl_->stream.wait();
+}
+
+void WeightProduct::prepare(int64_t rows) {
+  const size_t last = bucket_of(std::clamp<int64_t>(rows, 1, kMostProductRows));
+  for (size_t bucket = 0; bucket <= last; ++bucket) impl_->call(bucket);
+}
+
+void WeightProduct::run(
+    const void* x, int64_t rows, const void* weights, float* y, Scratch& scratch) {
+  PreparedCall& call = impl_->call(bucket_of(rows));
+  dnnl::stream& stream = impl_->stream;
+  call.x.set_data_handle(const_cast<void*>(x), stream);
+  call.weights.set_data_handle(const_cast<void*>(weights), stream);
+  call.y.set_data_handle(y, stream);
+  call.library_scratch.set_data_handle(scratch.reserve(Scratch::kLibrary, call.scratch_bytes),
+                                       stream);
+  // The C function, as the C++ one allocates its argument list anew at each call.
+  check(dnnl_primitive_execute(call.primitive.get(), stream.get(),
+                               static_cast<int>(call.arguments.size()), call.arguments.data()),
+        "matmul");
+  stream.wait();
+}
+
+bool is_product_call(const ir::TensorType& x, const ir::TensorType& weight) {
+  return x.dtype == DType::kF32 && (weight.dtype == DType::kF32 || weight.dtype == DType::kBF16) &&
+         weight.is_static();
+}
+
+int64_t padded_rows(int64_t rows) { return kRowBuckets.at(bucket_of(rows)); }
+
+void AlignedDelete::operator()(std::byte* data) const { ::operator delete(data, kAlignment); }
+
+AlignedBytes aligned_bytes(int64_t bytes) {
+  return AlignedBytes(
+      static_cast<std::byte*>(::operator new(static_cast<size_t>(bytes), kAlignment)));
+}
+
+void copy_product_rows(const ProductRows& rows, DType weight, std::byte* to) {
+  const int64_t row_bytes = rows.k * size_of(weight);
+  for (int64_t row = 0; row < rows.rows; ++row, to += row_bytes) {
+    const float* from = rows.x + (rows.row_ids == nullptr ? row : rows.row_ids[row]) * rows.k;
+    if (weight == DType::kBF16) {
+      std::transform(from, from + rows.k, reinterpret_cast<BFloat16*>(to),
+                     [](float value) { return BFloat16::from_float(value); });
+    } else {
+      std::memcpy(to, from, static_cast<size_t>(row_bytes));
+    }
+  }
+  std::memset(to, 0, static_cast<size_t>((rows.padded - rows.rows) * row_bytes));
+}
+
+}  // namespace partita::ops
