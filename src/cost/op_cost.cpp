@@ -98,6 +98,22 @@ double seconds_per_column(const KernelRates& rates, double rows) {
                           seconds[above]);
 }
 
+// The types of the largest local piece of every input.
+std::vector<ir::TensorType> largest_pieces(std::span<const ir::TensorType> types,
+                                           std::span<const spec::TensorSpec> specs) {
+  std::vector<ir::TensorType> pieces(types.begin(), types.end());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    for (size_t dim = 0; dim < pieces[i].dims.size(); ++dim) {
+      if (specs[i].dims[dim].axes.empty()) continue;
+      int64_t longest = 0;
+      for (const Range& piece : specs[i].dims[dim].pieces)
+        longest = std::max(longest, piece.size());
+      pieces[i].dims[dim] = longest;
+    }
+  }
+  return pieces;
+}
+
 }  // namespace
 
 Work whole_work(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
@@ -130,8 +146,15 @@ Work local_work(const PricedCall& priced,
     bytes += local;
     activation_bytes += local;
   }
-  const bool counts_itself = ops::find_op(priced.call.op).bytes != nullptr;
+  const ops::OpDef& op = ops::find_op(priced.call.op);
+  const bool counts_itself = op.bytes != nullptr;
   work.bytes = counts_itself ? whole.bytes * share : static_cast<double>(bytes);
+  if (op.is_cost_of_piece) {
+    const std::vector<ir::TensorType> pieces = largest_pieces(priced.call.inputs, strategy.inputs);
+    const ops::OpCall piece = {priced.call.op, priced.call.attributes, pieces};
+    work.flops = ops::flops_of(piece, symbols);
+    work.bytes = ops::bytes_of(piece, symbols);
+  }
   work.activation_bytes = std::min(work.bytes, static_cast<double>(activation_bytes));
   return work;
 }

@@ -53,7 +53,7 @@ struct Surroundings {
 
 // The work of the rank with the largest piece of `whole`. Flops are divided by the share of the
 // index space that the piece covers; bytes too when the op counts its own bytes, else they are
-// those of the local pieces.
+// those of the local pieces. Ops with is_cost_of_piece are asked about the largest piece instead.
 [[nodiscard]] Work local_work(const PricedCall& priced,
                               const Work& whole,
                               const spec::Strategy& strategy,

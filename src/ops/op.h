@@ -53,6 +53,10 @@ struct OpDef {
   bool has_side_effect =
       false;  // changes a state input in place, or talks to other ranks: never removed or merged
   bool is_collective = false;
+  // flops and bytes are to be asked of the largest piece: the work is not the whole one divided by
+  // the piece's share of all factors (some factors are only in a part of it, or pieces cannot share
+  // evenly).
+  bool is_cost_of_piece = false;
 };
 
 // All operators, sorted by name (generated table).

@@ -10,16 +10,17 @@
 namespace partita::planner {
 namespace {
 
-// The number of mesh axes along which a tensor that shall be sharded is split.
+// Along how many mesh axes each tensor that shall be sharded is split, summed over these tensors:
+// an axis that splits only one of three weights leaves the other two whole on every rank.
 int sharded_axes(const spec::Strategy& strategy, const NodeKind& kind) {
-  std::vector<bool> splits(strategy.axis_factor.size(), false);
+  int count = 0;
   for (size_t i = 0; i < kind.shard_input.size(); ++i) {
     if (!kind.shard_input[i]) continue;
     for (const spec::DimSpec& dim : strategy.inputs[i].dims) {
-      for (const int axis : dim.axes) splits[static_cast<size_t>(axis)] = true;
+      count += static_cast<int>(dim.axes.size());
     }
   }
-  return static_cast<int>(std::count(splits.begin(), splits.end(), true));
+  return count;
 }
 
 // Keeps the strategies with the most (or, for weights that stay whole, the fewest) sharded axes

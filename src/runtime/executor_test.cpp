@@ -97,6 +97,40 @@ TEST(Executor, LinearKernelsAllocateOnlyInsideTheLibrary) {
   EXPECT_LE(allocations_of_ten_steps(executor), 10 * 8);
 }
 
+// How many tokens an expert gets depends on the data, so a step like none before must find all
+// ready. Row i of x goes to expert 0 when positive, else to expert 1.
+TEST(Executor, ExpertsAllocateOnlyInsideTheLibraryWhateverTheRouting) {
+  const ir::Graph graph = ir::parse_graph(R"(graph "g" {
+  input %x : f32[t,1]
+  weight %w : f32[2,1] = tensor("router")
+  weight %gate : f32[2,3,1] = tensor("gate")
+  weight %up : f32[2,3,1] = tensor("up")
+  weight %down : f32[2,1,3] = tensor("down")
+  %r : f32[t,2] = router(%x, %w) {normalize = 1, top_k = 1}
+  %y : f32[t,1] = experts(%x, %r, %gate, %up, %down) {activation = "relu", top_k = 1}
+  return %y
+}
+)");
+  const auto read = [](const ir::Value& weight, std::byte* to) {
+    const float values[] = {1, -1, 1, -1, 1, -1};
+    std::memcpy(to, values, static_cast<size_t>(weight.type.bytes()));
+  };
+  Executor executor({0, graph, {}, {{"t", 4}}}, read, nullptr);
+  const SymbolSize tokens{"t", 4};
+  const auto allocations_of = [&](std::array<float, 4> x) {
+    const StepInput input{"x", DType::kF32, x.data(), 4};
+    const int64_t before = allocations_so_far();
+    (void)executor.run({{&input, 1}, {&tokens, 1}});
+    return allocations_so_far() - before;
+  };
+  const int64_t warm_up = allocations_of({1, 1, 1, 1});
+  EXPECT_GT(warm_up, 7 * 8);
+  // One product of the router and three per expert; see LinearKernelsAllocateOnlyInsideTheLibrary.
+  EXPECT_LE(allocations_of({1, 1, 1, -1}), 7 * 8);
+  EXPECT_LE(allocations_of({1, -1, 1, -1}), 7 * 8);
+  EXPECT_LE(allocations_of({-1, -1, -1, -1}), 7 * 8);
+}
+
 constexpr const char* kCached = R"(graph "cached" {
   input %x : f32[t,1,2]
   input %positions : i32[t]

@@ -79,6 +79,11 @@ TEST(StrategyProof, WrongDeclarationsAreFound) {
   EXPECT_TRUE(is_found("matmul", pass_all_partials));
   EXPECT_TRUE(is_found("mul", pass_all_partials));
   EXPECT_TRUE(is_found("embedding", rename_factors));
+  EXPECT_TRUE(is_found("router", split_whole_factors));
+  EXPECT_TRUE(is_found("experts", split_whole_factors));
+  EXPECT_TRUE(is_found("experts", forget_reductions));
+  EXPECT_TRUE(is_found("experts", pass_first_partial));
+  EXPECT_TRUE(is_found("experts", rename_factors));
   EXPECT_FALSE(is_found("linear", leave_as_it_is));
   EXPECT_FALSE(is_found("attention", leave_as_it_is));
 }

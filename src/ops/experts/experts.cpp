@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// experts: gated feed-forward networks of which each token uses a few, chosen by a router.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "ops/activations.h"
+#include "ops/declaration.h"
+#include "support/error.h"
+
+namespace partita::ops {
+namespace {
+
+enum Input : size_t { kTokens, kRouting, kGate, kUp, kDown, kInputs };
+
+// Experts of the whole model, of which this call holds some or all.
+int64_t all_experts(const OpCall& call) { return call.inputs[kRouting].dims[1].size; }
+
+void check_call(const OpCall& call) {
+  require_inputs(call, kInputs);
+  for (const size_t input : {kTokens, kRouting}) require_rank(call, input, 2);
+  for (const size_t input : {kGate, kUp, kDown}) require_rank(call, input, 3);
+  const int64_t held = call.inputs[kGate].dims[0].size;
+  const int64_t begin = call.attributes.integer_or("e_begin", 0);
+  if (held < 0 || begin < 0 || begin > all_experts(call) - held) {
+    fail(call, str(held, " experts from number ", begin, "; expected a range of the ",
+                   all_experts(call), " that are routed to"));
+  }
+  const int64_t top_k = call.attributes.integer("top_k");
+  if (top_k < 1 || top_k > all_experts(call)) {
+    fail(call, str("top_k = ", top_k, " of ", all_experts(call), " experts"));
+  }
+  const std::string activation = call.attributes.text_or("activation", "silu");
+  if (std::ranges::find(kActivationNames, activation) == kActivationNames.end()) {
+    fail(call, str("activation ", activation, "; expected gelu, gelu_tanh, relu or silu"));
+  }
+}
+
+// Splitting e gives each rank its experts, and what is routed elsewhere adds nothing there, as rows
+// of an embedding; splitting f cuts every expert; both leave partial sums. k stays whole because
+// the activation needs whole sums over it. The routing is whole: it says which experts are not
+// here.
+spec::Notation bind_experts(const OpCall& call) {
+  check_call(call);
+  return bind_text(call,
+                   "y[t,d] += x[t,k], r[t,a], gate[e,f,k], up[e,f,k], down[e,d,f]; "
+                   "map t d; sum f; gather e; whole k a; linear r");
+}
+
+// Pairs of a token and an expert, and experts with any token, on the busiest of the ranks that
+// share the experts. Tokens choose evenly, but a pair is never cut: one token with two choices
+// keeps two of eight ranks busy, each with one pair and the weights of one expert.
+struct Load {
+  double pairs = 0;
+  double experts = 0;
+};
+
+Load busiest_load(const OpCall& call, const ir::SymbolSizes& symbols) {
+  const auto held = static_cast<double>(call.inputs[kGate].dims[0].size);
+  const auto all = static_cast<double>(all_experts(call));
+  const double tokens = product_of_dims(call.inputs[kTokens], symbols, 0, 1);
+  const double pairs = tokens * static_cast<double>(call.attributes.integer("top_k"));
+  const double busy = std::min(all, pairs);  // experts with any token on all ranks together
+  return {std::ceil(pairs * held / all), std::ceil(busy * held / all)};
+}
+
+// Flops of one pair: gate and up take 2 k f each, the activation about 4 f, down 2 f d.
+double experts_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
+  const double gate = product_of_dims(call.inputs[kGate], symbols, 1, 3);
+  const double down = product_of_dims(call.inputs[kDown], symbols, 1, 3);
+  const double inner = product_of_dims(call.inputs[kGate], symbols, 1, 2);
+  return busiest_load(call, symbols).pairs * (4 * gate + 4 * inner + 2 * down);
+}
+
+// Weights of the experts in use, and the tokens, which are read and written for each pair.
+double experts_bytes(const OpCall& call, const ir::SymbolSizes& symbols) {
+  const Load load = busiest_load(call, symbols);
+  double bytes = static_cast<double>(call.inputs[kRouting].bytes(symbols));
+  for (const size_t weight : {kGate, kUp, kDown}) {
+    bytes += load.experts * product_of_dims(call.inputs[weight], symbols, 1, 3) *
+             static_cast<double>(size_of(call.inputs[weight].dtype));
+  }
+  const double width = product_of_dims(call.inputs[kTokens], symbols, 1, 2) +
+                       product_of_dims(call.inputs[kDown], symbols, 1, 2);
+  return bytes + load.pairs * width * static_cast<double>(size_of(DType::kF32));
+}
+
+OpSample experts_sample(int64_t experts, std::string activation, DType weights) {
+  OpSample sample =
+      float_sample({f32({4, 6}), f32({4, experts}), f32({experts, 7, 6}), f32({experts, 7, 6}),
+                    f32({experts, 5, 7})},
+                   attributes({{"top_k", int64_t{2}}, {"activation", std::move(activation)}}));
+  for (const size_t weight : {kGate, kUp, kDown}) sample.inputs[weight].dtype = weights;
+  return sample;
+}
+
+std::vector<OpSample> experts_samples() {
+  return {experts_sample(5, "silu", DType::kF32), experts_sample(2, "gelu", DType::kBF16)};
+}
+
+constexpr std::array<OpDef, 1> kOps = {{
+    {.name = "experts",
+     .summary = "Mixture of gated feed-forward networks: y = sum over e of r[t,e] * down_e "
+                "(activation(gate_e x) * (up_e x)); experts with r = 0 cost nothing. Attributes: "
+                "activation (gelu, gelu_tanh, relu, silu), top_k (experts per token, for the "
+                "costs); e_begin is the first expert held, of those that r routes to. Weights are "
+                "f32 or bf16 (what meets them is then rounded to bf16 first).",
+     .notation =
+         "y[t,d] += f(x[t,:], r[t,:], gate[e,f,:], up[e,f,:], down[e,d,f]); map t d; sum f; "
+         "gather e; whole k a; linear r",
+     .bind = bind_experts,
+     .output_dtypes = f32_output,
+     .flops = experts_flops,
+     .bytes = experts_bytes,
+     .samples = experts_samples,
+     .is_cost_of_piece = true},
+}};
+
+}  // namespace
+
+std::span<const OpDef> experts_ops() { return kOps; }
+
+}  // namespace partita::ops

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// experts on the CPU: tokens grouped by expert and oneDNN products, or a plain reference.
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "device/cpu/pages.h"
+#include "ops/activations.h"
+#include "ops/cpu_kernel.h"
+#include "ops/weight_product.h"
+
+namespace partita::ops {
+namespace {
+
+enum Input : size_t { kTokens, kRouting, kGate, kUp, kDown };
+
+struct Sizes {
+  int64_t tokens, experts, k, f, d;
+};
+
+// What the routing r[t, a] gives to a token and the expert of that column.
+float share_of(const TensorView& routing, int64_t token, int64_t column) {
+  return routing.as<const float>()[token * routing.shape[1] + column];
+}
+
+Sizes sizes_of(Views inputs) {
+  return {inputs[kTokens].shape[0], inputs[kGate].shape[0], inputs[kGate].shape[2],
+          inputs[kGate].shape[1], inputs[kDown].shape[1]};
+}
+
+// h[f] = activation(gate x) * (up x) of one token and one expert; gate and up are [f, k].
+template <typename Weight, typename Function>
+void reference_inner(
+    const float* x, const Weight* gate, const Weight* up, const Sizes& sizes, double* h) {
+  for (int64_t i = 0; i < sizes.f; ++i) {
+    double gated = 0;
+    double straight = 0;
+    for (int64_t j = 0; j < sizes.k; ++j) {
+      const auto value = static_cast<double>(rounded_like<Weight>(x[j]));
+      gated += value * to_float(gate[i * sizes.k + j]);
+      straight += value * to_float(up[i * sizes.k + j]);
+    }
+    h[i] = static_cast<double>(Function{}(static_cast<float>(gated))) * straight;
+  }
+}
+
+// x[t,k], r[t,a], gate[e,f,k], up[e,f,k], down[e,d,f]; y[t,d]. Expert 0 has column e_begin of r.
+// Sums in double.
+template <typename Weight, typename Function>
+void reference_experts(Views inputs, Views outputs, int64_t e_begin, std::vector<double>& h) {
+  const Sizes sizes = sizes_of(inputs);
+  h.resize(static_cast<size_t>(sizes.f));
+  auto* y = outputs[0].as<float>();
+  for (int64_t token = 0; token < sizes.tokens; ++token, y += sizes.d) {
+    std::fill_n(y, sizes.d, 0.0F);
+    for (int64_t expert = 0; expert < sizes.experts; ++expert) {
+      const float share = share_of(inputs[kRouting], token, e_begin + expert);
+      if (share == 0) continue;
+      const int64_t inner = expert * sizes.f * sizes.k;
+      reference_inner<Weight, Function>(inputs[kTokens].as<const float>() + token * sizes.k,
+                                        inputs[kGate].as<const Weight>() + inner,
+                                        inputs[kUp].as<const Weight>() + inner, sizes, h.data());
+      const auto* down = inputs[kDown].as<const Weight>() + expert * sizes.d * sizes.f;
+      for (int64_t i = 0; i < sizes.d; ++i) {
+        double sum = 0;
+        for (int64_t j = 0; j < sizes.f; ++j) {
+          const auto rounded = rounded_like<Weight>(static_cast<float>(h[static_cast<size_t>(j)]));
+          sum += static_cast<double>(rounded) * to_float(down[i * sizes.f + j]);
+        }
+        y[i] += static_cast<float>(share * sum);
+      }
+    }
+  }
+}
+
+bool has_one_weight_type(const BindArgs& args) {
+  return args.inputs[kTokens].dtype == DType::kF32 && args.inputs[kRouting].dtype == DType::kF32 &&
+         args.inputs[kGate].dtype == args.inputs[kUp].dtype &&
+         args.inputs[kGate].dtype == args.inputs[kDown].dtype;
+}
+
+int64_t first_expert(const BindArgs& args) { return args.node.attributes.integer_or("e_begin", 0); }
+
+std::string activation_of(const BindArgs& args) {
+  return args.node.attributes.text_or("activation", "silu");
+}
+
+std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
+  if (!has_one_weight_type(args)) return nullptr;
+  std::unique_ptr<BoundKernel> kernel;
+  visit_activation(activation_of(args), [&]<typename Function>(Function) {
+    visit_float_type(args.inputs[kGate].dtype, [&]<typename Weight>(Weight) {
+      kernel = make_kernel([e_begin = first_expert(args), h = std::vector<double>()](
+                               Views inputs, Views outputs) mutable {
+        reference_experts<Weight, Function>(inputs, outputs, e_begin, h);
+      });
+    });
+  });
+  return kernel;
+}
+
+// All experts' matrices of one kind: one compiled product, and a packed copy per expert unless the
+// plain weight is used.
+class ExpertMatrices {
+ public:
+  ExpertMatrices(DType dtype, int64_t n, int64_t k)
+      : product_({dtype, n, k, n}), matrix_bytes_(n * k * size_of(dtype)) {}
+
+  [[nodiscard]] bool is_supported() const { return product_.is_supported(); }
+  void use_plain_weights() { product_.use_plain_weights(); }
+
+  // Takes the data over expert by expert and gives the memory of each finished one back.
+  void pack(const TensorView& weight, int64_t most_rows) {
+    product_.use_packed_weights(most_rows);
+    for (int64_t expert = 0; expert < weight.shape[0]; ++expert) {
+      std::byte* plain = weight.as<std::byte>() + expert * matrix_bytes_;
+      packed_.push_back(aligned_bytes(product_.packed_bytes()));
+      product_.pack(plain, packed_.back().get());
+      device::discard_pages(plain, matrix_bytes_);
+    }
+  }
+
+  void prepare(int64_t rows) { product_.prepare(rows); }
+
+  void run(const TensorView& weight,
+           int64_t expert,
+           const std::byte* x,
+           int64_t rows,
+           float* y,
+           Scratch& scratch) {
+    const std::byte* data = packed_.empty() ? weight.as<const std::byte>() + expert * matrix_bytes_
+                                            : packed_[static_cast<size_t>(expert)].get();
+    product_.run(x, rows, data, y, scratch);
+  }
+
+ private:
+  WeightProduct product_;
+  int64_t matrix_bytes_;
+  std::vector<AlignedBytes> packed_;
+};
+
+struct Matrices {
+  ExpertMatrices gate;
+  ExpertMatrices up;
+  ExpertMatrices down;
+};
+
+// Places of three arrays in one slot of the scratch memory, each aligned to 64 bytes.
+std::array<std::byte*, 3> carve(Scratch& scratch,
+                                Scratch::Slot slot,
+                                std::array<int64_t, 3> bytes) {
+  int64_t total = 0;
+  std::array<int64_t, 3> offsets = {};
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    offsets[i] = total;
+    total += (bytes[i] + 63) / 64 * 64;
+  }
+  std::byte* data = scratch.reserve(slot, total);
+  return {data + offsets[0], data + offsets[1], data + offsets[2]};
+}
+
+// For each expert: gather its tokens, three products, scatter. An expert without tokens is not
+// touched, so a decoded token reads the weights of its own experts only. Tokens are added to y in
+// the order of the experts, whatever the batch.
+template <typename Function>
+class GroupedExperts final : public BoundKernel {
+ public:
+  GroupedExperts(const BindArgs& args, Matrices matrices)
+      : matrices_(std::move(matrices)),
+        scratch_(args),
+        weight_(args.inputs[kGate].dtype),
+        e_begin_(first_expert(args)) {}
+
+  void run(Views inputs, Views outputs) override {
+    const Sizes sizes = sizes_of(inputs);
+    auto* y = outputs[0].as<float>();
+    std::fill_n(y, sizes.tokens * sizes.d, 0.0F);
+    if (sizes.tokens == 0 || sizes.experts == 0 || sizes.k == 0 || sizes.f == 0 || sizes.d == 0) {
+      return;
+    }
+    reserve(sizes);
+    for (int64_t expert = 0; expert < sizes.experts; ++expert) {
+      const int64_t count = gather_tokens(inputs[kRouting], e_begin_ + expert);
+      for (int64_t begin = 0; begin < count; begin += kMostProductRows) {
+        const int64_t rows = std::min(kMostProductRows, count - begin);
+        run_group(inputs, sizes, {expert, tokens_ + begin, rows}, y);
+      }
+    }
+  }
+
+ private:
+  struct Group {
+    int64_t expert;
+    const int64_t* tokens;
+    int64_t rows;
+  };
+
+  // How many tokens an expert gets depends on the data, so everything is made ready for the most
+  // that a step of this size can give: later steps of this size or less allocate nothing.
+  void reserve(const Sizes& sizes) {
+    const int64_t rows = padded_rows(std::min(sizes.tokens, kMostProductRows));
+    if (rows > prepared_rows_) {
+      for (ExpertMatrices* matrices : {&matrices_.gate, &matrices_.up, &matrices_.down}) {
+        matrices->prepare(rows);
+      }
+      prepared_rows_ = rows;
+    }
+    const int64_t float_bytes = size_of(DType::kF32);
+    const auto narrow =
+        carve(*scratch_, Scratch::kInput,
+              {sizes.tokens * size_of(DType::kI64), rows * sizes.k * size_of(weight_),
+               rows * sizes.f * size_of(weight_)});
+    tokens_ = reinterpret_cast<int64_t*>(narrow[0]);
+    x_ = narrow[1];
+    h_ = narrow[2];
+    const auto wide = carve(
+        *scratch_, Scratch::kOutput,
+        {rows * sizes.f * float_bytes, rows * sizes.f * float_bytes, rows * sizes.d * float_bytes});
+    gate_ = reinterpret_cast<float*>(wide[0]);
+    up_ = reinterpret_cast<float*>(wide[1]);
+    down_ = reinterpret_cast<float*>(wide[2]);
+  }
+
+  // The numbers of the tokens of the expert in that column, ascending.
+  int64_t gather_tokens(const TensorView& routing, int64_t column) {
+    int64_t count = 0;
+    for (int64_t token = 0; token < routing.shape[0]; ++token) {
+      if (share_of(routing, token, column) != 0) tokens_[count++] = token;
+    }
+    return count;
+  }
+
+  void run_group(Views inputs, const Sizes& sizes, const Group& group, float* y) {
+    const int64_t padded = padded_rows(group.rows);
+    copy_product_rows(
+        {inputs[kTokens].as<const float>(), group.tokens, group.rows, padded, sizes.k}, weight_,
+        x_);
+    matrices_.gate.run(inputs[kGate], group.expert, x_, padded, gate_, *scratch_);
+    matrices_.up.run(inputs[kUp], group.expert, x_, padded, up_, *scratch_);
+    for (int64_t i = 0; i < group.rows * sizes.f; ++i) gate_[i] = Function{}(gate_[i]) * up_[i];
+    copy_product_rows({gate_, nullptr, group.rows, padded, sizes.f}, weight_, h_);
+    matrices_.down.run(inputs[kDown], group.expert, h_, padded, down_, *scratch_);
+    for (int64_t row = 0; row < group.rows; ++row) {
+      const int64_t token = group.tokens[row];
+      const float share = share_of(inputs[kRouting], token, e_begin_ + group.expert);
+      float* to = y + token * sizes.d;
+      const float* from = down_ + row * sizes.d;
+      for (int64_t i = 0; i < sizes.d; ++i) to[i] += share * from[i];
+    }
+  }
+
+  Matrices matrices_;
+  ScratchHandle scratch_;
+  DType weight_;
+  int64_t e_begin_;
+  int64_t prepared_rows_ = 0;
+  // Places in the scratch memory during run().
+  int64_t* tokens_ = nullptr;
+  std::byte* x_ = nullptr;
+  std::byte* h_ = nullptr;
+  float* gate_ = nullptr;
+  float* up_ = nullptr;
+  float* down_ = nullptr;
+};
+
+// Packing gives the plain data away, so it needs the loader's consent.
+void take_weight(const BindArgs& args, size_t input, ExpertMatrices& matrices) {
+  const bool may_pack =
+      input < args.weights.size() && args.weights[input] != nullptr && !args.release_weight.empty();
+  if (!may_pack || args.inputs[input].elements() == 0) {
+    matrices.use_plain_weights();
+    return;
+  }
+  // A token goes to an expert at most once.
+  matrices.pack(*args.weights[input], args.inputs[kTokens].shape(args.max_sizes)[0]);
+  args.release_weight[input] = true;
+}
+
+std::unique_ptr<BoundKernel> bind_grouped(const BindArgs& args) {
+  for (const size_t weight : {kGate, kUp, kDown}) {
+    if (!is_product_call(args.inputs[kTokens], args.inputs[weight])) return nullptr;
+  }
+  if (!has_one_weight_type(args)) return nullptr;
+  const DType dtype = args.inputs[kGate].dtype;
+  // oneDNN 2.6 refuses empty layouts; run() returns before it would use them.
+  const int64_t f = std::max<int64_t>(args.inputs[kGate].dims[1].size, 1);
+  const int64_t k = std::max<int64_t>(args.inputs[kGate].dims[2].size, 1);
+  const int64_t d = std::max<int64_t>(args.inputs[kDown].dims[1].size, 1);
+  Matrices matrices{{dtype, f, k}, {dtype, f, k}, {dtype, d, f}};
+  if (!matrices.gate.is_supported() || !matrices.down.is_supported()) return nullptr;
+  take_weight(args, kGate, matrices.gate);
+  take_weight(args, kUp, matrices.up);
+  take_weight(args, kDown, matrices.down);
+  std::unique_ptr<BoundKernel> kernel;
+  visit_activation(activation_of(args), [&]<typename Function>(Function) {
+    kernel = std::make_unique<GroupedExperts<Function>>(args, std::move(matrices));
+  });
+  return kernel;
+}
+
+constexpr std::array<Kernel, 2> kKernels = {
+    {{"grouped", bind_grouped}, {"reference", bind_reference}}};
+constexpr std::array<KernelList, 1> kLists = {{{"experts", kKernels}}};
+
+}  // namespace
+
+std::span<const KernelList> experts_cpu_kernels() { return kLists; }
+
+}  // namespace partita::ops
