@@ -83,6 +83,21 @@ TEST(WeightType, FollowsSliceTransposeReshapeAndConcat) {
   EXPECT_EQ(to_string(type_of(fused.reshape({4, 3, 4}), lookup)), "bf16[4,3,4]");
   EXPECT_EQ(to_string(type_of(WeightSource::concat(1, {fused, fused}), lookup)), "bf16[4,24]");
   EXPECT_EQ(tensors_of(WeightSource::concat(1, {fused, fused})).size(), 2U);
+  EXPECT_EQ(to_string(type_of(WeightSource::stack({fused, fused, fused}), lookup)), "bf16[3,4,12]");
+}
+
+TEST(WeightSource, ASliceOfAStackNamesOnlyThePartsThatAreLeft) {
+  std::vector<WeightSource> experts;
+  for (const char* name : {"e0", "e1", "e2", "e3"}) {
+    experts.push_back(WeightSource::from_tensor(name));
+  }
+  const WeightSource stacked = WeightSource::stack(experts);
+  const std::string text = to_string(stacked.slice(0, {1, 3}).slice(1, {0, 2}));
+  EXPECT_EQ(text, R"(slice(stack(tensor("e1"), tensor("e2")), 1, 0, 2))");
+  EXPECT_EQ(to_string(parse_weight_source(text)), text);
+  EXPECT_EQ(tensors_of(stacked.slice(0, {1, 3})), (std::vector<std::string>{"e1", "e2"}));
+  const auto lookup = [](const std::string&) { return parse_type("f32[4,12]"); };
+  EXPECT_EQ(to_string(type_of(stacked.slice(0, {2, 2}), lookup)), "f32[0,4,12]");
 }
 
 TEST(WeightType, NamesTheBrokenPart) {
@@ -100,6 +115,8 @@ TEST(WeightType, NamesTheBrokenPart) {
       a.reshape({INT64_MAX, 2}),
       WeightSource::concat(1, {a, b}),
       WeightSource::concat(2, {a}),
+      WeightSource::stack({a, b}),
+      WeightSource::stack({a}).slice(0, {1, 2}),
   };
   for (const WeightSource& source : wrong) {
     const std::string message = message_of([&] { (void)type_of(source, lookup); });

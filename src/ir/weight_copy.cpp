@@ -103,6 +103,9 @@ class Planner {
       case Kind::kConcat:
         visit_concat(source, wanted);
         break;
+      case Kind::kStack:
+        visit_stack(source, wanted);
+        break;
     }
   }
 
@@ -154,6 +157,27 @@ class Planner {
       }
       begin = end;
     }
+  }
+
+  // Each index of the first dim is a part of its own.
+  void visit_stack(const WeightSource& source, const Wanted& wanted) {
+    const auto over_parts = std::find_if(wanted.loops.begin(), wanted.loops.end(),
+                                         [](const Loop& loop) { return loop.dim == 0; });
+    if (over_parts != wanted.loops.end()) {
+      Wanted step = wanted;
+      step.loops.erase(step.loops.begin() + (over_parts - wanted.loops.begin()));
+      for (int64_t i = 0; i < over_parts->count; ++i) {
+        visit_stack(source, step);
+        step.base[0] += over_parts->step;
+        step.dst_start += over_parts->dst_stride;
+      }
+      return;
+    }
+    Wanted inside = wanted;
+    const WeightSource& part = source.inputs.at(static_cast<size_t>(wanted.base[0]));
+    inside.base.erase(inside.base.begin());
+    for (Loop& loop : inside.loops) --loop.dim;
+    visit(part, std::move(inside));
   }
 
   // Both shapes number the elements alike: indices become numbers and then indices again.

@@ -58,10 +58,22 @@ Dense evaluate_concat(const WeightSource& source, const Tensors& tensors) {
   });
 }
 
+Dense evaluate_stack(const WeightSource& source, const Tensors& tensors) {
+  Dense result;
+  for (const WeightSource& input : source.inputs) {
+    const Dense part = evaluate(input, tensors);
+    result.shape = part.shape;
+    result.values.insert(result.values.end(), part.values.begin(), part.values.end());
+  }
+  result.shape.insert(result.shape.begin(), static_cast<int64_t>(source.inputs.size()));
+  return result;
+}
+
 Dense evaluate(const WeightSource& source, const Tensors& tensors) {
   using Kind = WeightSource::Kind;
   if (source.kind == Kind::kTensor) return tensors.at(source.tensor);
   if (source.kind == Kind::kConcat) return evaluate_concat(source, tensors);
+  if (source.kind == Kind::kStack) return evaluate_stack(source, tensors);
   const Dense input = evaluate(source.inputs[0], tensors);
   if (source.kind == Kind::kReshape) return {source.integers, input.values};
   std::vector<int64_t> shape = input.shape;
@@ -118,7 +130,7 @@ class RandomSource {
     const auto dims = static_cast<int64_t>(shape.size());
     const int dim = static_cast<int>(below(dims));
     const int64_t size = shape[static_cast<size_t>(dim)];
-    switch (below(4)) {
+    switch (below(5)) {
       case 0: {
         const int64_t begin = below(size);
         return source.slice(dim, {begin, begin + 1 + below(size - begin)});
@@ -131,6 +143,8 @@ class RandomSource {
       }
       case 2:
         return source.reshape(other_shape(shape));
+      case 3:
+        return WeightSource::stack({source, source});
       default:
         return WeightSource::concat(dim, {source, source.slice(dim, {0, 1 + below(size)})});
     }

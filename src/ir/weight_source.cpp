@@ -69,6 +69,14 @@ WeightSource scan_concat(Scanner& scanner, int depth) {
   return WeightSource::concat(dim, std::move(parts));
 }
 
+WeightSource scan_stack(Scanner& scanner, int depth) {
+  std::vector<WeightSource> parts;
+  do {
+    parts.push_back(scan(scanner, depth));
+  } while (scanner.accept(","));
+  return WeightSource::stack(std::move(parts));
+}
+
 WeightSource scan(Scanner& scanner, int depth) {
   if (depth > kMaxDepth) scanner.fail("at most 64 nested source expressions");
   const std::string kind = scanner.identifier();
@@ -84,8 +92,10 @@ WeightSource scan(Scanner& scanner, int depth) {
     source = scan_reshape(scanner, depth + 1);
   } else if (kind == "concat") {
     source = scan_concat(scanner, depth + 1);
+  } else if (kind == "stack") {
+    source = scan_stack(scanner, depth + 1);
   } else {
-    scanner.fail(str("tensor, slice, transpose, reshape or concat before here, not ", kind));
+    scanner.fail(str("tensor, slice, transpose, reshape, concat or stack before here, not ", kind));
   }
   scanner.expect(")");
   return source;
@@ -100,6 +110,11 @@ WeightSource WeightSource::from_tensor(std::string name) {
 }
 
 WeightSource WeightSource::slice(int sliced_dim, Range sliced_range) const {
+  const auto parts = static_cast<int64_t>(inputs.size());
+  if (kind == Kind::kStack && sliced_dim == 0 && !sliced_range.empty() && sliced_range.begin >= 0 &&
+      sliced_range.end <= parts) {
+    return stack({inputs.begin() + sliced_range.begin, inputs.begin() + sliced_range.end});
+  }
   WeightSource source;
   source.kind = Kind::kSlice;
   source.dim = sliced_dim;
@@ -132,6 +147,13 @@ WeightSource WeightSource::concat(int dim, std::vector<WeightSource> parts) {
   return source;
 }
 
+WeightSource WeightSource::stack(std::vector<WeightSource> parts) {
+  WeightSource source;
+  source.kind = Kind::kStack;
+  source.inputs = std::move(parts);
+  return source;
+}
+
 std::string to_string(const WeightSource& source) {
   using Kind = WeightSource::Kind;
   switch (source.kind) {
@@ -148,6 +170,13 @@ std::string to_string(const WeightSource& source) {
     case Kind::kConcat: {
       std::string text = str("concat(", source.dim);
       for (const WeightSource& part : source.inputs) text += ", " + to_string(part);
+      return text + ")";
+    }
+    case Kind::kStack: {
+      std::string text;
+      for (const WeightSource& part : source.inputs) {
+        text += (text.empty() ? "stack(" : ", ") + to_string(part);
+      }
       return text + ")";
     }
   }

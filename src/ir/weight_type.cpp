@@ -67,6 +67,16 @@ TensorType concat_type(const WeightSource& source, const std::vector<TensorType>
   return result;
 }
 
+TensorType stack_type(const WeightSource& source, const std::vector<TensorType>& inputs) {
+  if (inputs.empty()) broken(source, {}, "at least one part");
+  for (const TensorType& part : inputs) {
+    if (part != inputs[0]) broken(source, part, "parts of equal types");
+  }
+  TensorType result = inputs[0];
+  result.dims.insert(result.dims.begin(), static_cast<int64_t>(inputs.size()));
+  return result;
+}
+
 void collect(const WeightSource& source, std::vector<std::string>& names) {
   if (source.kind == WeightSource::Kind::kTensor) names.push_back(source.tensor);
   for (const WeightSource& input : source.inputs) collect(input, names);
@@ -80,6 +90,7 @@ TensorType type_of(const WeightSource& source, const TensorTypeLookup& lookup) {
   std::vector<TensorType> inputs;
   for (const WeightSource& input : source.inputs) inputs.push_back(type_of(input, lookup));
   if (source.kind == Kind::kConcat) return concat_type(source, inputs);
+  if (source.kind == Kind::kStack) return stack_type(source, inputs);
   CHECK(inputs.size() == 1, "a source expression with ", inputs.size(), " inputs");
   switch (source.kind) {
     case Kind::kSlice:
@@ -90,6 +101,7 @@ TensorType type_of(const WeightSource& source, const TensorTypeLookup& lookup) {
       return reshape_type(source, inputs[0]);
     case Kind::kTensor:
     case Kind::kConcat:
+    case Kind::kStack:
       break;
   }
   return {};

@@ -82,6 +82,7 @@ const std::vector<NamedSource> kSources = {
     {R"(transpose(slice(tensor("f32"), 1, 12, 24), [1,0]))", 4},
     {R"(transpose(tensor("bf16"), [1,0]))", 2},
     {R"(concat(0, tensor("f32"), slice(tensor("f32"), 0, 1, 7)))", 4},
+    {R"(stack(reshape(tensor("f16"), [144]), reshape(tensor("f16"), [144])))", 2},
     {R"(concat(1, transpose(tensor("f32"), [1,0]), transpose(slice(tensor("f32"), 0, 0, 3), [1,0])))",
      4},
     {R"(reshape(slice(reshape(tensor("f32"), [4,3,3,10]), 1, 1, 2), [12,10]))", 4},
