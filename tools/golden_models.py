@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny random Llama-like and GPT-2 checkpoints with golden logits and greedy tokens.
+"""Tiny random Llama-like, sparse and GPT-2 checkpoints with golden logits and greedy tokens.
 
 Every case is written in Hugging Face layout first and the goldens are computed by transformers from
 those written files, so that file, config spelling and golden cannot disagree. Weights come from
@@ -21,6 +21,7 @@ TOKENS = 64
 PROMPT = 8
 NEW_TOKENS = 25
 MIN_MARGIN = 5e-3  # between the best two logits of every greedy step
+MIN_ROUTER_MARGIN = 1e-4  # between the last chosen and the first rejected share of every token
 MIN_DISTINCT = 6  # a greedy run that only repeats itself proves little
 TOLERANCE = 1e-5  # atol = rtol of the f32 tests; goldens must be well inside of it
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -55,6 +56,36 @@ def llama_config(**changes):
     }
     config.update(changes)
     return config
+
+
+def relative_config(family, **changes):
+    """A config of a family that spells everything like Llama, without Llama's own keys."""
+    config = llama_config(**changes)
+    names = {"mistral": "Mistral", "mixtral": "Mixtral", "qwen2": "Qwen2", "qwen3": "Qwen3",
+             "qwen3_moe": "Qwen3Moe"}
+    config.update(architectures=[names[family] + "ForCausalLM"], model_type=family)
+    for key in ("attention_bias", "mlp_bias", "pretraining_tp"):
+        if key not in changes:
+            del config[key]
+    return config
+
+
+def mixtral_config(**changes):
+    """Five experts of 17, two per token: neither divides by 2 or 4."""
+    return relative_config("mixtral", **{
+        "hidden_size": 36, "num_key_value_heads": 3, "intermediate_size": 17,
+        "num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": None,
+        "rope_theta": 1e6, **changes})
+
+
+def qwen3_moe_config(**changes):
+    """Layers 1 and 3 of four are sparse, but 3 is made dense by name."""
+    return relative_config("qwen3_moe", **{
+        "hidden_size": 40, "num_attention_heads": 4, "head_dim": 14, "intermediate_size": 44,
+        "moe_intermediate_size": 13, "num_experts": 7, "num_experts_per_tok": 3,
+        "norm_topk_prob": True, "decoder_sparse_step": 2, "mlp_only_layers": [3],
+        "num_hidden_layers": 4, "rms_norm_eps": 1e-6, "sliding_window": 32,
+        "use_sliding_window": False, **changes})
 
 
 def gpt2_config(**changes):
@@ -128,6 +159,16 @@ def cases():
         "llama_f16": dict(config=llama_config(torch_dtype="float16")),
         "llama_bf16": dict(config=llama_config(torch_dtype="bfloat16")),
         "llama_sharded_index": dict(config=llama_config(**mha), layout="sharded"),
+        "mistral": dict(config=relative_config("mistral", sliding_window=None)),
+        "qwen2": dict(config=relative_config("qwen2", tie_word_embeddings=True,
+                                             sliding_window=32, use_sliding_window=False)),
+        "qwen3": dict(config=relative_config("qwen3", head_dim=10, attention_bias=False)),
+        "mixtral": dict(config=mixtral_config()),
+        "mixtral_fused": dict(config=mixtral_config(num_local_experts=3), layout="fused"),
+        "qwen3_moe": dict(config=qwen3_moe_config()),
+        "qwen3_moe_plain": dict(config=qwen3_moe_config(
+            norm_topk_prob=False, decoder_sparse_step=1, mlp_only_layers=[], num_experts=4,
+            num_experts_per_tok=2, num_hidden_layers=2)),
         "gpt2_tied": dict(config=gpt2_config(n_embd=24)),
         "gpt2_25heads": dict(config=gpt2_config(
             n_embd=100, n_head=25, n_inner=67, torch_dtype="float16")),
@@ -140,7 +181,7 @@ def cases():
 def gain_of(name):
     """Standard deviation times sqrt(fan in): q and k large, so that attention is peaked."""
     for part, gain in (("q_proj", 1.5), ("k_proj", 1.5), ("o_proj", 1.6), ("c_attn", 1.6),
-                       ("attn.c_proj", 1.6), ("mlp", 1.3), ("lm_head", 0.5), ("wpe", 0.5),
+                       ("attn.c_proj", 1.6), ("mlp.gate.", 2.0), ("mlp", 1.3), ("lm_head", 0.5), ("wpe", 0.5),
                        ("wte", 0.6), ("embed_tokens", 0.6)):
         if part in name:
             return gain
@@ -153,7 +194,7 @@ def random_weight(rng, name, shape, family):
     if len(shape) == 1:
         return 1.0 + 0.25 * rng.standard_normal(shape)
     conv1d = family == "gpt2" and ".h." in name
-    fan_in = shape[0] if conv1d else shape[1]
+    fan_in = shape[0] if conv1d else shape[-1]
     return gain_of(name) / np.sqrt(fan_in) * rng.standard_normal(shape)
 
 
@@ -191,6 +232,26 @@ def add_buffers(weights, config, kind):
             weights[prefix + "masked_bias"] = torch.tensor(-1e4)
 
 
+def published_names(weights, config):
+    """Fused experts as the tensors per expert that published checkpoints hold."""
+    is_mixtral = config["model_type"] == "mixtral"
+    block, matrices = (("block_sparse_moe", ("w1", "w3", "w2")) if is_mixtral
+                       else ("mlp", ("gate_proj", "up_proj", "down_proj")))
+    result = {}
+    for name, value in weights.items():
+        head, found, tail = name.partition(".mlp.experts.")
+        if not found:
+            routes = name.endswith(".mlp.gate.weight")
+            result[name.replace(".mlp.", f".{block}.") if routes else name] = value
+            continue
+        parts = value.chunk(2, dim=1) if tail == "gate_up_proj" else (value,)
+        for matrix, part in zip(matrices[:2] if len(parts) == 2 else matrices[2:], parts):
+            for expert in range(len(value)):
+                result[f"{head}.{block}.experts.{expert}.{matrix}.weight"] = (
+                    part[expert].contiguous())
+    return result
+
+
 def save_tensors(path, tensors):
     save_file(tensors, path, metadata={"format": "pt"})
     path.chmod(0o644)  # safetensors writes for the owner only
@@ -222,6 +283,8 @@ def write_checkpoint(folder, case, seed):
     weights = random_weights(case["config"], seed)
     if "buffers" in case:
         add_buffers(weights, case["config"], case["buffers"])
+    if case.get("layout") != "fused":
+        weights = published_names(weights, case["config"])
     if case.get("layout") == "no_prefix":
         weights = {name.removeprefix("transformer."): w for name, w in weights.items()}
     if case.get("layout") == "sharded":
@@ -232,7 +295,8 @@ def write_checkpoint(folder, case, seed):
 
 def load(folder, dtype=torch.float32, config=None):
     model, info = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, config=config, attn_implementation="eager", output_loading_info=True)
+        folder, dtype=dtype, config=config, attn_implementation="eager",
+        experts_implementation="eager", output_loading_info=True)
     assert not info["missing_keys"], (folder, info)
     return model.eval()
 
@@ -282,9 +346,9 @@ def double_logits(folder, ids):
     model = load(folder).double()
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            if type(child).__name__ == "LlamaRMSNorm":
+            if type(child).__name__.endswith("RMSNorm"):
                 setattr(module, name, DoubleRmsNorm(child))
-            elif type(child).__name__ == "LlamaRotaryEmbedding":
+            elif type(child).__name__.endswith("RotaryEmbedding"):
                 setattr(module, name, DoubleRope(child))
     return logits_of(model, ids)
 
@@ -292,6 +356,22 @@ def double_logits(folder, ids):
 def tolerance_used(logits, exact):
     """Largest error as a share of atol + rtol * |exact|."""
     return ((logits.double() - exact).abs() / (TOLERANCE * (1 + exact.abs()))).max().item()
+
+
+def router_margin(model, ids):
+    """The smallest distance between chosen and rejected shares; None without experts."""
+    margins = []
+
+    def note(router, _, output):
+        shares = torch.softmax(output[0].float(), dim=-1).topk(router.top_k + 1, dim=-1).values
+        margins.append((shares[..., -2] - shares[..., -1]).min().item())
+
+    hooks = [module.register_forward_hook(note) for module in model.modules()
+             if type(module).__name__.endswith("TopKRouter")]
+    logits_of(model, ids)
+    for hook in hooks:
+        hook.remove()
+    return min(margins, default=None)
 
 
 def attention_effect(model, ids, logits):
@@ -322,6 +402,9 @@ def good_case(folder, case, seed):
     eos = case["config"]["eos_token_id"]
     if margin < MIN_MARGIN or len(set(tokens)) < MIN_DISTINCT or eos in tokens:
         return None
+    routed = router_margin(model, ids)
+    if routed is not None and routed < MIN_ROUTER_MARGIN:
+        return None
     logits = logits_of(model, ids)
     used = tolerance_used(logits, double_logits(folder, ids))
     effect = attention_effect(model, ids, logits)
@@ -333,6 +416,8 @@ def good_case(folder, case, seed):
               "f32_share_of_tolerance": round(used, 3), "first_token_effect": round(effect, 3)}
     if scaling is not None:
         golden["rope_scaling_effect"] = round(scaling, 3)
+    if routed is not None:
+        golden["router_margin"] = round(routed, 5)
     return golden, logits
 
 

@@ -165,6 +165,98 @@ TEST(Llama, RefusesSizesThatDoNotFit) {
   EXPECT_THAT(refusal_of(kLlama, {{"vocab_size", 0}}), HasSubstr("vocab_size"));
 }
 
+constexpr std::string_view kMixtral = R"({"model_type":"mixtral","hidden_size":6,
+    "intermediate_size":5,"num_attention_heads":3,"num_key_value_heads":1,"num_hidden_layers":1,
+    "num_local_experts":3,"num_experts_per_tok":2,"vocab_size":11})";
+constexpr std::string_view kQwen3Moe = R"({"model_type":"qwen3_moe","hidden_size":6,
+    "intermediate_size":9,"moe_intermediate_size":5,"num_attention_heads":3,"num_key_value_heads":1,
+    "num_hidden_layers":2,"num_experts":2,"num_experts_per_tok":1,"vocab_size":11})";
+
+TEST(Mixtral, ExpertsAreStackedWeights) {
+  const std::string text = text_of(kMixtral);
+  for (
+      const std::string line : {
+          R"(weight %layers.0.mlp.router.weight : f32[3,6] = tensor("model.layers.0.block_sparse_moe.gate.weight"))",
+          R"(%layers.0.mlp.router : f32[t,3] = router(%layers.0.mlp_norm, %layers.0.mlp.router.weight) {layer = 0, normalize = 1, top_k = 2})",
+          R"(weight %layers.0.mlp.experts.gate.weight : f32[3,5,6] = stack(tensor("model.layers.0.block_sparse_moe.experts.0.w1.weight"), tensor("model.layers.0.block_sparse_moe.experts.1.w1.weight"), tensor("model.layers.0.block_sparse_moe.experts.2.w1.weight")))",
+          R"(weight %layers.0.mlp.experts.up.weight : f32[3,5,6] = stack(tensor("model.layers.0.block_sparse_moe.experts.0.w3.weight"))",
+          R"(weight %layers.0.mlp.experts.down.weight : f32[3,6,5] = stack(tensor("model.layers.0.block_sparse_moe.experts.0.w2.weight"))",
+          R"(%layers.0.mlp.experts : f32[t,6] = experts(%layers.0.mlp_norm, %layers.0.mlp.router, %layers.0.mlp.experts.gate.weight, %layers.0.mlp.experts.up.weight, %layers.0.mlp.experts.down.weight) {layer = 0, activation = "silu", top_k = 2})",
+          R"({layer = 0, theta = 1e+06})",
+      }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("gate_proj")));
+}
+
+TEST(Mixtral, FusedExpertsAreSlices) {
+  BuildOptions options;
+  options.has_tensor = [](std::string_view name) {
+    return name.find("mlp.experts.gate_up_proj") != std::string_view::npos;
+  };
+  const std::string text = text_of(kMixtral, {}, options);
+  for (
+      const std::string line : {
+          R"(%layers.0.mlp.experts.gate.weight : f32[3,5,6] = slice(tensor("model.layers.0.mlp.experts.gate_up_proj"), 1, 0, 5))",
+          R"(%layers.0.mlp.experts.up.weight : f32[3,5,6] = slice(tensor("model.layers.0.mlp.experts.gate_up_proj"), 1, 5, 10))",
+          R"(%layers.0.mlp.experts.down.weight : f32[3,6,5] = tensor("model.layers.0.mlp.experts.down_proj"))",
+          R"(%layers.0.mlp.router.weight : f32[3,6] = tensor("model.layers.0.mlp.gate.weight"))",
+      }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Mixtral, RefusesWhatItCannotRun) {
+  EXPECT_THAT(refusal_of(kMixtral, {{"sliding_window", 4096}}), HasSubstr("family mixtral"));
+  EXPECT_THAT(refusal_of(kMixtral, {{"num_experts_per_tok", 4}}),
+              HasSubstr("\"num_experts_per_tok\" is 4; expected at most the 3 experts"));
+  EXPECT_THAT(refusal_of(kMixtral, {{"num_local_experts", 0}}), HasSubstr("num_local_experts"));
+}
+
+TEST(Qwen3Moe, LayersAreSparseByStepAndByName) {
+  const std::string all = text_of(kQwen3Moe);
+  EXPECT_THAT(all, HasSubstr("%layers.0.mlp.experts "));
+  EXPECT_THAT(all, HasSubstr("%layers.1.mlp.experts "));
+  EXPECT_THAT(all, HasSubstr(R"(tensor("model.layers.1.mlp.experts.1.up_proj.weight"))"));
+  EXPECT_THAT(all, HasSubstr("normalize = 0, top_k = 1"));
+  const std::string by_step = text_of(kQwen3Moe, {{"decoder_sparse_step", 2}});
+  EXPECT_THAT(by_step, HasSubstr("%layers.0.mlp.gate_proj.weight : f32[9,6]"));
+  EXPECT_THAT(by_step, HasSubstr("%layers.1.mlp.experts "));
+  const std::string by_name = text_of(kQwen3Moe, {{"mlp_only_layers", {1}}});
+  EXPECT_THAT(by_name, HasSubstr("%layers.0.mlp.experts "));
+  EXPECT_THAT(by_name, HasSubstr("%layers.1.mlp.gate_proj "));
+}
+
+TEST(Qwen3Moe, HeadsOfQueriesAndKeysAreNormalized) {
+  const std::string text = text_of(kQwen3Moe);
+  EXPECT_THAT(text, HasSubstr("%layers.0.attn.q_norm : f32[t,3,2] = rms_norm(%layers.0.attn.q, "
+                              "%layers.0.attn.q_norm.weight)"));
+  EXPECT_THAT(text, HasSubstr("rope(%layers.0.attn.k_norm, %positions)"));
+}
+
+TEST(Qwen3Moe, RefusesWhatItCannotRun) {
+  EXPECT_THAT(refusal_of(kQwen3Moe, {{"shared_expert_intermediate_size", 8}}),
+              HasSubstr("\"shared_expert_intermediate_size\" is 8"));
+  EXPECT_THAT(refusal_of(kQwen3Moe, {{"use_sliding_window", true}}),
+              HasSubstr("use_sliding_window"));
+  EXPECT_THAT(refusal_of(kQwen3Moe, {{"mlp_only_layers", {2}}}), HasSubstr("layers below 2"));
+  EXPECT_THAT(refusal_of(kQwen3Moe, {{"mlp_only_layers", "1"}}), HasSubstr("a list of layers"));
+  EXPECT_EQ(refusal_of(kQwen3Moe, {{"sliding_window", 4096}}), "no error");
+}
+
+TEST(Qwen, DenseFamiliesDifferInBiasesNormsAndHeads) {
+  const std::string qwen2 = text_of(kLlama, {{"model_type", "qwen2"}, {"sliding_window", 4096}});
+  EXPECT_THAT(qwen2, HasSubstr("model.layers.0.self_attn.v_proj.bias"));
+  EXPECT_THAT(qwen2, Not(HasSubstr("self_attn.o_proj.bias")));
+  const std::string qwen3 = text_of(kLlama, {{"model_type", "qwen3"}});
+  EXPECT_THAT(qwen3, HasSubstr("%layers.0.attn.q_norm : f32[t,3,128] = rms_norm("));
+  EXPECT_THAT(qwen3, Not(HasSubstr(".bias")));
+  const std::string mistral = text_of(kLlama, {{"model_type", "mistral"}});
+  EXPECT_THAT(mistral, HasSubstr("graph \"mistral\""));
+  EXPECT_THAT(refusal_of(kLlama, {{"model_type", "mistral"}, {"sliding_window", 4096}}),
+              HasSubstr("family mistral"));
+}
+
 TEST(Gpt2, FusedConv1dBecomesPlainWeightsAndTheHeadIsTied) {
   const std::string text = text_of(kGpt2);
   for (

@@ -104,7 +104,10 @@ std::vector<std::string> meshes_for(int64_t layers) {
                                      "tp=6", "tp=7", "tp=8", "a=2,b=2"};
   for (int64_t stages = 2; stages <= std::min<int64_t>(5, layers); ++stages)
     meshes.push_back(str("pp=", stages));
-  if (layers >= 2) meshes.insert(meshes.end(), {"pp=2,tp=2", "pp=2,tp=3"});
+  meshes.push_back("ep=2,tp=3");
+  if (layers >= 2) {
+    meshes.insert(meshes.end(), {"pp=2,tp=2", "pp=2,tp=3", "pp=2,ep=3,tp=2"});
+  }
   if (layers >= 3) meshes.push_back("pp=3,tp=2");
   return meshes;
 }
