@@ -65,6 +65,47 @@ INSTANTIATE_TEST_SUITE_P(Described,
                                          RealCase{"llama-3.1-405b", "h100-16x8", 128}),
                          [](const auto& given) { return testing::PrintToString(given.index); });
 
+// Experts, from the config to the plan: replicas, experts and what is inside them on three axes,
+// and the same ranks on three axes that all split tensors. The time is recorded, not judged, as it
+// depends on the machine.
+class SparseModels : public testing::TestWithParam<const char*> {};
+
+TEST_P(SparseModels, ArePlannedExactlyOnThreeAxes) {
+  const cost::Profile profile = cost::load_profile(data("devices/h100-2x4x8.toml"));
+  cost::Profile renamed = profile;
+  renamed.axes[0].name = "xp";
+  for (cost::Link& link : renamed.links) {
+    if (link.axis == "dp") link.axis = "xp";
+  }
+  for (const cost::Profile& machine : {profile, renamed}) {
+    const auto start = std::chrono::steady_clock::now();
+    const ir::Graph graph =
+        importer::import_model(data(str("configs/", GetParam())), {.weight_dtype = DType::kBF16})
+            .graph;
+    const PlanRequest request = {.graph = graph,
+                                 .mesh = spec::Mesh(machine.axes),
+                                 .profile = machine,
+                                 .workload = {.concurrency = 64},
+                                 .dtype = "bf16"};
+    const PlanResult result = make_plan(request);
+    RecordProperty(str("seconds_with_", machine.axes[0].name), str(seconds_since(start)));
+    ASSERT_TRUE(std::holds_alternative<plan::Plan>(result));
+    const plan::Plan& plan = std::get<plan::Plan>(result);
+    EXPECT_EQ(plan.gap, 0);
+    EXPECT_EQ(plan.ranks() * plan.replicas, 64);
+    for (const plan::RankMemory& rank : plan.memory) EXPECT_LT(rank.total(), 80'000'000'000);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Described,
+                         SparseModels,
+                         testing::Values("mixtral-8x7b", "qwen3-235b-a22b"),
+                         [](const auto& given) {
+                           std::string name = given.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
 // Without the rule that weights are sharded the memory bound alone decides, and it binds: the
 // cheapest plan for latency keeps more than a device holds.
 TEST(BoundByMemory, LargestModelIsStillPlannedExactlyInTime) {
