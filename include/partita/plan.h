@@ -30,6 +30,9 @@ struct PlanOptions {
   int64_t max_step_tokens = 512;
   double memory_limit_gb = 0;  // per rank, 1e9 bytes; 0 = what the device has
   double time_limit_seconds = 30;
+  // "exact", or "ilp": the same problem as an integer program, solved by CBC; a slow second
+  // opinion.
+  std::string solver = "exact";
   // "latency", "throughput" or "kv": searches replicas, stages and tensor ranks together for the
   // fastest request, the most tokens per second, or the most cached positions. Empty: one replica,
   // fastest request. Needs `ranks` or `devices`, not `mesh`.
@@ -76,8 +79,8 @@ class InfeasibleError : public Error {
 // All decisions. Immutable, cheap to copy, thread-safe.
 class Plan {
  public:
-  // Throws InfeasibleError; kInvalidArgument for a bad mesh, and for pins that match nothing or
-  // contradict each other.
+  // Throws InfeasibleError; kInvalidArgument for a bad mesh or an unknown solver, and for pins that
+  // match nothing or contradict each other.
   [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
   // Reads plan.json, possibly edited by hand, and checks it against the model.
   [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);
@@ -104,6 +107,14 @@ class Plan {
   explicit Plan(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;  // shared: copies of a Plan are the same immutable data
 };
+
+// Writes the problem whose solution the plan is as an integer program (.lp or .mps by the name),
+// for other solvers to check. `options` are those the plan was made with. Throws kUnsupported for
+// plans of several stages, each of which is a problem of its own.
+void export_ilp(const Model& model,
+                const Plan& plan,
+                const PlanOptions& options,
+                const std::filesystem::path& file);
 
 // Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json,
 // and copies of the config and the tokenizer into `out_dir` (created; must be empty or absent).

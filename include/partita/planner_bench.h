@@ -13,6 +13,9 @@ struct InstanceBenchOptions {
   // An instance of the IOPDDL format (github.com/google/iopddl), .json or .json.gz.
   std::filesystem::path file;
   double time_limit_seconds = 60;  // of the solver, not of reading
+  std::string solver = "exact";    // or "ilp"
+  // When not empty: the problem is also written here as an integer program (.lp or .mps).
+  std::filesystem::path export_ilp;
 };
 
 struct InstanceBenchResult {
@@ -35,7 +38,8 @@ struct InstanceBenchResult {
 };
 
 // Reads, solves on one thread, and evaluates the solution again, independently. Throws kNotFound,
-// kInvalidFile, kUnsupported; kInvalidArgument for a limit that is not positive.
+// kInvalidFile, kUnsupported; kInvalidArgument for a limit that is not positive or an unknown
+// solver.
 [[nodiscard]] InstanceBenchResult bench_instance(const InstanceBenchOptions& options);
 
 }  // namespace partita

@@ -13,6 +13,7 @@
 #include "planner/explain/summary.h"
 #include "planner/planner.h"
 #include "planner/search/search.h"
+#include "planner/solvers/solver_choice.h"
 #include "support/error.h"
 #include "support/json.h"
 
@@ -126,6 +127,8 @@ Decision search(const planner::PlanRequest& request, int64_t ranks, const PlanOp
 
 Decision decide(const Model& model, const PlanOptions& options) {
   planner::PlanRequest request = api::request_of(model, options);
+  const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
+  request.solver = solver.get();
   if (!options.mesh.empty()) {
     request.mesh = spec::Mesh::parse(options.mesh);
     return {planner::make_plan(request), {}};

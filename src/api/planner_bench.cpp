@@ -6,7 +6,8 @@
 
 #include "planner/iopddl.h"
 #include "planner/iopddl_score.h"
-#include "planner/solvers/eliminate.h"
+#include "planner/solvers/ilp_export.h"
+#include "planner/solvers/solver_choice.h"
 #include "support/error.h"
 
 namespace partita {
@@ -31,6 +32,7 @@ InstanceBenchResult bench_instance(const InstanceBenchOptions& options) {
                 str("[bench] the time limit is ", options.time_limit_seconds,
                     " seconds; expected a positive number"));
   }
+  const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
   InstanceBenchResult result;
   const auto start = std::chrono::steady_clock::now();
   const planner::IopddlInstance instance = planner::read_iopddl(options.file);
@@ -40,10 +42,10 @@ InstanceBenchResult bench_instance(const InstanceBenchOptions& options) {
   result.nodes = static_cast<int64_t>(instance.nodes.size());
   result.edges = static_cast<int64_t>(instance.edges.size());
   result.usage_limit = instance.usage_limit;
+  if (!options.export_ilp.empty()) planner::export_ilp(problem, options.export_ilp);
 
   const auto solve_start = std::chrono::steady_clock::now();
-  const planner::Solution solution =
-      planner::EliminationSolver(options.time_limit_seconds).solve(problem);
+  const planner::Solution solution = solver->solve(problem);
   result.solve_seconds = seconds_since(solve_start);
   result.solver = solution.solver;
   result.feasible = solution.feasible;

@@ -74,6 +74,9 @@ void add_bench_command(CLI::App& app, Action& action) {
   planner->add_option("FILE", options->file, "Instance, .json or .json.gz")->required();
   planner->add_option("--limit", options->time_limit_seconds, "Seconds for the solver")
       ->capture_default_str();
+  planner->add_option("--solver", options->solver, "exact or ilp")->capture_default_str();
+  planner->add_option("--export-ilp", options->export_ilp,
+                      "Also write the integer program here (.lp or .mps)");
   planner->callback([options, &action] { action = [options] { return run(*options); }; });
 }
 

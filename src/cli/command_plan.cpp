@@ -14,6 +14,7 @@ struct Options {
   PlanningOptions planning;
   std::string output;
   std::string explain;  // operator or tensor; empty = the summary
+  std::string ilp_file;
   int program_rank = -1;
   bool dump_graph = false;
   bool as_json = false;
@@ -39,6 +40,7 @@ int run(const Options& options) {
   const Plan plan = plan_or_reasons(model, options);
   if (options.pareto) std::printf("%s\n", candidate_table(plan).c_str());
   if (!options.output.empty()) plan.write(options.output);
+  if (!options.ilp_file.empty()) export_ilp(model, plan, options.planning.plan, options.ilp_file);
   if (options.program_rank >= 0) {
     std::printf("%s", plan.dump_program(options.program_rank).c_str());
   } else if (!options.explain.empty()) {
@@ -69,6 +71,8 @@ void add_plan_command(CLI::App& app, Action& action) {
                    "Show what every alternative of this operator or tensor would cost ('*' and '?' "
                    "match); without a name, the summary")
       ->expected(0, 1);
+  command->add_option("--export-ilp", options->ilp_file,
+                      "Write the problem as an integer program here (.lp or .mps)");
   command->add_option("--program", options->program_rank, "Print the program of this rank")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");

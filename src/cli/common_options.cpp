@@ -45,6 +45,8 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
       ->capture_default_str();
   command.add_option("--max-step-tokens", plan.max_step_tokens, "Tokens per step (prefill chunk)")
       ->capture_default_str();
+  command.add_option("--solver", plan.solver, "exact, or ilp: CBC as a slow second opinion")
+      ->capture_default_str();
   command
       .add_option("--memory-limit-gb", plan.memory_limit_gb,
                   "Memory per rank in 1e9 bytes (0 = the device's)")

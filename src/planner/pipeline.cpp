@@ -54,8 +54,10 @@ class PipelinePlanner {
     result.nodes = stage_ranges();
     result.fits = true;
     for (const Range& nodes : result.nodes) {
-      result.stages.push_back(
-          decided({.nodes = nodes, .pinned = pinned_, .time_limit_s = request_.time_limit_s}));
+      result.stages.push_back(decided({.nodes = nodes,
+                                       .pinned = pinned_,
+                                       .time_limit_s = request_.time_limit_s,
+                                       .solver = request_.solver}));
       const StagePlan& stage = result.stages.back();
       result.fits = result.fits && stage.fits;
       add_terms(result.predicted, stage.decisions.cost);
@@ -101,7 +103,8 @@ class PipelinePlanner {
     return decided({.nodes = {0, facts_.node_count()},
                     .pinned = pinned_,
                     .time_limit_s = request_.time_limit_s,
-                    .is_bounded = is_smallest});
+                    .is_bounded = is_smallest,
+                    .solver = request_.solver});
   }
 
   StagePlan decided(const StageRequest& stage) {

@@ -13,6 +13,7 @@
 #include "ir/graph.h"
 #include "plan/plan.h"
 #include "planner/pins/pin.h"
+#include "planner/solvers/solver.h"
 #include "spec/mesh.h"
 
 namespace partita::planner {
@@ -34,6 +35,8 @@ struct PlanRequest {
   // Decisions taken beforehand (docs/formats/pins.md).
   std::vector<Pin> pins = {};
   double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
+  // Borrowed for the call; null = the exact solver with the time limit.
+  const Solver* solver = nullptr;
   // The same model with bf16 weights; asked for only when nothing fits, to see whether it would.
   // Unset: it cannot be run so, or is already.
   std::function<ir::Graph()> bf16_graph = {};

@@ -80,7 +80,8 @@ StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
 
 std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest& request) {
   StageProblem stage(space, request.nodes, request.pinned);
-  const EliminationSolver solver(request.time_limit_s);
+  const EliminationSolver exact(request.time_limit_s);
+  const Solver& solver = request.solver != nullptr ? *request.solver : exact;
   const cost::Device& device = space.profile().device;
   int64_t bound = device.memory_bytes - device.reserve_bytes;
   while (true) {

@@ -26,7 +26,8 @@ struct StageRequest {
   Range nodes;
   const PinnedSpecs& pinned;
   double time_limit_s = 10;
-  bool is_bounded = true;  // false: any memory will do
+  bool is_bounded = true;          // false: any memory will do
+  const Solver* solver = nullptr;  // null = the exact one with the time limit
 };
 
 // Weights and caches are bounded by the solver; activations and buffers follow from its choice, so
