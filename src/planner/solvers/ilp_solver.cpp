@@ -10,6 +10,7 @@
 #include "planner/solvers/cbc.h"
 #include "planner/solvers/descend.h"
 #include "planner/solvers/ilp_encode.h"
+#include "support/error.h"
 
 namespace partita::planner {
 namespace {
@@ -90,6 +91,7 @@ class IlpRun {
   [[nodiscard]] Solution smallest() const {
     const IlpEncoding encoding = encode_ilp(problem_, IlpObjective::kPeakBytes);
     const IlpAnswer answer = solve_with_cbc(encoding.model, seconds_left());
+    if (answer.is_infeasible) return illegal();
     if (answer.columns.empty()) return descended(0);
     Solution solution = evaluated(encoding.choice(answer.columns), 0);
     solution.feasible = false;
@@ -97,9 +99,24 @@ class IlpRun {
     return solution;
   }
 
+  // Every assignment uses a forbidden option or pair.
+  [[nodiscard]] Solution illegal() const {
+    Solution solution = evaluated(std::vector<int>(problem_.variables.size(), 0), 0);
+    solution.feasible = false;
+    solution.cost = kForbidden;
+    solution.lower_bound = kForbidden;
+    return solution;
+  }
+
   // Out of time without an assignment of its own.
   [[nodiscard]] Solution descended(Cost lower_bound) const {
     Solution solution = DescendSolver().solve(problem_);
+    if (!solution.feasible) {
+      throw Error(
+          ErrorCode::kDeadlineExceeded,
+          "[ilp] CBC has found nothing legal in the time it was given; give it more, or use "
+          "the exact solver");
+    }
     solution.lower_bound = std::min(solution.cost, std::max(solution.lower_bound, lower_bound));
     solution.solver = "descent; CBC found nothing in time";
     return solution;

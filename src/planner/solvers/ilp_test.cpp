@@ -167,7 +167,9 @@ TEST(IlpSolver, NothingLegalIsInfeasible) {
   problem.variables.push_back({{1}, {0}});
   problem.tables.push_back({2, 1, {kForbidden, 0}});
   problem.edges.push_back({0, 1, 0});
-  EXPECT_FALSE(IlpSolver().solve(problem).feasible);
+  const Solution solution = IlpSolver().solve(problem);
+  EXPECT_FALSE(solution.feasible);
+  EXPECT_EQ(solution.cost, kForbidden);
 }
 
 TEST(SolverChoice, KnowsExactAndIlpOnly) {
