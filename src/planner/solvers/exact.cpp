@@ -2,18 +2,24 @@
 #include "planner/solvers/exact.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "planner/solvers/descend.h"
 #include "planner/solvers/reduce/memory_rows.h"
 #include "planner/solvers/reduce/reducer.h"
+#include "planner/solvers/search/neighbourhoods.h"
 #include "planner/solvers/search/tree_search.h"
 
 namespace partita::planner {
 namespace {
 
 constexpr int64_t kMaxEntries = int64_t{1} << 17;
-constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+// Table entries of the first tree (a second or so: enough for problems whose bound is tight), and
+// how much larger the next ones are.
+constexpr int64_t kFirstTree = 3'000'000'000;
+constexpr int64_t kTreeGrowth = 4;
+// Of dual ascent at the root.
+constexpr int kFirstSteps = 400;
+constexpr int kMostSteps = 1600;
 
 // The legal assignment that occupies least, all times added up: what is shown when nothing fits.
 Problem bytes_only(const Problem& problem) {
@@ -48,6 +54,25 @@ Solution solution_of(const Problem& problem, std::vector<int> choice) {
   return solution;
 }
 
+// Trees of growing size, between them neighbourhoods. Returns the bound.
+Cost search(const Network& core, const Deadline& deadline, Incumbent& incumbent) {
+  Neighbourhoods neighbourhoods(core, incumbent);
+  Cost bound = -kForbidden;
+  TreeLimits tree = {.deadline = deadline,
+                     .max_work = kFirstTree,
+                     .max_entries = kMaxEntries,
+                     .root_steps = kFirstSteps};
+  while (true) {
+    bound = std::max(bound, TreeSearch(incumbent, tree).run(core));
+    if (bound >= incumbent.cost || deadline.is_over()) return bound;
+    if (incumbent.cost < kForbidden) {
+      neighbourhoods.run({.deadline = deadline, .max_entries = kMaxEntries});
+    }
+    tree.max_work *= kTreeGrowth;
+    tree.root_steps = std::min(2 * tree.root_steps, kMostSteps);
+  }
+}
+
 }  // namespace
 
 Solution ExactSolver::solve(const Problem& problem) const {
@@ -59,9 +84,7 @@ Solution ExactSolver::solve(const Problem& problem) const {
   Cost bound = kForbidden;
   if (!network.is_infeasible) {
     compact_rows(network);
-    const TreeLimits limits = {
-        .deadline = deadline, .max_nodes = kNoLimit, .max_entries = kMaxEntries};
-    bound = TreeSearch(incumbent, limits).run(core_of(network));
+    bound = search(core_of(network), deadline, incumbent);
   }
   if (incumbent.cost < kForbidden) {
     Solution solution = solution_of(problem, network.original_choice(incumbent.choice));

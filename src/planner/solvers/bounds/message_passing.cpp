@@ -47,6 +47,12 @@ Price MessagePassing::sweep() {
   return bound_;
 }
 
+int64_t MessagePassing::work() const {
+  size_t entries = 0;
+  for (const Edge& edge : edges_) entries += edge.cost.size();
+  return static_cast<int64_t>(4 * entries);
+}
+
 void MessagePassing::visit(Node& node, bool is_forward) {
   pull(node);
   const Price least_price = *std::min_element(node.price.begin(), node.price.end());

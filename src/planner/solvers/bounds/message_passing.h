@@ -26,6 +26,9 @@ class MessagePassing {
   // An assignment, node by node what is cheapest given the nodes before; an entry per node.
   void choose(std::vector<int>& choice) const;
 
+  // Table entries that one sweep looks at.
+  [[nodiscard]] int64_t work() const;
+
  private:
   struct Edge {
     int first = 0;  // position of its ends; first < second

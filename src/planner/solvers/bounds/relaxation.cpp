@@ -48,6 +48,10 @@ void Relaxation::marginals(const Network& network, std::vector<std::vector<Cost>
   }
 }
 
+int64_t Relaxation::work(int sweeps) const {
+  return elimination_ ? elimination_->work() : messages_->work() * sweeps;
+}
+
 double Relaxation::unit() const { return std::ldexp(1.0, shift_ + RowPrices::kFractionBits); }
 
 // Rounded up: costs are integers.

@@ -31,6 +31,8 @@ class Relaxation {
   // that has it.
   void marginals(const Network& network, std::vector<std::vector<Cost>>& result);
 
+  // Table entries that a bound() looks at.
+  [[nodiscard]] int64_t work(int sweeps) const;
   // One unit of cost in those of RowPrices.
   [[nodiscard]] double unit() const;
 

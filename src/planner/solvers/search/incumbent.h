@@ -9,7 +9,7 @@
 
 namespace partita::planner {
 
-// An assignment of the nodes of a core network; its cost is kForbidden when there is none.
+// An assignment of the variables of a core network; its cost is kForbidden when there is none.
 struct Incumbent {
   Cost cost = kForbidden;
   std::vector<int> choice;

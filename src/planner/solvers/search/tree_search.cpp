@@ -23,13 +23,12 @@ Cost TreeSearch::run(Network network) {
   RowPrices prices(network.limits.size());
   open_.push_back({std::move(network), std::move(prices), -kForbidden});
   bool is_root = true;
-  int64_t nodes = 0;
-  while (!open_.empty() && nodes < limits_.max_nodes && (is_root || !limits_.deadline.is_over())) {
+  work_ = 0;
+  while (!open_.empty() && (is_root || (work_ < limits_.max_work && !limits_.deadline.is_over()))) {
     Branch branch = std::move(open_.back());
     open_.pop_back();
     if (branch.bound < incumbent_.cost) expand(std::move(branch), is_root);
     is_root = false;
-    ++nodes;
   }
   Cost bound = incumbent_.cost;
   for (const Branch& branch : open_) bound = std::min(bound, branch.bound);
@@ -64,8 +63,10 @@ bool TreeSearch::tightened(Branch& branch, bool is_root) {
     Relaxation relaxation(branch.network, limits_.max_entries);
     limits.target = incumbent_.cost;
     DualAscent ascent(branch.network, relaxation, branch.prices);
-    const Cost bound = ascent.run(
-        limits, [&](const std::vector<int>& choice) { return visit(branch.network, choice); });
+    const Cost bound = ascent.run(limits, [&](const std::vector<int>& choice) {
+      work_ += relaxation.work(limits.sweeps);
+      return visit(branch.network, choice);
+    });
     branch.bound = std::max(branch.bound, bound);
     if (is_root) root_prices_ = branch.prices;
     if (branch.bound >= incumbent_.cost) return false;

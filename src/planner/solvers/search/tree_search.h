@@ -12,7 +12,7 @@ namespace partita::planner {
 
 struct TreeLimits {
   const Deadline& deadline;
-  int64_t max_nodes = 0;    // of the tree
+  int64_t max_work = 0;     // table entries looked at; the root is always finished
   int64_t max_entries = 0;  // of elimination tables in the tree
   int root_steps = 400;     // of dual ascent
   int steps = 40;
@@ -53,6 +53,7 @@ class TreeSearch {
   std::vector<Branch> open_;
   std::vector<std::vector<Cost>> marginals_;
   RowPrices root_prices_{0};
+  int64_t work_ = 0;
 };
 
 }  // namespace partita::planner
