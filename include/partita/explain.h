@@ -23,4 +23,9 @@ struct Question {
                                   const PlanOptions& options,
                                   const Question& question);
 
+// What two plans of one model decide differently, identical layers on one line, and what that
+// changes in time, memory and collectives; as a JSON object when asked for. Throws kInvalidArgument
+// when they are of different models.
+[[nodiscard]] std::string diff(const Plan& before, const Plan& after, bool as_json = false);
+
 }  // namespace partita

@@ -5,6 +5,8 @@
 #include "api/model_impl.h"
 #include "api/plan_impl.h"
 #include "planner/explain/alternatives.h"
+#include "planner/explain/plan_diff.h"
+#include "support/error.h"
 
 namespace partita {
 namespace {
@@ -31,6 +33,19 @@ std::string explain(const Plan& plan, const PlanOptions& options, const Question
     text += (text.empty() ? "" : "\n") + planner::to_text(explanation, open);
   }
   return question.as_json ? list.dump(2) + "\n" : text;
+}
+
+std::string diff(const Plan& before, const Plan& after, bool as_json) {
+  const plan::Plan& a = before.impl().plan;
+  const plan::Plan& b = after.impl().plan;
+  if (a.graph_hash != b.graph_hash) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[diff] the plans are for the graphs ", a.graph_hash, " (", a.model, ") and ",
+                    b.graph_hash, " (", b.model, "); only plans of one model can be compared"));
+  }
+  const planner::PlanDiff result =
+      planner::diff_plans(a, b, before.impl().model.impl().imported.graph);
+  return as_json ? planner::to_json(result).dump(2) + "\n" : planner::to_text(result);
 }
 
 }  // namespace partita

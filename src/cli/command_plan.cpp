@@ -63,7 +63,8 @@ void add_plan_command(CLI::App& app, Action& action) {
       "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --max-context 8192\n"
       "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --optimize throughput --pareto\n"
       "  partita plan DIR --mesh tp=2 --output plan.json\n"
-      "  partita plan DIR --ranks 4 --explain layers.0.mlp.down_proj");
+      "  partita plan DIR --ranks 4 --explain layers.0.mlp.down_proj\n"
+      "  partita plan diff before.json after.json --model DIR");
   add_planning_options(*command, options->planning);
   command->add_option("-o,--output", options->output, "Write plan.json here");
   command
@@ -91,7 +92,14 @@ void add_plan_command(CLI::App& app, Action& action) {
       ->add_flag("--json", options->as_json,
                  "Print plan.json instead of the summary; with --explain NAME its table as JSON")
       ->excludes(pareto);
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  // The sub-command has no DIR of its own kind, so DIR is asked for here.
+  CLI::App* diff_command = add_plan_diff_command(*command, action);
+  CLI::Option* directory = command->get_option("DIR")->required(false);
+  command->callback([options, &action, diff_command, directory] {
+    if (diff_command->parsed()) return;
+    if (directory->empty()) throw CLI::RequiredError("DIR");
+    action = [options] { return run(*options); };
+  });
 }
 
 }  // namespace partita::cli

@@ -19,4 +19,7 @@ void add_bench_command(CLI::App& app, Action& action);
 void add_ops_command(CLI::App& app, Action& action);
 void add_worker_command(CLI::App& app, Action& action);
 
+// Under `plan`; its callback runs before that of `plan`.
+CLI::App* add_plan_diff_command(CLI::App& plan, Action& action);
+
 }  // namespace partita::cli

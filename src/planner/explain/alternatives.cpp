@@ -112,39 +112,53 @@ class Explainer {
     return reshard_text(plan_, *dearest, plan_.plan().stages[stage].mesh);
   }
 
-  [[nodiscard]] static std::string decided_by(const std::vector<Alternative>& all) {
-    const auto count = [&](auto&& is_wanted) {
-      return std::count_if(all.begin(), all.end(), is_wanted);
-    };
-    const auto allowed = [](const Alternative& a) { return a.is_legal && a.excluded_by.empty(); };
-    const auto chosen =
-        std::find_if(all.begin(), all.end(), [](const Alternative& a) { return a.is_chosen; });
-    if (chosen != all.end() && !chosen->excluded_by.empty()) {
-      return "the plan file, against the rule " + chosen->excluded_by;
-    }
+  // The first of the alternatives that the planner would rather have.
+  template <typename IsMeant>
+  static const Alternative* cheaper_one(const std::vector<Alternative>& all,
+                                        const IsMeant& is_meant) {
     for (const Alternative& a : all) {
-      if (allowed(a) && a.fits && a.delta < 0) {
-        return "the plan file; the planner's own best is " + a.choice;
+      if (a.is_legal && a.delta < 0 && is_meant(a)) return &a;
+    }
+    return nullptr;
+  }
+
+  static bool is_allowed(const Alternative& a) { return a.is_legal && a.excluded_by.empty(); }
+
+  [[nodiscard]] std::string decided_by(const std::vector<Alternative>& all) const {
+    const Alternative* excluded =
+        cheaper_one(all, [](const Alternative& a) { return !a.excluded_by.empty() && a.fits; });
+    const std::string loss =
+        excluded == nullptr ? "" : str("; without it ", excluded->choice, " would be cheaper");
+    if (!subject_.source.empty()) return str("pin ", subject_.source, loss);
+    for (const Alternative& a : all) {
+      if (a.is_chosen && !a.excluded_by.empty()) {
+        return str("the plan file, against ", rule_text(a.excluded_by));
       }
     }
-    for (const Alternative& a : all) {
-      if (a.is_legal && a.fits && a.delta < 0) {
-        return "rule " + a.excluded_by + "; without it " + a.choice + " would be cheaper";
-      }
-    }
-    if (count(allowed) == 1) {
+    const Alternative* better =
+        cheaper_one(all, [](const Alternative& a) { return is_allowed(a) && a.fits; });
+    if (better != nullptr) return "the plan file; the planner's own best is " + better->choice;
+    if (excluded != nullptr) return rule_text(excluded->excluded_by) + loss;
+    return decided_freely(all);
+  }
+
+  static std::string rule_text(const std::string& rule) {
+    return rule == "pin" ? "a pin" : "rule " + rule;
+  }
+
+  [[nodiscard]] static std::string decided_freely(const std::vector<Alternative>& all) {
+    if (std::count_if(all.begin(), all.end(), is_allowed) == 1) {
       const auto other = std::find_if(all.begin(), all.end(),
                                       [](const Alternative& a) { return !a.excluded_by.empty(); });
       if (other == all.end()) return "the only choice there is";
-      return "rule " + other->excluded_by + ": the only choice it leaves";
+      return rule_text(other->excluded_by) + ": the only choice it leaves";
     }
-    for (const Alternative& a : all) {
-      if (allowed(a) && !a.fits && a.delta < 0) return "memory: what is cheaper does not fit";
-    }
-    const bool is_tie =
-        count([&](const Alternative& a) { return allowed(a) && a.fits && a.delta == 0; }) > 1;
-    return is_tie ? "planner: least cost, and of equal ones the fewest bytes"
-                  : "planner: least cost";
+    if (cheaper_one(all, is_allowed) != nullptr) return "memory: what is cheaper does not fit";
+    const auto ties = std::count_if(all.begin(), all.end(), [](const Alternative& a) {
+      return is_allowed(a) && a.fits && a.delta == 0;
+    });
+    return ties > 1 ? "planner: least cost, and of equal ones the fewest bytes"
+                    : "planner: least cost";
   }
 
   OpenPlan& plan_;

@@ -17,7 +17,7 @@ struct Alternative {
   std::string choice;  // "n:tp" of an operator, "[t, n:tp]" of a tensor
   std::string result;  // spec of the first output; for a tensor the strategy that goes with it
   bool is_chosen = false;
-  std::string excluded_by;  // rule that the planner may not break: "shard_weights", "keep_whole"
+  std::string excluded_by;  // what the planner may not break: "pin", "shard_weights", "keep_whole"
   bool is_legal = true;     // false: the neighbours have no strategy that goes with it
   bool fits = true;
   Cost delta = 0;           // of the whole plan, picoseconds of an average step
@@ -38,10 +38,10 @@ struct Explanation {
   std::vector<Alternative> alternatives;  // cheapest first; excluded, too large, illegal ones last
 };
 
-// Explains all operators and tensors whose names match (see matches()); names that differ in their
-// layer only and have the same decision are explained once. An operator that has the name of its
-// result is explained as both. Every alternative is found by planning again. Throws kNotFound with
-// similar names, kInvalidArgument when more than 12 different things match.
+// Explains all operators and tensors whose names match (see NamePattern); names that differ in
+// their layer only and have the same decision are explained once. An operator that has the name of
+// its result is explained as both. Every alternative is found by planning again. Throws kNotFound
+// with the nearest names, kInvalidArgument when more than 12 different things match.
 [[nodiscard]] std::vector<Explanation> explain_choices(OpenPlan& plan, const std::string& pattern);
 
 [[nodiscard]] std::string to_text(const Explanation& explanation, const OpenPlan& plan);

@@ -103,6 +103,15 @@ TEST(Explain, RuleThatKeepsTheCheaperChoiceAwayIsNamed) {
   EXPECT_THAT(planned.explained("layers.1.up.weight"), HasSubstr("decided by rule keep_whole"));
 }
 
+TEST(Explain, PinThatDecidedIsNamedAndItsPriceShown) {
+  Planned planned("tp=2");
+  planned.request.pins = {{"layers.1.down", "n:tp", "pins.toml:3"}};
+  planned.plan = std::get<plan::Plan>(make_plan(planned.request));
+  const std::string text = planned.explained("layers.1.down");
+  EXPECT_THAT(text, HasSubstr("decided by pin pins.toml:3; without it k:tp would be cheaper"));
+  EXPECT_THAT(text, HasSubstr("excluded by a pin"));
+}
+
 TEST(Explain, EditedPlanIsPricedAsItIsAndTheBetterChoiceNamed) {
   Planned planned("tp=2");
   for (plan::OpDecision& op : planned.plan.ops) {
@@ -121,7 +130,7 @@ TEST(Explain, UnknownNameIsRefusedWithSimilarOnes) {
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
-    EXPECT_THAT(error.what(), HasSubstr("similar names: layers.0.down.weight"));
+    EXPECT_THAT(error.what(), HasSubstr("the nearest names are layers.0.down"));
   }
   EXPECT_THROW((void)planned.explained("x"), Error);  // a step input
 }

@@ -12,7 +12,11 @@ namespace {
 std::string remark_on(const Alternative& alternative) {
   std::string remark;
   const auto add = [&](const std::string& part) { remark += (remark.empty() ? "" : "; ") + part; };
-  if (!alternative.excluded_by.empty()) add("excluded by the rule " + alternative.excluded_by);
+  if (alternative.excluded_by == "pin") {
+    add("excluded by a pin");
+  } else if (!alternative.excluded_by.empty()) {
+    add("excluded by the rule " + alternative.excluded_by);
+  }
   if (!alternative.is_legal) add("no neighbour goes with it");
   if (!alternative.fits) add("does not fit");
   if (!alternative.dearest.empty()) add(alternative.dearest);

@@ -101,27 +101,4 @@ std::string ranges_text(const std::set<int32_t>& numbers) {
   return text;
 }
 
-bool matches(const std::string& pattern, const std::string& name) {
-  size_t at = 0;
-  size_t in_pattern = 0;
-  size_t star = std::string::npos;  // the last '*' and what it stands for so far
-  size_t star_end = 0;
-  while (at < name.size()) {
-    if (in_pattern < pattern.size() && pattern[in_pattern] == '*') {
-      star = in_pattern++;
-      star_end = at;
-    } else if (in_pattern < pattern.size() &&
-               (pattern[in_pattern] == '?' || pattern[in_pattern] == name[at])) {
-      ++in_pattern;
-      ++at;
-    } else if (star != std::string::npos) {
-      in_pattern = star + 1;
-      at = ++star_end;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', in_pattern) == std::string::npos;
-}
-
 }  // namespace partita::planner

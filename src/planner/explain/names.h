@@ -31,7 +31,4 @@ namespace partita::planner {
 // "0-3, 7" of { 0, 1, 2, 3, 7 }.
 [[nodiscard]] std::string ranges_text(const std::set<int32_t>& numbers);
 
-// Whether `name` matches a pattern with '*' (any text) and '?' (one letter).
-[[nodiscard]] bool matches(const std::string& pattern, const std::string& name);
-
 }  // namespace partita::planner

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "planner/explain/names.h"
+#include "planner/pins/name_pattern.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -50,7 +51,9 @@ std::vector<RuledStrategy> strategies_of(OpenPlan& plan, ir::NodeId node, size_t
         [&](const StrategyOption& other) { return other.axis_factor == option.axis_factor; });
     std::string name =
         spec::to_string(spec::Strategy{option.axis_factor, {}, {}}, kind.notation, space.mesh());
-    const char* rule = kind.keep_whole ? "keep_whole" : "shard_weights";
+    const char* rule = !kind.pins.empty() ? "pin"
+                       : kind.keep_whole  ? "keep_whole"
+                                          : "shard_weights";
     result.push_back({std::move(option), std::move(name), is_allowed ? "" : rule});
   }
   return result;
@@ -71,6 +74,7 @@ Subject operator_subject(OpenPlan& plan, ir::NodeId id) {
   subject.nodes = {id};
   subject.inputs = node.inputs;
   subject.outputs = node.outputs;
+  subject.source = plan.space(subject.stage).source_of_option(id, plan.chosen(id));
   for (RuledStrategy& strategy : strategies_of(plan, id, subject.stage)) {
     SubjectChoice choice;
     choice.name = strategy.name;
@@ -138,23 +142,17 @@ void add_specs_of_readers(OpenPlan& plan, const std::vector<Use>& readers, Subje
   }
 }
 
-bool is_similar(const std::string& name, const std::string& pattern) {
-  const std::string last = pattern.substr(pattern.rfind('.') + 1);
-  return last.size() > 1 && last.find_first_of("*?") == std::string::npos &&
-         name.find(last) != std::string::npos;
-}
-
 [[noreturn]] void refuse_unknown(const ir::Graph& graph, const std::string& pattern) {
+  std::vector<std::string> names;
+  for (const ir::Node& node : graph.nodes()) names.push_back(node.name);
+  for (const ir::Value& value : graph.values()) names.push_back(value.name);
   std::string similar;
-  int count = 0;
-  for (const ir::Value& value : graph.values()) {
-    if (count == 5 || !is_similar(value.name, pattern)) continue;
-    similar += (count++ == 0 ? "" : ", ") + value.name;
+  for (const std::string& name : nearest_names(pattern, names, 5)) {
+    similar += (similar.empty() ? "" : ", ") + name;
   }
-  throw Error(ErrorCode::kNotFound, str("[explain] no operator or tensor of ", graph.name(),
-                                        " matches \"", pattern, "\"; ",
-                                        similar.empty() ? "partita plan DIR --graph lists them"
-                                                        : str("similar names: ", similar)));
+  throw Error(ErrorCode::kNotFound,
+              str("[explain] no operator or tensor of ", graph.name(), " matches \"", pattern,
+                  "\"; the nearest names are ", similar, "; partita plan DIR --graph lists all"));
 }
 
 // Joins names that differ in their layer only and have the same decision.
@@ -225,6 +223,8 @@ Subject tensor_subject(OpenPlan& plan, ir::ValueId id) {
   subject.stage = stages.front();
   subject.value = id;
   subject.outputs = {id};
+  const auto source = plan.plan().value_sources.find(value.name);
+  if (source != plan.plan().value_sources.end()) subject.source = source->second;
   std::vector<Use> readers = plan.facts().uses_of(id);
   std::erase_if(readers, [](const Use& use) { return use.node == ir::kNoId; });
   if (value.kind == ir::ValueKind::kResult) {
@@ -255,12 +255,13 @@ Subject tensor_subject(OpenPlan& plan, ir::ValueId id) {
 
 std::vector<SubjectGroup> subjects_of(OpenPlan& plan, const std::string& pattern) {
   const ir::Graph& graph = plan.graph();
+  const NamePattern name_pattern(pattern, "explain");
   Groups groups(plan);
   for (ir::NodeId node = 0; node < plan.facts().node_count(); ++node) {
-    if (matches(pattern, graph.node(node).name)) groups.add_operator(node);
+    if (name_pattern.matches(graph.node(node).name)) groups.add_operator(node);
   }
   for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(graph.values().size()); ++id) {
-    if (matches(pattern, graph.value(id).name)) groups.add_tensor(id);
+    if (name_pattern.matches(graph.value(id).name)) groups.add_tensor(id);
   }
   std::vector<SubjectGroup> result = groups.take();
   if (result.empty()) refuse_unknown(graph, pattern);

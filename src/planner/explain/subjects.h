@@ -13,7 +13,7 @@ namespace partita::planner {
 struct SubjectChoice {
   std::string name;         // "n:tp", "[t, n:tp]"
   std::string result;       // spec of the operator's first output; strategies behind a spec
-  std::string excluded_by;  // "shard_weights", "keep_whole", or empty
+  std::string excluded_by;  // "pin", "shard_weights", "keep_whole", or empty
   bool is_chosen = false;
   SpecId spec = -1;  // of a tensor
   ForcedChoice forced;
@@ -22,6 +22,7 @@ struct SubjectChoice {
 struct Subject {
   std::string name;
   std::string what;               // "operator linear", "weight", "state", "result"
+  std::string source;             // the pin that decided; empty = none
   size_t stage = 0;               // the first one that it is in
   ir::NodeId node = ir::kNoId;    // of an operator
   ir::ValueId value = ir::kNoId;  // of a tensor
