@@ -12,6 +12,9 @@ struct Question {
   // An operator or tensor as `Model::dump_graph()` names it, or a pattern with '*' and '?'. One
   // that differs in its layer only is explained once.
   std::string name;
+  // A spec ("[t, n:tp]") or strategy ("n:tp") that `name`, then one exact name, has not: the
+  // cheapest plan that has it, or why there is none.
+  std::string why_not;
   bool as_json = false;
 };
 

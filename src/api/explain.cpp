@@ -6,6 +6,7 @@
 #include "api/plan_impl.h"
 #include "planner/explain/alternatives.h"
 #include "planner/explain/plan_diff.h"
+#include "planner/explain/why_not.h"
 #include "support/error.h"
 
 namespace partita {
@@ -25,6 +26,10 @@ planner::PlanRequest request_behind(const Plan& plan, PlanOptions options) {
 std::string explain(const Plan& plan, const PlanOptions& options, const Question& question) {
   const planner::PlanRequest request = request_behind(plan, options);
   planner::OpenPlan open(request, plan.impl().plan);
+  if (!question.why_not.empty()) {
+    const planner::WhyNot answer = planner::why_not(open, question.name, question.why_not);
+    return question.as_json ? planner::to_json(answer).dump(2) + "\n" : planner::to_text(answer);
+  }
   const auto explanations = planner::explain_choices(open, question.name);
   Json list = Json::array();
   std::string text;

@@ -15,6 +15,7 @@ struct Options {
   std::string output;
   std::string explain;  // operator or tensor; empty = the summary
   std::string ilp_file;
+  std::string why_not;  // "NAME=DECISION", or the decision alone beside --explain NAME
   int program_rank = -1;
   bool dump_graph = false;
   bool as_json = false;
@@ -31,6 +32,21 @@ Plan plan_or_reasons(const Model& model, const Options& options) {
   }
 }
 
+Question question_of(const Options& options) {
+  Question question = {
+      .name = options.explain, .why_not = options.why_not, .as_json = options.as_json};
+  if (options.why_not.empty() || !options.explain.empty()) return question;
+  const size_t equals = options.why_not.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == options.why_not.size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[plan] --why-not " + options.why_not +
+                    "; expected NAME=SPEC, or --explain NAME beside it");
+  }
+  question.name = options.why_not.substr(0, equals);
+  question.why_not = options.why_not.substr(equals + 1);
+  return question;
+}
+
 int run(const Options& options) {
   const Model model = Model::load(options.planning.directory, options.planning.load);
   if (options.dump_graph) {
@@ -43,9 +59,8 @@ int run(const Options& options) {
   if (!options.ilp_file.empty()) export_ilp(model, plan, options.planning.plan, options.ilp_file);
   if (options.program_rank >= 0) {
     std::printf("%s", plan.dump_program(options.program_rank).c_str());
-  } else if (!options.explain.empty()) {
-    const Question question = {.name = options.explain, .as_json = options.as_json};
-    std::printf("%s", explain(plan, options.planning.plan, question).c_str());
+  } else if (!options.explain.empty() || !options.why_not.empty()) {
+    std::printf("%s", explain(plan, options.planning.plan, question_of(options)).c_str());
   } else {
     std::printf("%s", options.as_json ? plan.to_json().c_str() : plan.explain().c_str());
   }
@@ -64,6 +79,7 @@ void add_plan_command(CLI::App& app, Action& action) {
       "  partita plan DIR --devices h100-8x8.toml --concurrency 64 --optimize throughput --pareto\n"
       "  partita plan DIR --mesh tp=2 --output plan.json\n"
       "  partita plan DIR --ranks 4 --explain layers.0.mlp.down_proj\n"
+      "  partita plan DIR --ranks 4 --why-not 'layers.0.mlp.down_proj.weight=[n:tp, k]'\n"
       "  partita plan diff before.json after.json --model DIR");
   add_planning_options(*command, options->planning);
   command->add_option("-o,--output", options->output, "Write plan.json here");
@@ -74,6 +90,9 @@ void add_plan_command(CLI::App& app, Action& action) {
       ->expected(0, 1);
   command->add_option("--export-ilp", options->ilp_file,
                       "Write the problem as an integer program here (.lp or .mps)");
+  command->add_option("--why-not", options->why_not,
+                      "Show the cheapest plan where TENSOR=SPEC or OPERATOR=STRATEGY, or why there "
+                      "is none; without NAME= that of --explain");
   command->add_option("--program", options->program_rank, "Print the program of this rank")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");
@@ -90,7 +109,7 @@ void add_plan_command(CLI::App& app, Action& action) {
                      ->needs(optimize);
   command
       ->add_flag("--json", options->as_json,
-                 "Print plan.json instead of the summary; with --explain NAME its table as JSON")
+                 "Print plan.json instead of the summary; with --explain or --why-not the answer")
       ->excludes(pareto);
   // The sub-command has no DIR of its own kind, so DIR is asked for here.
   CLI::App* diff_command = add_plan_diff_command(*command, action);

@@ -92,6 +92,38 @@ TEST(Cli, RunSummaryShowsPlanTimesCollectivesAndMemory) {
   }
 }
 
+// What explains a plan is tested beside its code; here that the options reach it.
+TEST(Cli, PlanExplainsWhyNotDiffsAndInfeasiblePlans) {
+  const TemporaryFolder folder;
+  const std::string planned =
+      "plan " + kModel + " --dtype f32 --devices " + test_devices().string() + " ";
+  const ProgramResult explained =
+      run_program(planned + "--mesh tp=2 --json --explain layers.0.mlp.down_proj.weight");
+  ASSERT_EQ(explained.exit_code, 0) << explained.output;
+  const Json table = parse_json(explained.output, "output");
+  EXPECT_EQ(table.at(0).at("what"), "weight");
+  EXPECT_GT(table.at(0).at("alternatives").size(), 1U);
+  const ProgramResult why =
+      run_program(planned + "--mesh tp=2 --why-not 'layers.0.mlp.down_proj.weight=[n:tp, k]'");
+  EXPECT_THAT(why.output, HasSubstr("why not layers.0.mlp.down_proj.weight = [n:tp, k]?"));
+  EXPECT_THAT(run_program(planned + "--mesh tp=2 --explain layers.0.mlp.down_proj.weight "
+                                    "--why-not '[n:tp, k]'")
+                  .output,
+              why.output);
+  const std::string a = (folder.path() / "a.json").string();
+  const std::string b = (folder.path() / "b.json").string();
+  run_program(planned + "--mesh tp=2 --output " + a);
+  run_program(planned + "--mesh pp=2 --output " + b);
+  const std::string files = "plan diff " + a + " " + b + " --dtype f32 --model " + kModel;
+  EXPECT_THAT(run_program(files).output, HasSubstr("->  pp=2"));
+  EXPECT_EQ(run_program("plan diff " + a + " " + a + " --dtype f32 --model " + kModel).output,
+            "the plans are equal\n");
+  const ProgramResult infeasible =
+      run_program(planned + "--mesh tp=2 --memory-limit-gb 0.001 --json", "", " 2>/dev/null");
+  EXPECT_EQ(infeasible.exit_code, exit_code(ErrorCode::kInfeasible));
+  EXPECT_FALSE(parse_json(infeasible.output, "output").at("changes_that_fit").empty());
+}
+
 TEST(Cli, SeveralPromptsGiveWhatEachGivesAlone) {
   const ProgramResult both = run_program(
       "run " + kModel + " --ranks 1 -q -n 12 --prompt 'Tom had' --prompt 'The old owl'");

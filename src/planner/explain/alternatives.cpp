@@ -52,7 +52,7 @@ class Explainer {
     result.place = str(stages > 1 ? str("stage ", subject_.stage, " on ") : "",
                        mesh_text(plan_.space(subject_.stage).mesh()));
     for (const SubjectChoice& choice : subject_.choices) {
-      result.alternatives.push_back(alternative_of(choice));
+      result.alternatives.push_back(priced(choice));
     }
     std::stable_sort(result.alternatives.begin(), result.alternatives.end(),
                      [](const Alternative& a, const Alternative& b) { return rank(a) < rank(b); });
@@ -60,14 +60,7 @@ class Explainer {
     return result;
   }
 
- private:
-  // Allowed and fitting ones first, each kind by its cost; of equal ones the chosen one.
-  static std::tuple<bool, bool, bool, Cost, bool> rank(const Alternative& alternative) {
-    return {!alternative.is_legal, !alternative.excluded_by.empty(), !alternative.fits,
-            alternative.delta, !alternative.is_chosen};
-  }
-
-  Alternative alternative_of(const SubjectChoice& choice) {
+  Alternative priced(const SubjectChoice& choice) {
     Alternative result;
     result.choice = choice.name;
     result.result = choice.result;
@@ -85,6 +78,13 @@ class Explainer {
     add_own_terms(forced->stages.front().decisions, stage, result);
     result.dearest = dearest_new_reshard(forced->stages.front().decisions, stage);
     return result;
+  }
+
+ private:
+  // Allowed and fitting ones first, each kind by its cost; of equal ones the chosen one.
+  static std::tuple<bool, bool, bool, Cost, bool> rank(const Alternative& alternative) {
+    return {!alternative.is_legal, !alternative.excluded_by.empty(), !alternative.fits,
+            alternative.delta, !alternative.is_chosen};
   }
 
   void add_own_terms(const StageDecisions& decisions, size_t stage, Alternative& result) const {
@@ -166,6 +166,10 @@ class Explainer {
 };
 
 }  // namespace
+
+Alternative alternative_of(OpenPlan& plan, const Subject& subject, const SubjectChoice& choice) {
+  return Explainer(plan, subject).priced(choice);
+}
 
 std::vector<Explanation> explain_choices(OpenPlan& plan, const std::string& pattern) {
   std::vector<Explanation> result;

@@ -29,6 +29,13 @@ struct Alternative {
   std::string dearest;      // the dearest reshard that the plan in question does without
 };
 
+struct Subject;
+struct SubjectChoice;
+// One choice of a subject (planner/explain/subjects.h), priced by planning again.
+[[nodiscard]] Alternative alternative_of(OpenPlan& plan,
+                                         const Subject& subject,
+                                         const SubjectChoice& choice);
+
 struct Explanation {
   std::string name;
   std::string what;                       // "operator linear", "weight", "state", "result"
@@ -46,5 +53,8 @@ struct Explanation {
 
 [[nodiscard]] std::string to_text(const Explanation& explanation, const OpenPlan& plan);
 [[nodiscard]] Json to_json(const Explanation& explanation);
+[[nodiscard]] Json to_json(const Alternative& alternative);
+// "does not fit; all_gather(tp) of x for y, 1.0 us": what a table says beside the numbers.
+[[nodiscard]] std::string remark_on(const Alternative& alternative);
 
 }  // namespace partita::planner

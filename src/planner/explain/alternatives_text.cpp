@@ -9,20 +9,6 @@
 namespace partita::planner {
 namespace {
 
-std::string remark_on(const Alternative& alternative) {
-  std::string remark;
-  const auto add = [&](const std::string& part) { remark += (remark.empty() ? "" : "; ") + part; };
-  if (alternative.excluded_by == "pin") {
-    add("excluded by a pin");
-  } else if (!alternative.excluded_by.empty()) {
-    add("excluded by the rule " + alternative.excluded_by);
-  }
-  if (!alternative.is_legal) add("no neighbour goes with it");
-  if (!alternative.fits) add("does not fit");
-  if (!alternative.dearest.empty()) add(alternative.dearest);
-  return remark;
-}
-
 std::string delta_text(const Alternative& alternative, double plan_seconds) {
   if (alternative.delta == 0) return "0";
   return str(signed_seconds_text(alternative.delta_s), " (", alternative.delta > 0 ? "+" : "",
@@ -51,6 +37,20 @@ std::string alike_text(const std::vector<std::string>& alike) {
 
 }  // namespace
 
+std::string remark_on(const Alternative& alternative) {
+  std::string remark;
+  const auto add = [&](const std::string& part) { remark += (remark.empty() ? "" : "; ") + part; };
+  if (alternative.excluded_by == "pin") {
+    add("excluded by a pin");
+  } else if (!alternative.excluded_by.empty()) {
+    add("excluded by the rule " + alternative.excluded_by);
+  }
+  if (!alternative.is_legal) add("no neighbour goes with it");
+  if (!alternative.fits) add("does not fit");
+  if (!alternative.dearest.empty()) add(alternative.dearest);
+  return remark;
+}
+
 std::string to_text(const Explanation& explanation, const OpenPlan& plan) {
   const Phases& phases = plan.phases();
   const double seconds = plan.request_seconds(plan.predicted());
@@ -69,6 +69,25 @@ std::string to_text(const Explanation& explanation, const OpenPlan& plan) {
   return text + table_text(rows, {3, 4, 5, 6, 7});
 }
 
+Json to_json(const Alternative& alternative) {
+  Json entry;
+  entry["choice"] = alternative.choice;
+  entry["result"] = alternative.result;
+  entry["is_chosen"] = alternative.is_chosen;
+  entry["excluded_by"] = alternative.excluded_by;
+  entry["is_legal"] = alternative.is_legal;
+  if (alternative.is_legal) {
+    entry["fits"] = alternative.fits;
+    entry["compute_s"] = alternative.compute_s;
+    entry["comm_s"] = alternative.comm_s;
+    entry["plan_s"] = alternative.plan_s;
+    entry["delta_s"] = alternative.delta_s;
+    entry["memory_bytes"] = alternative.memory.total();
+    entry["dearest_new_reshard"] = alternative.dearest;
+  }
+  return entry;
+}
+
 Json to_json(const Explanation& explanation) {
   Json json;
   json["name"] = explanation.name;
@@ -78,22 +97,7 @@ Json to_json(const Explanation& explanation) {
   json["alike"] = explanation.alike;
   json["alternatives"] = Json::array();
   for (const Alternative& alternative : explanation.alternatives) {
-    Json entry;
-    entry["choice"] = alternative.choice;
-    entry["result"] = alternative.result;
-    entry["is_chosen"] = alternative.is_chosen;
-    entry["excluded_by"] = alternative.excluded_by;
-    entry["is_legal"] = alternative.is_legal;
-    if (alternative.is_legal) {
-      entry["fits"] = alternative.fits;
-      entry["compute_s"] = alternative.compute_s;
-      entry["comm_s"] = alternative.comm_s;
-      entry["plan_s"] = alternative.plan_s;
-      entry["delta_s"] = alternative.delta_s;
-      entry["memory_bytes"] = alternative.memory.total();
-      entry["dearest_new_reshard"] = alternative.dearest;
-    }
-    json["alternatives"].push_back(std::move(entry));
+    json["alternatives"].push_back(to_json(alternative));
   }
   return json;
 }

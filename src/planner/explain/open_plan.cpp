@@ -6,6 +6,7 @@
 
 #include "cost/profile_for_mesh.h"
 #include "planner/mesh_parts.h"
+#include "planner/pipeline.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -183,6 +184,7 @@ std::optional<StagePlan> OpenPlan::stage_with(size_t stage, const ForcedChoice& 
 std::optional<ForcedPlan> OpenPlan::with(const ForcedChoice& choice) {
   const std::vector<size_t> touched = touched_stages(choice);
   ForcedPlan result;
+  result.touched = touched;
   result.fits = true;
   result.predicted = predicted_;
   const auto consider = [&](const StagePlan& stage) {
@@ -205,6 +207,27 @@ std::optional<ForcedPlan> OpenPlan::with(const ForcedChoice& choice) {
     result.stages.push_back(std::move(*stage));
   }
   return result;
+}
+
+plan::Plan OpenPlan::as_plan(const ForcedPlan* forced) {
+  PipelinePlan pipeline;
+  pipeline.parts.replicas = plan_.replicas;
+  pipeline.parts.replica = plan_.mesh;
+  pipeline.predicted = forced == nullptr ? predicted_ : forced->predicted;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const plan::Stage& stage = plan_.stages[i];
+    pipeline.parts.stages.push_back(stage.mesh);
+    pipeline.nodes.push_back({stage.first_node, stage.end_node});
+    const StagePlan* decided = &stages_[i];
+    for (size_t j = 0; forced != nullptr && j < forced->touched.size(); ++j) {
+      if (forced->touched[j] == i) decided = &forced->stages[j];
+    }
+    pipeline.stages.push_back(*decided);
+    for (const auto& [id, spec] : decided->decisions.values) {
+      pipeline.values.try_emplace(id, spaces_[i]->spec(spec));
+    }
+  }
+  return to_plan(pipeline, request_);
 }
 
 double OpenPlan::request_seconds(const plan::CostTerms& terms) const {

@@ -30,6 +30,7 @@ struct ForcedPlan {
   plan::CostTerms predicted;      // of the whole plan
   plan::RankMemory fullest;       // rank of the whole plan
   std::vector<StagePlan> stages;  // the stages that the choice touches
+  std::vector<size_t> touched;    // which these are
 };
 
 // One plan with the tables it was (or could have been) chosen from. Plans that were edited by hand
@@ -65,6 +66,9 @@ class OpenPlan {
   // Nothing when no plan is legal with the choice, whatever the memory. With an empty choice: the
   // planner's own best.
   [[nodiscard]] std::optional<ForcedPlan> with(const ForcedChoice& choice);
+
+  // The plan in question (nullptr), or that with a forced choice, put together anew.
+  [[nodiscard]] plan::Plan as_plan(const ForcedPlan* forced);
 
   // Seconds of one request of the workload.
   [[nodiscard]] double request_seconds(const plan::CostTerms& terms) const;

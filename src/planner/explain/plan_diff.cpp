@@ -92,11 +92,10 @@ class DiffList {
     if (texts.first == texts.second) return;
     const auto [found, is_new] = index_of_.try_emplace(
         {what, layer < 0 ? name : layer_pattern(name), texts.first, texts.second}, list_.size());
-    if (is_new) {
-      list_.push_back(
-          {what, layer < 0 ? name : layer_pattern(name), {}, texts.first, texts.second});
-    }
-    if (layer >= 0) list_[found->second].layers.insert(layer);
+    if (is_new) list_.push_back({what, name, {}, texts.first, texts.second});
+    DecisionDiff& diff = list_[found->second];
+    if (layer >= 0) diff.layers.insert(layer);
+    if (diff.layers.size() > 1) diff.name = layer_pattern(name);
   }
   std::vector<DecisionDiff> take() { return std::move(list_); }
 
