@@ -54,6 +54,10 @@ const Layout kLayouts[] = {
     {{"tp=2", "tp=3", "tp=1"}},
     {{"a=2,b=2", "a=2,b=2"}},
     {{"tp=3", "a=2,b=2"}},
+    {{"tp=2", "tp=1"}},
+    {{"tp=1", "tp=3"}},
+    {{"tp=2", "tp=1", "tp=2"}},
+    {{"a=2,b=2", "tp=2"}},
 };
 
 std::vector<plan::Stage> make_stages(const ir::Graph& graph,
@@ -77,7 +81,8 @@ std::vector<plan::Stage> make_stages(const ir::Graph& graph,
 
 class ShardedRun : public testing::TestWithParam<unsigned> {};
 
-// 10 layouts x 25 graphs.
+// Every plan goes through its file form, so that what is run is what a file says. 14 layouts x 25
+// graphs.
 TEST_P(ShardedRun, EqualsTheUncutRun) {
   const Layout& layout = kLayouts[GetParam()];
   for (unsigned seed = 0; seed < 25; ++seed) {
@@ -93,6 +98,10 @@ TEST_P(ShardedRun, EqualsTheUncutRun) {
     const std::string where =
         str("layout ", GetParam(), " seed ", seed, "\n", ir::print_graph(graph));
     try {
+      plan::validate(plan, graph);
+      const Json json = plan::to_json(plan, graph);
+      EXPECT_EQ(plan, plan::plan_from_json(json, graph, "plan.json")) << where;
+      plan = plan::plan_from_json(json, graph, "plan.json");
       expect_same_result(graph, plan, source.model(), where);
     } catch (const Error& error) {
       FAIL() << error.what() << "\n" << where;

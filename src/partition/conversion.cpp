@@ -77,12 +77,13 @@ bool append_listed(const Listed& listed,
 }  // namespace
 
 spec::ReshardPath conversion_path(const PlanIndex& index,
-                                  const spec::Mesh& mesh,
+                                  int stage,
                                   const ConversionRequest& request) {
   if (request.from == request.to) return {};
   const ir::Value& value = index.graph().value(request.value);
   const std::vector<int64_t> shape = value.type.shape();
-  const Listed& listed = index.reshards_of(request.value);
+  const spec::Mesh& mesh = index.plan().stages[static_cast<size_t>(stage)].mesh;
+  const Listed listed = index.reshards_of(request.value, stage);
   spec::ReshardPath path;
   if (append_listed(listed, listed.size(), request, request.to, path)) {
     for (const spec::ReshardStep& step : path) spec::validate(step.result, shape, mesh);

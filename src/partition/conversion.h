@@ -22,12 +22,12 @@ struct ConversionRequest {
   std::string_view consumer;
 };
 
-// The steps that the plan lists, exactly: one reshard that ends in `to`, preferably one that names
-// the consumer, preceded by earlier ones when it does not begin at `from`. Without such a list the
-// cheapest path by bytes moved. Empty for equal specs. Throws kInvalidArgument naming the value
-// when there is no path, or when a listed spec does not fit the mesh.
+// The steps that the plan lists for the stage, exactly: one reshard that ends in `to`, preferably
+// one that names the consumer, preceded by earlier ones when it does not begin at `from`. Without
+// such a list the cheapest path by bytes moved. Empty for equal specs. Throws kInvalidArgument
+// naming the value when there is no path, or when a listed spec does not fit the mesh.
 [[nodiscard]] spec::ReshardPath conversion_path(const PlanIndex& index,
-                                                const spec::Mesh& mesh,
+                                                int stage,
                                                 const ConversionRequest& request);
 
 }  // namespace partita::partition

@@ -54,6 +54,12 @@ void PlanIndex::index_names() {
     if (!id) throw contradiction(str("it places a value \"", name, "\" that the graph has not"));
     specs_[static_cast<size_t>(*id)] = &spec;
   }
+  for (const plan::WeightCopy& copy : plan_.copies) {
+    const auto id = graph_.find_value(copy.value);
+    if (!id)
+      throw contradiction(str("it copies a value \"", copy.value, "\" that the graph has not"));
+    copies_[{*id, copy.stage}] = &copy.spec;
+  }
   for (const plan::ReshardDecision& reshard : plan_.reshards) {
     const auto id = graph_.find_value(reshard.value);
     if (!id)
@@ -96,16 +102,29 @@ void PlanIndex::index_stages() {
   transfers_.assign(transfers.begin(), transfers.end());
 }
 
-const spec::TensorSpec* PlanIndex::spec_of(ir::ValueId value) const {
-  return specs_.at(static_cast<size_t>(value));
+const spec::TensorSpec* PlanIndex::spec_of(ir::ValueId value, int stage) const {
+  const auto copy = copies_.find({value, stage});
+  if (copy != copies_.end()) return copy->second;
+  const int home = home_stage(value);
+  const auto axes_of = [&](int index) -> const std::vector<spec::MeshAxis>& {
+    return plan_.stages.at(static_cast<size_t>(index)).mesh.axes();
+  };
+  const bool is_alike = home == ir::kNoId || home == stage || axes_of(home) == axes_of(stage);
+  return is_alike ? specs_.at(static_cast<size_t>(value)) : nullptr;
 }
 
 const plan::OpDecision* PlanIndex::decision_of(ir::NodeId node) const {
   return decisions_.at(static_cast<size_t>(node));
 }
 
-const std::vector<const plan::ReshardDecision*>& PlanIndex::reshards_of(ir::ValueId value) const {
-  return reshards_.at(static_cast<size_t>(value));
+std::vector<const plan::ReshardDecision*> PlanIndex::reshards_of(ir::ValueId value,
+                                                                 int stage) const {
+  std::vector<const plan::ReshardDecision*> result;
+  for (const plan::ReshardDecision* reshard : reshards_.at(static_cast<size_t>(value))) {
+    const bool is_own = reshard->stage == plan::ReshardDecision::kOwnStage;
+    if ((is_own ? home_stage(value) : reshard->stage) == stage) result.push_back(reshard);
+  }
+  return result;
 }
 
 int PlanIndex::home_stage(ir::ValueId value) const {

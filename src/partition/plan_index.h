@@ -2,6 +2,8 @@
 // A plan, looked up by the ids of its graph instead of by names.
 #pragma once
 
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -28,11 +30,14 @@ class PlanIndex {
   [[nodiscard]] const plan::Plan& plan() const { return plan_; }
   [[nodiscard]] int stage_count() const { return static_cast<int>(plan_.stages.size()); }
 
-  // What the plan lists about a value or a node; null when it lists nothing.
-  [[nodiscard]] const spec::TensorSpec* spec_of(ir::ValueId value) const;
+  // What the plan lists about a value on a stage, or about a node; null when it lists nothing. A
+  // weight that several stages store has a spec on each; on stages of equal axes it lies as on the
+  // first one unless listed otherwise.
+  [[nodiscard]] const spec::TensorSpec* spec_of(ir::ValueId value, int stage) const;
   [[nodiscard]] const plan::OpDecision* decision_of(ir::NodeId node) const;
-  [[nodiscard]] const std::vector<const plan::ReshardDecision*>& reshards_of(
-      ir::ValueId value) const;
+  // The reshards of a value on the mesh of `stage`, in the order of the plan.
+  [[nodiscard]] std::vector<const plan::ReshardDecision*> reshards_of(ir::ValueId value,
+                                                                      int stage) const;
 
   // Stage of the first node that reads the value, or that produces it; kNoId when no node uses it.
   [[nodiscard]] int home_stage(ir::ValueId value) const;
@@ -47,7 +52,8 @@ class PlanIndex {
 
   const ir::Graph& graph_;
   const plan::Plan& plan_;
-  std::vector<const spec::TensorSpec*> specs_;                       // by value
+  std::vector<const spec::TensorSpec*> specs_;  // by value, on its home stage
+  std::map<std::pair<ir::ValueId, int>, const spec::TensorSpec*> copies_;
   std::vector<std::vector<const plan::ReshardDecision*>> reshards_;  // by value
   std::vector<const plan::OpDecision*> decisions_;                   // by node
   std::vector<int> home_stage_;                                      // by value

@@ -90,40 +90,40 @@ class Builder {
   // once.
   void follow_listed_outputs(const ir::Node& node) {
     for (const ValueId output : node.outputs) {
-      const TensorSpec* listed = index_.spec_of(output);
+      const TensorSpec* listed = index_.spec_of(output, program_.stage);
       if (listed != nullptr) homes_[static_cast<size_t>(output)] = converted(output, *listed, {});
     }
   }
 
   ListedSpecs listed_specs(const ir::Node& node) const {
     ListedSpecs listed;
-    for (const ValueId output : node.outputs) listed.outputs.push_back(index_.spec_of(output));
+    for (const ValueId output : node.outputs)
+      listed.outputs.push_back(index_.spec_of(output, program_.stage));
     for (const ValueId input : node.inputs) {
       std::vector<const TensorSpec*>& specs = listed.inputs.emplace_back();
-      for (const plan::ReshardDecision* reshard : index_.reshards_of(input)) {
+      for (const plan::ReshardDecision* reshard : index_.reshards_of(input, program_.stage)) {
         if (std::ranges::find(reshard->consumers, node.name) != reshard->consumers.end()) {
           specs.push_back(&reshard->to);
         }
       }
       const int home = homes_[static_cast<size_t>(input)];
       if (home != ir::kNoId) specs.push_back(&program_.values[static_cast<size_t>(home)].spec);
-      if (home == ir::kNoId && index_.spec_of(input) != nullptr)
-        specs.push_back(index_.spec_of(input));
+      if (home == ir::kNoId && index_.spec_of(input, program_.stage) != nullptr)
+        specs.push_back(index_.spec_of(input, program_.stage));
     }
     return listed;
   }
 
   // How an input, weight or state is stored in this stage when `required` is what its first reader
-  // there needs. The plan's spec is for the first stage that uses the value; a later stage has its
-  // own copy, on unlike axes cut as it needs it.
+  // there needs. A later stage has its own copy, cut as listed, else as it needs it.
   TensorSpec stored_spec(ValueId id, const TensorSpec& required) const {
     const ir::Value& value = graph_.value(id);
     if (value.kind == ir::ValueKind::kInput) return replicated(id);
-    const auto home = static_cast<size_t>(index_.home_stage(id));
-    if (index_.plan().stages[home].mesh.axes() != part_.mesh.axes()) return required;
-    const TensorSpec* listed = index_.spec_of(id);
+    const TensorSpec* listed = index_.spec_of(id, program_.stage);
     if (listed != nullptr) return *listed;
-    return value.kind == ir::ValueKind::kState ? required : replicated(id);
+    const auto home = static_cast<size_t>(index_.home_stage(id));
+    const bool is_alike = index_.plan().stages[home].mesh.axes() == part_.mesh.axes();
+    return value.kind == ir::ValueKind::kState || !is_alike ? required : replicated(id);
   }
 
   int home_of(ValueId id, const TensorSpec& required) {
@@ -159,7 +159,7 @@ class Builder {
     int at = home;
     const TensorSpec from = program_.values[static_cast<size_t>(home)].spec;
     for (const spec::ReshardStep& step :
-         conversion_path(index_, part_.mesh, {id, from, to, consumer})) {
+         conversion_path(index_, program_.stage, {id, from, to, consumer})) {
       at = after_step(id, at, step);
     }
     return at;

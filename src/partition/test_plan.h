@@ -39,11 +39,11 @@ class TestPlanner {
   }
 
   plan::Plan make() {
-    for (size_t stage = 0; stage < plan_.stages.size(); ++stage) plan_stage(stage);
+    for (stage_ = 0; stage_ < static_cast<int>(plan_.stages.size()); ++stage_) plan_stage(stage_);
     for (const ir::Value& value : graph_.values()) {
       const auto found = homes_.find(*graph_.find_value(value.name));
       if (found != homes_.end() && value.kind != ir::ValueKind::kInput) {
-        plan_.values.emplace_back(value.name, found->second);
+        plan_.values.emplace_back(value.name, found->second.spec);
       }
     }
     return plan_;
@@ -53,8 +53,8 @@ class TestPlanner {
   [[nodiscard]] const std::vector<spec::Strategy>& strategies() const { return strategies_; }
 
  private:
-  void plan_stage(size_t index) {
-    const plan::Stage& stage = plan_.stages[index];
+  void plan_stage(int index) {
+    const plan::Stage& stage = plan_.stages[static_cast<size_t>(index)];
     std::map<ir::ValueId, spec::TensorSpec> here;  // where each value lies first in this stage
     for (int64_t id = stage.first_node; id < stage.end_node; ++id) {
       const ir::Node& node = graph_.nodes()[static_cast<size_t>(id)];
@@ -63,7 +63,7 @@ class TestPlanner {
         read(node, node.inputs[i], strategy.inputs[i], stage.mesh, here);
       for (size_t i = 0; i < node.outputs.size(); ++i) {
         here[node.outputs[i]] = strategy.outputs[i];
-        homes_[node.outputs[i]] = strategy.outputs[i];
+        homes_[node.outputs[i]] = {strategy.outputs[i], stage_};
       }
       plan_.ops.push_back({node.name, strategy.axis_factor, {}});
       strategies_.push_back(strategy);
@@ -80,9 +80,8 @@ class TestPlanner {
       spec::Strategy strategy = choose_(node, notation, mesh);
       bool possible = true;
       for (size_t i = 0; i < node.inputs.size(); ++i) {
-        possible =
-            possible && path(node.inputs[i], lying(node.inputs[i], strategy.inputs[i], mesh, here),
-                             strategy.inputs[i], mesh);
+        possible = possible && path(node.inputs[i], lying(node.inputs[i], strategy.inputs[i], here),
+                                    strategy.inputs[i], mesh);
       }
       if (possible) return strategy;
     }
@@ -92,7 +91,6 @@ class TestPlanner {
 
   spec::TensorSpec lying(ir::ValueId id,
                          const spec::TensorSpec& required,
-                         const spec::Mesh& mesh,
                          const std::map<ir::ValueId, spec::TensorSpec>& here) const {
     const auto found = here.find(id);
     if (found != here.end()) return found->second;
@@ -100,10 +98,6 @@ class TestPlanner {
     const bool is_stored =
         value.kind == ir::ValueKind::kWeight || value.kind == ir::ValueKind::kState;
     if (!is_stored) return spec::TensorSpec::replicated(static_cast<int>(value.type.dims.size()));
-    // A weight that an earlier stage uses lies there as it does here, when the axes are the same.
-    const auto earlier = homes_.find(id);
-    const bool same_axes = plan_.stages.front().mesh.axes() == mesh.axes();
-    if (earlier != homes_.end() && same_axes) return earlier->second;
     spec::TensorSpec stored = required;
     stored.partials.clear();
     return stored;
@@ -114,9 +108,13 @@ class TestPlanner {
             const spec::TensorSpec& required,
             const spec::Mesh& mesh,
             std::map<ir::ValueId, spec::TensorSpec>& here) {
-    const spec::TensorSpec from = lying(id, required, mesh, here);
-    here.emplace(id, from);
-    homes_.emplace(id, from);
+    const spec::TensorSpec from = lying(id, required, here);
+    const bool is_first_here = here.emplace(id, from).second;
+    const bool is_later =
+        !homes_.emplace(id, Home{from, stage_}).second && homes_.at(id).stage != stage_;
+    if (is_first_here && is_later && graph_.value(id).kind == ir::ValueKind::kWeight) {
+      plan_.copies.push_back({graph_.value(id).name, stage_, from});
+    }
     if (from == required) return;
     auto steps = path(id, from, required, mesh);
     CHECK(steps.has_value(), "the chosen strategy needs a conversion that does not exist");
@@ -126,6 +124,7 @@ class TestPlanner {
     decision.to = required;
     decision.steps = std::move(*steps);
     decision.consumers = {node.name};
+    if (is_later) decision.stage = stage_;
     plan_.reshards.push_back(std::move(decision));
   }
 
@@ -147,7 +146,12 @@ class TestPlanner {
   const ir::Graph& graph_;
   ChooseStrategy choose_;
   plan::Plan plan_;
-  std::map<ir::ValueId, spec::TensorSpec> homes_;  // in the first stage that uses the value
+  struct Home {
+    spec::TensorSpec spec;
+    int stage = 0;
+  };
+  std::map<ir::ValueId, Home> homes_;  // in the first stage that uses the value
+  int stage_ = 0;
   std::vector<spec::Strategy> strategies_;
 };
 

@@ -57,6 +57,9 @@ struct ReshardDecision {
   std::vector<std::string> consumers;  // Node::name; "" = a graph output
   int64_t decode_bytes = 0;            // payload of all steps in one decode step
   CostTerms cost;
+  // The stage on whose mesh it happens; kOwnStage = where the value is made or first read.
+  int stage = kOwnStage;
+  static constexpr int kOwnStage = -1;
   bool operator==(const ReshardDecision&) const = default;
 };
 
@@ -66,7 +69,16 @@ struct Stage {
   int64_t first_node = 0;
   int64_t end_node = 0;
   spec::Mesh mesh;
+  CostTerms predicted = {};  // of its own nodes and reshards; messages between stages not included
   bool operator==(const Stage&) const = default;
+};
+
+// How a later stage stores its own copy of a weight that an earlier stage stores too.
+struct WeightCopy {
+  std::string value;
+  int stage = 0;
+  spec::TensorSpec spec;
+  bool operator==(const WeightCopy&) const = default;
 };
 
 // Bytes on one rank, by kind.
@@ -97,6 +109,7 @@ struct Plan {
   std::vector<std::pair<std::string, spec::TensorSpec>>
       values;  // weights, states and results, in graph order, on their stage's mesh
   std::map<std::string, std::string> value_sources;  // value -> who decided; absent = the planner
+  std::vector<WeightCopy> copies;                    // in the order of stages, then of the graph
   std::vector<OpDecision> ops;                       // in graph order
   std::vector<ReshardDecision> reshards;             // in graph order
   std::vector<RankMemory> memory;                    // per rank of one replica

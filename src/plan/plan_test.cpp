@@ -86,6 +86,75 @@ TEST(PlanJson, ReadsBackEqualAndWritesTheSameBytes) {
   validate(again, graph);
 }
 
+// Both stages read w; the second has two ranks and its own copy, of which y reads one half.
+Plan plan_of_unlike_stages(const ir::Graph& graph) {
+  Plan plan = small_plan(graph);
+  plan.mesh = spec::Mesh({{"rank", 5}});
+  plan.stages[1].mesh = spec::Mesh({{"a", 1}, {"b", 2}}, {4, 3});
+  plan.stages[1].predicted = {.decode_compute_s = 0.25};
+  plan.memory.clear();
+  spec::TensorSpec copy = spec::TensorSpec::replicated(2);
+  copy.dims[0] = {{1}, {{0, 5}, {5, 7}}};
+  plan.values.resize(2);  // w and x
+  plan.copies = {{"w", 1, copy}};
+  plan.ops[1].axis_factor = {-1, 1};
+  plan.reshards.resize(1);
+  spec::TensorSpec columns = spec::TensorSpec::replicated(2);
+  columns.dims[1] = {{1}, {{0, 3}, {3, 4}}};
+  const auto whole = spec::TensorSpec::replicated(2);
+  plan.reshards.push_back(
+      {.value = "x",
+       .from = whole,
+       .to = columns,
+       .steps = {{spec::ReshardKind::kSlice, {1}, 1, -1, ReduceKind::kSum, columns}},
+       .consumers = {"y"},
+       .cost = {},
+       .stage = 1});
+  return plan;
+}
+
+ir::Graph shared_graph() {
+  return ir::parse_graph(R"(graph "small" {
+  input %ids : i32[t]
+  weight %w : f32[7,4] = tensor("w")
+  %x : f32[t,4] = embedding(%w, %ids)
+  %y : f32[t,7] = linear(%x, %w)
+  return %y
+}
+)");
+}
+
+TEST(PlanJson, StagesOfUnlikeMeshesReadBackEqual) {
+  const ir::Graph graph = shared_graph();
+  const Plan plan = plan_of_unlike_stages(graph);
+  const Json json = to_json(plan, graph);
+  EXPECT_EQ(json["copies"].dump(), R"([{"value":"w","stage":1,"spec":"[_:b{0-5,5-7}, _]"}])");
+  EXPECT_EQ(json["reshards"][1]["to"], "[_, _:b{0-3,3-4}]");
+  EXPECT_EQ(plan_from_json(json, graph, "plan.json"), plan);
+  validate(plan, graph);
+}
+
+TEST(ValidatePlan, RefusesCopiesAndReshardsOfTheWrongStage) {
+  const ir::Graph graph = shared_graph();
+  const auto refused = [&](const std::function<void(Plan&)>& change) {
+    Plan plan = plan_of_unlike_stages(graph);
+    change(plan);
+    try {
+      validate(plan, graph);
+      return false;
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::kInvalidArgument;
+    }
+  };
+  EXPECT_FALSE(refused([](Plan&) {}));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.copies[0].stage = 0; }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.copies[0].stage = 2; }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.copies[0].value = "x"; }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.copies.push_back(plan.copies[0]); }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[1].stage = 2; }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[1].consumers = {"x"}; }));
+}
+
 TEST(PlanJson, HashChangesWithAnyDecision) {
   const ir::Graph graph = small_graph();
   Plan plan = small_plan(graph);
@@ -156,6 +225,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadKey{"StepAxis", [](Json& j) { j["reshards"][0]["steps"][0]["axes"] = {"dp"}; },
                "\"axes\""},
         BadKey{"StepDim", [](Json& j) { j["reshards"][0]["steps"][0]["dim"] = 2; }, "\"dim\""},
+        BadKey{"ReshardStage", [](Json& j) { j["reshards"][0]["stage"] = 2; }, "\"stage\""},
+        BadKey{"CopyStage",
+               [](Json& j) {
+                 j["copies"] = {{{"value", "w"}, {"stage", 2}, {"spec", "[_, _]"}}};
+               },
+               "\"stage\""},
         BadKey{"Steps", [](Json& j) { j["reshards"][0]["steps"] = Json::array(); }, "\"steps\""},
         BadKey{"Consumer", [](Json& j) { j["reshards"][0]["consumers"] = {"nobody"}; },
                "\"consumers\""}),

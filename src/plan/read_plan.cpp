@@ -81,12 +81,13 @@ std::vector<Stage> stages_from_json(const KeyedObject& root, const Plan& plan, i
   std::vector<int> ranks;
   for (const Json& item : root.array("stages")) {
     const KeyedObject json(item, str(root.place_of("stages"), "[", stages.size(), "]"),
-                           {"first_node", "end_node", "mesh", "ranks"});
+                           {"first_node", "end_node", "mesh", "ranks", "predicted"});
     if (json.integer("first_node", {0, nodes + 1}) != next) {
       json.refuse("first_node", str("must be ", next, ": stages follow each other without a gap"));
     }
     const int64_t end = json.integer("end_node", {next, nodes + 1});
-    stages.push_back({next, end, mesh_from_json(json, "ranks")});
+    stages.push_back({next, end, mesh_from_json(json, "ranks"), {}});
+    if (json.has("predicted")) stages.back().predicted = cost_from_json(json, "predicted");
     next = end;
     const auto& of_stage = stages.back().mesh.ranks();
     ranks.insert(ranks.end(), of_stage.begin(), of_stage.end());
@@ -142,7 +143,20 @@ class DecisionReader {
     for (const Json& item : root_.array("values")) {
       const KeyedObject json(item, place("values", result.size()), {"value", "spec", "source"});
       const ir::ValueId id = value_of(json);
-      result.emplace_back(json.text("value"), spec_of(json, "spec", id));
+      result.emplace_back(json.text("value"), spec_of(json, "spec", {id, mesh_of(id)}));
+    }
+    return result;
+  }
+
+  [[nodiscard]] std::vector<WeightCopy> copies() const {
+    std::vector<WeightCopy> result;
+    if (!root_.has("copies")) return result;
+    for (const Json& item : root_.array("copies")) {
+      const KeyedObject json(item, place("copies", result.size()), {"value", "stage", "spec"});
+      const ir::ValueId id = value_of(json);
+      const int stage = stage_of(json);
+      const spec::Mesh& mesh = stages_[static_cast<size_t>(stage)].mesh;
+      result.push_back({json.text("value"), stage, spec_of(json, "spec", {id, mesh})});
     }
     return result;
   }
@@ -174,8 +188,9 @@ class DecisionReader {
   [[nodiscard]] std::vector<ReshardDecision> reshards() const {
     std::vector<ReshardDecision> result;
     for (const Json& item : root_.array("reshards")) {
-      const KeyedObject json(item, place("reshards", result.size()),
-                             {"value", "from", "to", "steps", "consumers", "decode_bytes", "cost"});
+      const KeyedObject json(
+          item, place("reshards", result.size()),
+          {"value", "stage", "from", "to", "steps", "consumers", "decode_bytes", "cost"});
       result.push_back(reshard(json));
     }
     return result;
@@ -197,18 +212,29 @@ class DecisionReader {
     return *id;
   }
 
+  // A value on the mesh of one of its stages.
+  struct Place {
+    ir::ValueId id = ir::kNoId;
+    const spec::Mesh& mesh;
+  };
+
   [[nodiscard]] const spec::Mesh& mesh_of(ir::ValueId id) const {
     return stages_[static_cast<size_t>(value_stages_[static_cast<size_t>(id)])].mesh;
   }
 
+  [[nodiscard]] int stage_of(const KeyedObject& json) const {
+    return static_cast<int>(json.integer("stage", {0, static_cast<int64_t>(stages_.size())}));
+  }
+
   [[nodiscard]] spec::TensorSpec spec_of(const KeyedObject& json,
                                          std::string_view key,
-                                         ir::ValueId id) const {
+                                         const Place& place) const {
     const std::string text = json.text(key);
+    const ir::ValueId id = place.id;
     try {
       const auto shape = graph_.value(id).type.shape();
-      auto result = spec::parse_tensor_spec(text, shape, mesh_of(id));
-      spec::validate(result, shape, mesh_of(id));
+      auto result = spec::parse_tensor_spec(text, shape, place.mesh);
+      spec::validate(result, shape, place.mesh);
       return result;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kInternal) throw;
@@ -227,12 +253,15 @@ class DecisionReader {
     const ir::ValueId id = value_of(json);
     ReshardDecision result;
     result.value = json.text("value");
-    result.from = spec_of(json, "from", id);
-    result.to = spec_of(json, "to", id);
+    if (json.has("stage")) result.stage = stage_of(json);
+    const Place place = {
+        id, json.has("stage") ? stages_[static_cast<size_t>(result.stage)].mesh : mesh_of(id)};
+    result.from = spec_of(json, "from", place);
+    result.to = spec_of(json, "to", place);
     for (const Json& item : json.array("steps")) {
       const KeyedObject step_json(item, str(json.place_of("steps"), "[", result.steps.size(), "]"),
                                   {"kind", "axes", "dim", "from_dim", "reduce", "result"});
-      result.steps.push_back(step(step_json, id));
+      result.steps.push_back(step(step_json, place));
     }
     const spec::TensorSpec& last = result.steps.empty() ? result.from : result.steps.back().result;
     if (last != result.to) json.refuse("steps", "do not end in the spec \"to\"");
@@ -245,12 +274,12 @@ class DecisionReader {
     return result;
   }
 
-  [[nodiscard]] spec::ReshardStep step(const KeyedObject& json, ir::ValueId id) const {
-    const int64_t rank = static_cast<int64_t>(graph_.value(id).type.dims.size());
+  [[nodiscard]] spec::ReshardStep step(const KeyedObject& json, const Place& place) const {
+    const int64_t rank = static_cast<int64_t>(graph_.value(place.id).type.dims.size());
     spec::ReshardStep step;
     step.kind = kind_of(json);
     for (const std::string& name : json.texts("axes")) {
-      const int axis = mesh_of(id).axis_index(name);
+      const int axis = place.mesh.axis_index(name);
       if (axis < 0) json.refuse("axes", str("names \"", name, "\"; expected axes of the mesh"));
       step.axes.push_back(axis);
     }
@@ -259,7 +288,7 @@ class DecisionReader {
     const auto reduce = parse_reduce_kind(json.text("reduce"));
     if (!reduce) json.refuse("reduce", "must be sum, prod, min, max or avg");
     step.reduce = *reduce;
-    step.result = spec_of(json, "result", id);
+    step.result = spec_of(json, "result", place);
     return step;
   }
 
@@ -304,7 +333,7 @@ Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view w
   const KeyedObject root(json, std::string(what),
                          {"format", "version", "graph_hash", "model", "mesh", "mesh_ranks",
                           "profile", "workload", "dtype", "replicas", "solver", "gap", "predicted",
-                          "stages", "memory", "values", "ops", "reshards"});
+                          "stages", "memory", "values", "copies", "ops", "reshards"});
   Plan plan;
   read_header(root, plan);
   plan.stages = stages_from_json(root, plan, static_cast<int64_t>(graph.nodes().size()));
@@ -313,6 +342,7 @@ Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view w
   const DecisionReader reader(root, graph, plan.stages);
   plan.values = reader.values();
   plan.value_sources = reader.value_sources();
+  plan.copies = reader.copies();
   plan.ops = reader.ops();
   plan.reshards = reader.reshards();
   return plan;

@@ -53,7 +53,24 @@ class Checker {
       if (!seen.insert(name).second) refuse(str("value ", name, " has two specs; expected one"));
       const ir::ValueId id = id_of(name);
       spec::validate(spec, graph_.value(id).type.shape(), mesh_of(id));
-      versions_[id].insert(spec);
+      versions_[{id, value_stages_[static_cast<size_t>(id)]}].insert(spec);
+    }
+  }
+
+  void check_copies() {
+    std::set<std::pair<ir::ValueId, int>> seen;
+    for (const WeightCopy& copy : plan_.copies) {
+      const ir::ValueId id = id_of(copy.value);
+      check_stage(copy.stage, copy.value);
+      const bool is_copy = graph_.value(id).kind == ir::ValueKind::kWeight &&
+                           copy.stage > value_stages_[static_cast<size_t>(id)];
+      if (!is_copy || !seen.insert({id, copy.stage}).second) {
+        refuse(str("value ", copy.value, " has a copy on stage ", copy.stage,
+                   "; expected at most one per later stage, of a weight"));
+      }
+      const spec::Mesh& mesh = plan_.stages[static_cast<size_t>(copy.stage)].mesh;
+      spec::validate(copy.spec, graph_.value(id).type.shape(), mesh);
+      versions_[{id, copy.stage}].insert(copy.spec);
     }
   }
 
@@ -73,7 +90,15 @@ class Checker {
   void check_reshards() {
     for (const ReshardDecision& reshard : plan_.reshards) {
       const ir::ValueId id = id_of(reshard.value);
-      auto& versions = versions_[id];
+      const bool is_own = reshard.stage == ReshardDecision::kOwnStage;
+      const int stage = is_own ? value_stages_[static_cast<size_t>(id)] : reshard.stage;
+      check_stage(stage, reshard.value);
+      auto& versions = versions_[{id, stage}];
+      // What a later stage receives comes whole; a copy that is not listed lies as its readers ask.
+      const bool is_unlisted_copy = versions.empty() &&
+                                    stage != value_stages_[static_cast<size_t>(id)] &&
+                                    graph_.value(id).kind == ir::ValueKind::kWeight;
+      if (is_unlisted_copy) versions.insert(reshard.from);
       if (versions.empty()) {
         versions.insert(
             spec::TensorSpec::replicated(static_cast<int>(graph_.value(id).type.dims.size())));
@@ -84,14 +109,15 @@ class Checker {
                    "expected its own spec or the result of an earlier reshard"));
       }
       for (const spec::ReshardStep& step : reshard.steps) {
-        spec::validate(step.result, graph_.value(id).type.shape(), mesh_of(id));
+        spec::validate(step.result, graph_.value(id).type.shape(),
+                       plan_.stages[static_cast<size_t>(stage)].mesh);
       }
       const auto& last = reshard.steps.empty() ? reshard.from : reshard.steps.back().result;
       if (last != reshard.to) {
         refuse(str("the steps of a reshard of ", reshard.value, " do not end in its spec `to`"));
       }
       versions.insert(reshard.to);
-      check_consumers(reshard, id);
+      check_consumers(reshard, id, stage);
     }
   }
 
@@ -112,11 +138,15 @@ class Checker {
     return static_cast<int64_t>(found->second);
   }
 
-  void check_consumers(const ReshardDecision& reshard, ir::ValueId id) const {
+  void check_stage(int stage, const std::string& value) const {
+    if (stage >= 0 && stage < static_cast<int>(plan_.stages.size())) return;
+    refuse(str("stage ", stage, " of value ", value, "; expected 0 .. ", plan_.stages.size() - 1));
+  }
+
+  // A consumer runs on the stage of the reshard.
+  void check_consumers(const ReshardDecision& reshard, ir::ValueId id, int stage) const {
     for (const std::string& name : reshard.consumers) {
-      const bool reads = name.empty()
-                             ? is_read_outside(id)
-                             : reads_value(graph_.nodes()[static_cast<size_t>(node_of(name))], id);
+      const bool reads = name.empty() ? is_read_outside(id) : is_read_on(id, name, stage);
       if (!reads) {
         refuse(str("the reshard of ", reshard.value, " names the consumer \"", name,
                    "\", which does not read it"));
@@ -134,6 +164,12 @@ class Checker {
                        [&](const ir::Node& node) { return reads_value(node, id); });
   }
 
+  [[nodiscard]] bool is_read_on(ir::ValueId id, const std::string& node, int stage) const {
+    const int64_t index = node_of(node);
+    return plan_.stage_of_node(index) == stage &&
+           reads_value(graph_.nodes()[static_cast<size_t>(index)], id);
+  }
+
   static bool reads_value(const ir::Node& node, ir::ValueId id) {
     return std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end();
   }
@@ -142,7 +178,7 @@ class Checker {
   const ir::Graph& graph_;
   std::vector<int> value_stages_;
   std::map<std::string_view, size_t> node_by_name_;
-  std::map<ir::ValueId, std::set<spec::TensorSpec>> versions_;
+  std::map<std::pair<ir::ValueId, int>, std::set<spec::TensorSpec>> versions_;  // per stage
 };
 
 }  // namespace
@@ -159,6 +195,7 @@ void validate(const Plan& plan, const ir::Graph& graph) {
   }
   Checker checker(plan, graph);
   checker.check_values();
+  checker.check_copies();
   checker.check_ops();
   checker.check_reshards();
 }

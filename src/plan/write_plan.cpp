@@ -50,6 +50,7 @@ Json stages_to_json(const Plan& plan) {
     json["end_node"] = stage.end_node;
     json["mesh"] = mesh_to_json(stage.mesh);
     json["ranks"] = stage.mesh.ranks();
+    json["predicted"] = cost_to_json(stage.predicted);
     list.push_back(std::move(json));
   }
   return list;
@@ -103,6 +104,19 @@ class SpecWriter {
     return list;
   }
 
+  [[nodiscard]] Json copies() const {
+    Json list = Json::array();
+    for (const WeightCopy& copy : plan_.copies) {
+      Json json;
+      json["value"] = copy.value;
+      json["stage"] = copy.stage;
+      json["spec"] = spec::to_string(copy.spec, graph_.value(id_of(copy.value)).type.shape(),
+                                     mesh_of_stage(copy.stage));
+      list.push_back(std::move(json));
+    }
+    return list;
+  }
+
   [[nodiscard]] Json reshards() const {
     Json list = Json::array();
     for (const ReshardDecision& reshard : plan_.reshards) list.push_back(reshard_to_json(reshard));
@@ -125,6 +139,10 @@ class SpecWriter {
     return plan_.stages[static_cast<size_t>(value_stages_[static_cast<size_t>(id)])].mesh;
   }
 
+  [[nodiscard]] const spec::Mesh& mesh_of_stage(int stage) const {
+    return plan_.stages.at(static_cast<size_t>(stage)).mesh;
+  }
+
   static std::vector<std::string> axis_names(const std::vector<int>& axes, const spec::Mesh& mesh) {
     std::vector<std::string> names;
     for (const int axis : axes) names.push_back(mesh.axes().at(static_cast<size_t>(axis)).name);
@@ -134,9 +152,11 @@ class SpecWriter {
   [[nodiscard]] Json reshard_to_json(const ReshardDecision& reshard) const {
     const ir::ValueId id = id_of(reshard.value);
     const std::vector<int64_t> shape = graph_.value(id).type.shape();
-    const spec::Mesh& mesh = mesh_of(id);
+    const bool is_own = reshard.stage == ReshardDecision::kOwnStage;
+    const spec::Mesh& mesh = is_own ? mesh_of(id) : mesh_of_stage(reshard.stage);
     Json json;
     json["value"] = reshard.value;
+    if (!is_own) json["stage"] = reshard.stage;
     json["from"] = spec::to_string(reshard.from, shape, mesh);
     json["to"] = spec::to_string(reshard.to, shape, mesh);
     json["steps"] = Json::array();
@@ -182,6 +202,7 @@ Json to_json(const Plan& plan, const ir::Graph& graph) {
   json["stages"] = stages_to_json(plan);
   json["memory"] = memory_to_json(plan);
   json["values"] = writer.values();
+  if (!plan.copies.empty()) json["copies"] = writer.copies();
   json["ops"] = ops_to_json(plan);
   json["reshards"] = writer.reshards();
   return json;
