@@ -14,8 +14,8 @@
 namespace partita {
 
 struct PlanOptions {
-  // Explicit degrees, e.g. "tp=2,pp=2": the axis pp makes stages, the others split tensors. Empty:
-  // `ranks` decides.
+  // Explicit degrees, e.g. "tp=2,pp=2": the axis pp makes stages, the others split tensors. Stages
+  // of unlike sizes are given one by one, with bars between: "tp=2 | tp=1". Empty: `ranks` decides.
   std::string mesh;
   // Number of ranks over which the planner chooses the degrees itself; 0 = 1, or all of `devices`.
   int ranks = 0;

@@ -11,6 +11,7 @@
 #include "partition/partition.h"
 #include "planner/explain/infeasible.h"
 #include "planner/explain/summary.h"
+#include "planner/mesh_parts.h"
 #include "planner/planner.h"
 #include "planner/search/search.h"
 #include "planner/solvers/solver_choice.h"
@@ -68,7 +69,10 @@ void check_options(const Model& model, const PlanOptions& options) {
 // How many ranks the options ask for: those of the mesh, of --ranks, of the described machine, or
 // one.
 int64_t ranks_of(const PlanOptions& options, const cost::Profile* described) {
-  if (!options.mesh.empty()) return spec::Mesh::parse(options.mesh).size();
+  if (!options.mesh.empty()) {
+    const planner::MeshParts parts = planner::parse_parts(options.mesh);
+    return parts.replica.size() * parts.replicas;
+  }
   if (options.ranks > 0) return options.ranks;
   return described != nullptr ? std::max<int64_t>(1, described->device_count()) : 1;
 }
@@ -130,7 +134,9 @@ Decision decide(const Model& model, const PlanOptions& options) {
   const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
   request.solver = solver.get();
   if (!options.mesh.empty()) {
-    request.mesh = spec::Mesh::parse(options.mesh);
+    const bool is_by_stage = options.mesh.find('|') != std::string::npos;
+    if (is_by_stage) request.stage_meshes = planner::parse_parts(options.mesh).stages;
+    if (!is_by_stage) request.mesh = spec::Mesh::parse(options.mesh);
     return {planner::make_plan(request), {}};
   }
   const int64_t ranks = ranks_of(options, &request.profile);

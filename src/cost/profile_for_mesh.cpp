@@ -53,18 +53,27 @@ Profile profile_for_mesh(const Profile& profile, const spec::Mesh& mesh) {
                     profile.name, " describes ", devices, " devices; use a smaller mesh"));
   }
   if (profile.axes.empty()) return profile;
-  Profile result = profile;
-  result.links.clear();
-  result.collectives.clear();
+  std::vector<SpannedAxis> axes;
   int64_t stride = mesh.size();
   for (const auto& axis : mesh.axes()) {
     stride /= axis.size;
     const bool is_known = std::any_of(profile.axes.begin(), profile.axes.end(),
                                       [&](const auto& other) { return other.name == axis.name; });
-    std::vector<std::string> spanned =
-        is_known ? std::vector<std::string>{axis.name} : spanned_axes(profile, stride, axis.size);
+    axes.push_back({axis.name, is_known ? std::vector<std::string>{axis.name}
+                                        : spanned_axes(profile, stride, axis.size)});
+  }
+  return profile_for_axes(profile, axes);
+}
+
+Profile profile_for_axes(const Profile& profile, std::span<const SpannedAxis> axes) {
+  Profile result = profile;
+  result.links.clear();
+  result.collectives.clear();
+  for (const SpannedAxis& axis : axes) {
     // An axis of one rank spans nothing and uses no link.
-    if (spanned.empty()) spanned = {profile.axes.back().name};
+    const std::vector<std::string> spanned =
+        axis.described.empty() ? std::vector<std::string>{profile.axes.back().name}
+                               : axis.described;
     Link link = slowest_link(profile, spanned);
     link.axis = axis.name;
     result.links.push_back(link);

@@ -32,7 +32,16 @@ Axes described_tensor_axes(const Axes& described, int64_t ranks) {
   return ranks == 1 ? axes : Axes{};
 }
 
-std::vector<Axes> tensor_axes(const Axes& described, int64_t ranks) {
+const cost::Link& slowest_link(const cost::Profile& profile) {
+  CHECK(!profile.links.empty(), "a profile without links");
+  return *std::min_element(
+      profile.links.begin(), profile.links.end(),
+      [](const cost::Link& a, const cost::Link& b) { return a.bandwidth < b.bandwidth; });
+}
+
+}  // namespace
+
+std::vector<Axes> submesh_axes(const Axes& described, int64_t ranks) {
   if (ranks == 1) return {Axes{}};
   std::vector<Axes> result;
   if (!described.empty()) {
@@ -47,27 +56,49 @@ std::vector<Axes> tensor_axes(const Axes& described, int64_t ranks) {
   return result;
 }
 
-const cost::Link& slowest_link(const cost::Profile& profile) {
-  CHECK(!profile.links.empty(), "a profile without links");
-  return *std::min_element(
-      profile.links.begin(), profile.links.end(),
-      [](const cost::Link& a, const cost::Link& b) { return a.bandwidth < b.bandwidth; });
-}
-
-}  // namespace
-
 std::vector<spec::Mesh> candidate_meshes(const std::vector<spec::MeshAxis>& described,
                                          int64_t ranks,
                                          int64_t max_stages) {
   std::vector<spec::Mesh> meshes;
   for (int64_t stages = 1; stages <= std::min(ranks, max_stages); ++stages) {
     if (ranks % stages != 0) continue;
-    for (Axes& axes : tensor_axes(described, ranks / stages)) {
+    for (Axes& axes : submesh_axes(described, ranks / stages)) {
       if (stages > 1) axes.insert(axes.begin(), {kStageAxis, stages});
       meshes.emplace_back(axes);
     }
   }
   return meshes;
+}
+
+std::vector<int64_t> block_sizes(int64_t ranks) {
+  std::vector<int64_t> sizes;
+  if (ranks <= kMostBlocks) {
+    sizes.resize(static_cast<size_t>(ranks));
+    std::iota(sizes.begin(), sizes.end(), 1);
+    return sizes;
+  }
+  int64_t unit = 1;
+  for (int64_t divisor = 1; divisor <= ranks / kMostBlocks; ++divisor) {
+    if (ranks % divisor == 0) unit = divisor;
+  }
+  for (int64_t power = unit; power < ranks; power *= 2) {
+    sizes.push_back(power);
+    if (power * 3 < ranks) sizes.push_back(power * 3);
+  }
+  sizes.push_back(ranks);
+  std::ranges::sort(sizes);
+  return sizes;
+}
+
+bool keeps_borders(const std::vector<spec::MeshAxis>& described, int64_t first, int64_t size) {
+  int64_t group = 1;  // devices within one step of the axis
+  for (size_t i = described.size(); i-- > 0;) {
+    const int64_t larger = group * described[i].size;
+    if (size <= larger)
+      return size % group == 0 && first % group == 0 && first % larger + size <= larger;
+    group = larger;
+  }
+  return true;
 }
 
 int64_t stage_limit(const ir::Graph& graph) {
@@ -88,7 +119,7 @@ cost::Profile grown_profile(cost::Profile profile, int64_t ranks) {
 cost::Profile with_any_link(cost::Profile profile) {
   const bool has_any = std::any_of(profile.links.begin(), profile.links.end(),
                                    [](const auto& link) { return link.axis == cost::kAnyAxis; });
-  if (has_any) return profile;
+  if (has_any || !profile.axes.empty() || profile.links.empty()) return profile;
   cost::Link link = slowest_link(profile);
   link.axis = cost::kAnyAxis;
   profile.links.push_back(link);

@@ -20,13 +20,31 @@ namespace partita::planner {
                                                        int64_t ranks,
                                                        int64_t max_stages);
 
+// The axes that `ranks` neighbours may have as one stage, as above; {} for one rank.
+[[nodiscard]] std::vector<std::vector<spec::MeshAxis>> submesh_axes(
+    const std::vector<spec::MeshAxis>& described, int64_t ranks);
+
+// A search over many devices forms at most this many stages of unlike sizes.
+inline constexpr int64_t kMostBlocks = 16;
+
+// Sizes of stages for a search over `ranks` devices: all up to 16; of more devices multiples of a
+// sixteenth, by 1, 2 and 3 times powers of two, so that a search grows with the logarithm.
+[[nodiscard]] std::vector<int64_t> block_sizes(int64_t ranks);
+
+// Whether the devices [first, first + size) keep the described borders: they lie within one group
+// of an axis, and are whole groups of the axis within it.
+[[nodiscard]] bool keeps_borders(const std::vector<spec::MeshAxis>& described,
+                                 int64_t first,
+                                 int64_t size);
+
 // The most stages that make sense: one per layer of the graph, one per node when it has no layers.
 [[nodiscard]] int64_t stage_limit(const ir::Graph& graph);
 
 // The profile with its outermost described axis made large enough for `ranks`.
 [[nodiscard]] cost::Profile grown_profile(cost::Profile profile, int64_t ranks);
 
-// The profile with its slowest link for every axis that has none.
+// The profile with its slowest link for every axis that has none. Unchanged when the devices are
+// described: then links follow from what an axis joins.
 [[nodiscard]] cost::Profile with_any_link(cost::Profile profile);
 
 }  // namespace partita::planner

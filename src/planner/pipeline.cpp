@@ -4,222 +4,85 @@
 #include <algorithm>
 #include <set>
 
-#include "cost/collective_cost.h"
-#include "planner/pins/pin_conflict.h"
-#include "planner/pins/stage_pins.h"
 #include "planner/plan_space.h"
-#include "planner/stages.h"
 #include "support/error.h"
 
 namespace partita::planner {
 namespace {
 
-// A result that a later stage reads.
-struct Crossing {
-  ir::ValueId value = ir::kNoId;
-  int64_t made = 0;  // by this node
-  int64_t read = 0;  // by this node, or the number of nodes for outputs of the graph
-};
-
-std::vector<Crossing> reads_of_results(const GraphFacts& facts) {
-  std::vector<Crossing> reads;
-  const auto& values = facts.graph().values();
-  for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(values.size()); ++id) {
-    if (values[static_cast<size_t>(id)].kind != ir::ValueKind::kResult) continue;
-    for (const Use& use : facts.uses_of(id)) {
-      const int64_t read = use.node == ir::kNoId ? facts.node_count() : use.node;
-      reads.push_back({id, values[static_cast<size_t>(id)].producer, read});
-    }
-  }
-  return reads;
-}
-
 class PipelinePlanner {
  public:
-  PipelinePlanner(const GraphFacts& facts,
-                  const PlanRequest& request,
-                  const spec::Mesh& mesh,
-                  const cost::Profile& profile)
-      : facts_(facts),
-        request_(request),
-        profile_(profile),
-        parts_(parts_of(mesh)),
-        phases_(phases_of(request.workload, facts.graph(), parts_.replicas)),
-        space_({facts, parts_.stages.front(), profile, phases_},
-               {.shard_weights = request.shard_weights}) {}
+  PipelinePlanner(SubmeshSpaces& spaces, const StageLayout& layout)
+      : spaces_(spaces), layout_(layout) {}
 
   PipelinePlan plan() {
-    PipelinePlan result;
-    result.parts = parts_;
-    result.nodes = stage_ranges();
-    result.fits = true;
-    for (const Range& nodes : result.nodes) {
-      result.stages.push_back(decided({.nodes = nodes,
-                                       .pinned = pinned_,
-                                       .time_limit_s = request_.time_limit_s,
-                                       .solver = request_.solver}));
-      const StagePlan& stage = result.stages.back();
-      result.fits = result.fits && stage.fits;
-      add_terms(result.predicted, stage.decisions.cost);
-      for (const auto& [id, spec] : stage.decisions.values) {
-        result.values.try_emplace(id, space_.spec(spec));
-      }
-      result.sources.insert(stage.decisions.sources.begin(), stage.decisions.sources.end());
-    }
-    add_transfers(result);
-    result.request_seconds = phases_.request_seconds(
-        {result.predicted.decode_compute_s + result.predicted.decode_comm_s,
-         result.predicted.prefill_compute_s + result.predicted.prefill_comm_s});
-    return result;
+    result_.parts = layout_.parts;
+    result_.nodes = layout_.nodes;
+    result_.fits = true;
+    for (size_t stage = 0; stage < layout_.nodes.size(); ++stage) add_stage(stage);
+    add_transfers();
+    result_.request_seconds = spaces_.phases().request_seconds(
+        {result_.predicted.decode_compute_s + result_.predicted.decode_comm_s,
+         result_.predicted.prefill_compute_s + result_.predicted.prefill_comm_s});
+    return std::move(result_);
   }
 
  private:
-  // The nodes of each stage. All nodes are decided as one stage first: that gives the load of each
-  // node and the specs of weights that several stages read.
-  std::vector<Range> stage_ranges() {
-    const Range all = {0, facts_.node_count()};
-    const auto stages = static_cast<int>(parts_.stages.size());
-    if (stages == 1) return {all};
-    if (facts_.node_count() < stages) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  str("[planner] ", stages, " stages for a graph of ", facts_.node_count(),
-                      " nodes; use a smaller pp"));
-    }
-    const StagePlan whole = plan_whole(false);
-    auto ranges = balanced(whole, true);
-    if (!ranges) {
-      const StagePlan smallest = plan_whole(true);
-      ranges = balanced(smallest, true);
-      if (!ranges) ranges = balanced(smallest, false);
-      if (!ranges) throw_stage_conflict(facts_.graph(), facts_.pins(), stages);
-      pin_shared(smallest, *ranges);
-    } else {
-      pin_shared(whole, *ranges);
-    }
-    return *ranges;
-  }
-
-  StagePlan plan_whole(bool is_smallest) {
-    return decided({.nodes = {0, facts_.node_count()},
-                    .pinned = pinned_,
-                    .time_limit_s = request_.time_limit_s,
-                    .is_bounded = is_smallest,
-                    .solver = request_.solver});
-  }
-
-  StagePlan decided(const StageRequest& stage) {
-    std::optional<StagePlan> plan = plan_forced_stage(space_, stage);
-    if (plan) return std::move(*plan);
-    CHECK(!facts_.pins().empty(), "no choice of strategies is legal");
-    throw_conflict({.facts = facts_,
-                    .keep_whole = request_.keep_whole,
-                    .context = {facts_, parts_.stages.front(), profile_, phases_},
-                    .nodes = stage.nodes});
-  }
-
-  [[nodiscard]] std::optional<std::vector<Range>> balanced(const StagePlan& whole,
-                                                           bool is_bounded) {
-    const std::vector<NodeLoad> loads = loads_of(whole);
-    const auto stages = static_cast<int>(parts_.stages.size());
-    const std::vector<int64_t> positions =
-        with_pinned_cuts(facts_.pins(), cut_positions(facts_.graph(), stages));
-    const std::vector<double> crossing = crossing_seconds(positions);
-    BalanceRequest request = {
-        .loads = loads, .positions = positions, .crossing_seconds = crossing, .stages = stages};
-    const std::vector<int> pinned = pinned_stages(facts_.pins(), facts_.node_count());
-    request.pinned_stage = pinned;
-    if (is_bounded) {
-      request.stage_bytes = profile_.device.memory_bytes - profile_.device.reserve_bytes -
-                            whole.decisions.activation_bytes - whole.decisions.communication_bytes;
-    }
-    return balance_stages(request);
-  }
-
-  [[nodiscard]] std::vector<NodeLoad> loads_of(const StagePlan& whole) {
-    std::vector<NodeLoad> loads;
-    for (const PhaseSeconds& seconds : whole.decisions.node_cost) {
-      loads.push_back({phases_.request_seconds(seconds), 0});
-    }
-    for (const auto& [id, spec] : whole.decisions.values) {
-      if (facts_.graph().value(id).kind == ir::ValueKind::kResult) continue;
-      for (const Use& use : facts_.uses_of(id)) {
-        if (use.node == ir::kNoId) continue;
-        loads[static_cast<size_t>(use.node)].bytes += space_.largest_bytes(spec, id);
+  void add_stage(size_t index) {
+    PlanSpace& space = spaces_.space_of(layout_.parts.devices_of_stage(index));
+    result_.stages.push_back(
+        spaces_.decide(layout_.parts.devices_of_stage(index), layout_.nodes[index], true));
+    StagePlan& stage = result_.stages.back();
+    result_.fits = result_.fits && stage.fits;
+    add_terms(result_.predicted, stage.decisions.cost);
+    result_.sources.insert(stage.decisions.sources.begin(), stage.decisions.sources.end());
+    const ir::Graph& graph = spaces_.facts().graph();
+    for (const auto& [id, spec] : stage.decisions.values) {
+      const bool is_first = result_.values.try_emplace(id, space.spec(spec)).second;
+      if (is_first) {
+        home_stage_[id] = index;
+      } else {
+        result_.copies.push_back({graph.value(id).name, static_cast<int>(index), space.spec(spec)});
       }
     }
-    return loads;
-  }
-
-  // Per position: handing over every value that is made before and read after.
-  [[nodiscard]] std::vector<double> crossing_seconds(const std::vector<int64_t>& positions) const {
-    std::map<ir::ValueId, Crossing> last_reads;
-    for (const Crossing& read : reads_of_results(facts_)) {
-      Crossing& last = last_reads.try_emplace(read.value, read).first->second;
-      last.read = std::max(last.read, read.read);
-    }
-    std::vector<double> change(static_cast<size_t>(facts_.node_count()) + 2, 0);
-    for (const auto& [id, crossing] : last_reads) {
-      const double seconds = phases_.request_seconds(transfer(id));
-      change[static_cast<size_t>(crossing.made) + 1] += seconds;
-      change[static_cast<size_t>(crossing.read) + 1] -= seconds;
-    }
-    std::vector<double> before_node(change.size(), 0);
-    for (size_t i = 1; i < change.size(); ++i) before_node[i] = before_node[i - 1] + change[i];
-    std::vector<double> result;
-    for (const int64_t position : positions) {
-      result.push_back(before_node[static_cast<size_t>(position)]);
-    }
-    return result;
-  }
-
-  [[nodiscard]] PhaseSeconds transfer(ir::ValueId id) const {
-    const ir::TensorType& type = facts_.graph().value(id).type;
-    const auto seconds = [&](const ir::SymbolSizes& symbols) {
-      return cost::transfer_seconds(static_cast<double>(type.bytes(symbols)), profile_, kStageAxis);
-    };
-    return {seconds(phases_.decode), seconds(phases_.prefill)};
-  }
-
-  // A weight that several stages read is decided once, by the solution for the whole graph.
-  void pin_shared(const StagePlan& whole, const std::vector<Range>& ranges) {
-    const auto stage_of = [&](ir::NodeId node) {
-      size_t stage = 0;
-      while (node >= ranges[stage].end) ++stage;
-      return stage;
-    };
-    for (const auto& [id, spec] : whole.decisions.values) {
-      if (facts_.graph().value(id).kind == ir::ValueKind::kResult) continue;
-      std::set<size_t> stages;
-      for (const Use& use : facts_.uses_of(id)) {
-        if (use.node != ir::kNoId) stages.insert(stage_of(use.node));
-      }
-      if (stages.size() > 1) pinned_[id] = spec;
+    // Specs of reshards are on this stage's mesh; the home of a value may be another stage.
+    for (auto& [id, reshard] : stage.decisions.reshards) {
+      // A step input is at home where it is read first.
+      const auto home = home_stage_.try_emplace(id, stage_of(first_reader(id))).first;
+      if (home->second != index) reshard.stage = static_cast<int>(index);
     }
   }
 
-  void add_transfers(PipelinePlan& plan) const {
-    const auto stage_of = [&](int64_t node) {
-      size_t stage = 0;
-      while (stage + 1 < plan.nodes.size() && node >= plan.nodes[stage].end) ++stage;
-      return stage;
-    };
+  [[nodiscard]] int64_t first_reader(ir::ValueId id) const {
+    return spaces_.facts().uses_of(id).front().node;
+  }
+
+  [[nodiscard]] size_t stage_of(int64_t node) const {
+    size_t stage = 0;
+    while (stage + 1 < layout_.nodes.size() && node >= layout_.nodes[stage].end) ++stage;
+    return stage;
+  }
+
+  void add_transfers() {
     std::set<std::pair<ir::ValueId, size_t>> sent;
-    for (const Crossing& read : reads_of_results(facts_)) {
-      const size_t reader = stage_of(read.read);
-      if (reader == stage_of(read.made) || !sent.insert({read.value, reader}).second) continue;
-      const PhaseSeconds seconds = transfer(read.value);
-      plan.predicted.decode_comm_s += seconds.decode;
-      plan.predicted.prefill_comm_s += seconds.prefill;
+    for (const ResultRead& read : reads_of_results(spaces_.facts())) {
+      const size_t from = stage_of(read.made);
+      const size_t to = stage_of(read.read);
+      if (from == to || !sent.insert({read.value, to}).second) continue;
+      const Handover handover =
+          handover_between(spaces_, layout_.parts.devices_of_stage(from).ranks(),
+                           layout_.parts.devices_of_stage(to).ranks());
+      const PhaseSeconds seconds = handover_seconds(spaces_.facts().graph().value(read.value).type,
+                                                    handover, spaces_.phases());
+      result_.predicted.decode_comm_s += seconds.decode;
+      result_.predicted.prefill_comm_s += seconds.prefill;
     }
   }
 
-  const GraphFacts& facts_;
-  const PlanRequest& request_;
-  const cost::Profile& profile_;
-  MeshParts parts_;
-  Phases phases_;
-  PlanSpace space_;
-  PinnedSpecs pinned_;
+  SubmeshSpaces& spaces_;
+  const StageLayout& layout_;
+  PipelinePlan result_;
+  std::map<ir::ValueId, size_t> home_stage_;
 };
 
 // Per rank of the replica, from the cells of its stage.
@@ -257,11 +120,8 @@ const plan::RankMemory& PipelinePlan::fullest_rank() const {
   return *fullest;
 }
 
-PipelinePlan plan_pipeline(const GraphFacts& facts,
-                           const PlanRequest& request,
-                           const spec::Mesh& mesh,
-                           const cost::Profile& profile) {
-  return PipelinePlanner(facts, request, mesh, profile).plan();
+PipelinePlan plan_pipeline(SubmeshSpaces& spaces, const StageLayout& layout) {
+  return PipelinePlanner(spaces, layout).plan();
 }
 
 plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
@@ -282,11 +142,12 @@ plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
   for (const auto& [id, source] : pipeline.sources) {
     plan.value_sources[request.graph.value(id).name] = source;
   }
+  plan.copies = pipeline.copies;
   std::vector<std::pair<ir::ValueId, plan::ReshardDecision>> reshards;
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const StagePlan& stage = pipeline.stages[i];
-    plan.stages.push_back(
-        {pipeline.nodes[i].begin, pipeline.nodes[i].end, pipeline.parts.stages[i]});
+    plan.stages.push_back({pipeline.nodes[i].begin, pipeline.nodes[i].end, pipeline.parts.stages[i],
+                           stage.decisions.cost});
     plan.ops.insert(plan.ops.end(), stage.decisions.ops.begin(), stage.decisions.ops.end());
     reshards.insert(reshards.end(), stage.decisions.reshards.begin(),
                     stage.decisions.reshards.end());

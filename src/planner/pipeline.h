@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole plan on one mesh: stages cut, each decided, put together.
+// A whole plan: stages, each decided exactly, put together.
 #pragma once
 
 #include <map>
 #include <vector>
 
 #include "planner/graph_facts.h"
-#include "planner/mesh_parts.h"
 #include "planner/planner.h"
 #include "planner/stage_plan.h"
+#include "planner/stages/stage_layout.h"
 
 namespace partita::planner {
 
@@ -19,8 +19,9 @@ struct PipelinePlan {
   MeshParts parts;
   std::vector<Range> nodes;  // per stage
   std::vector<StagePlan> stages;
-  // Weights, states and results by id; a weight of several stages once.
+  // Weights, states and results by id, as they lie on their first stage.
   std::map<ir::ValueId, spec::TensorSpec> values;
+  std::vector<plan::WeightCopy> copies;        // on later stages
   std::map<ir::ValueId, std::string> sources;  // of values that pins decide
   plan::CostTerms predicted;                   // transfers between stages included
   double request_seconds = 0;
@@ -29,13 +30,8 @@ struct PipelinePlan {
   [[nodiscard]] const plan::RankMemory& fullest_rank() const;
 };
 
-// Decides all stages on `mesh`. `profile` has a link for every axis of the mesh. `facts` are those
-// of request.graph; request.mesh is not looked at. Throws kInvalidArgument naming the pins that
-// leave no plan.
-[[nodiscard]] PipelinePlan plan_pipeline(const GraphFacts& facts,
-                                         const PlanRequest& request,
-                                         const spec::Mesh& mesh,
-                                         const cost::Profile& profile);
+// Decides all stages of `layout`. Throws kInvalidArgument naming the pins that leave no plan.
+[[nodiscard]] PipelinePlan plan_pipeline(SubmeshSpaces& spaces, const StageLayout& layout);
 
 // The plan as the artefact that is written.
 [[nodiscard]] plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/planner.h"
 
-#include "cost/profile_for_mesh.h"
+#include <algorithm>
+#include <limits>
+
 #include "planner/explain/infeasible.h"
 #include "planner/mesh_candidates.h"
 #include "planner/pins/pinned_meshes.h"
@@ -11,10 +13,10 @@
 namespace partita::planner {
 namespace {
 
-using Candidate = std::pair<spec::Mesh, cost::Profile>;
-
-// Predictions are not better than this; within it the simpler mesh, which is tried first, wins.
+// Predictions are not better than this; within it the simpler layout, which is tried first, wins.
 constexpr double kWorthwhileGain = 0.02;
+// Estimates of layouts are not better than this: so much slower ones are decided exactly too.
+constexpr double kEstimateError = 0.06;
 
 bool is_better(const PipelinePlan& plan, const PipelinePlan& best) {
   if (plan.fits != best.fits) return plan.fits;
@@ -22,17 +24,41 @@ bool is_better(const PipelinePlan& plan, const PipelinePlan& best) {
   return plan.request_seconds < best.request_seconds * (1 - kWorthwhileGain);
 }
 
-// The fastest plan that fits; when none does, the one whose fullest rank needs the least.
-PipelinePlan best_of(const GraphFacts& facts,
-                     const PlanRequest& request,
-                     const std::vector<Candidate>& candidates) {
-  std::optional<PipelinePlan> best;
-  for (const auto& [mesh, profile] : candidates) {
-    PipelinePlan plan = plan_pipeline(facts, request, mesh, profile);
-    if (!best || is_better(plan, *best)) best = std::move(plan);
+// The fastest plan that fits; when none does, the one whose fullest rank needs the least. Decides
+// the promising layouts first, in their order, and the others only when none of those fits.
+PipelinePlan best_of(SubmeshSpaces& spaces, const std::vector<StageLayout>& layouts) {
+  double fastest = std::numeric_limits<double>::infinity();
+  for (const StageLayout& layout : layouts) {
+    if (layout.fits) fastest = std::min(fastest, layout.request_seconds);
   }
-  CHECK(best.has_value(), "no mesh to plan for");
+  std::optional<PipelinePlan> best;
+  for (const bool is_promising : {true, false}) {
+    for (const StageLayout& layout : layouts) {
+      const bool is_near = layout.fits && layout.request_seconds <= fastest * (1 + kEstimateError);
+      if (is_near != is_promising) continue;
+      PipelinePlan plan = plan_pipeline(spaces, layout);
+      if (!best || is_better(plan, *best)) best = std::move(plan);
+    }
+    if (best && best->fits) break;
+  }
+  CHECK(best.has_value(), "no layout to plan for");
   return std::move(*best);
+}
+
+// Equal stages of every number and, where they may be better, unequal ones.
+std::vector<StageLayout> layouts_for(SubmeshSpaces& spaces, int64_t ranks) {
+  std::vector<StageLayout> layouts;
+  const ir::Graph& graph = spaces.facts().graph();
+  const PinnedGraph& pins = spaces.facts().pins();
+  auto meshes = candidate_meshes(spaces.profile().axes, ranks, stage_limit(graph));
+  for (const spec::Mesh& mesh : with_pinned_axes(pins, std::move(meshes))) {
+    layouts.push_back(cut_for(spaces, parts_of(mesh), StageObjective::kLatency));
+  }
+  // Pins name axes and stages, which unequal stages do not share.
+  if (!pins.empty()) return layouts;
+  auto found = search_layout(spaces, ranks, StageObjective::kLatency);
+  if (found) layouts.push_back(std::move(*found));
+  return layouts;
 }
 
 plan::Plan checked_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
@@ -41,44 +67,79 @@ plan::Plan checked_plan(const PipelinePlan& pipeline, const PlanRequest& request
   return plan;
 }
 
-// The profile without its mesh, so that larger meshes than the described one can be judged.
-cost::Profile unbounded(cost::Profile profile) {
-  profile.axes.clear();
-  return profile;
+// The parts that a request asks for.
+MeshParts parts_of_request(const PlanRequest& request) {
+  return request.stage_meshes.empty() ? parts_of(request.mesh)
+                                      : parts_of_stages(request.stage_meshes);
+}
+
+// The requested stages with `factor` times the ranks each.
+MeshParts grown_stages(const PlanRequest& request, int64_t factor) {
+  std::vector<spec::Mesh> stages;
+  for (const spec::Mesh& stage : request.stage_meshes) {
+    stages.push_back(resized_mesh(stage, growing_axis_size(stage) * factor));
+  }
+  return parts_of_stages(stages);
+}
+
+void check_devices(const MeshParts& parts, const cost::Profile& profile) {
+  const int64_t devices = profile.device_count();
+  const int64_t ranks = parts.replica.size() * parts.replicas;
+  if (devices == 0 || ranks <= devices) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[planner] the mesh ", parts.to_string(), " has ", ranks, " ranks; ",
+                  profile.name, " describes ", devices, " devices; use a smaller mesh"));
+}
+
+PipelinePlan plan_parts(const GraphFacts& facts,
+                        const PlanRequest& request,
+                        const MeshParts& parts,
+                        const cost::Profile& profile) {
+  SubmeshSpaces spaces(facts, request, profile, parts.replicas);
+  return plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kSlowest));
+}
+
+PipelinePlan plan_search(const GraphFacts& facts,
+                         const PlanRequest& request,
+                         int64_t ranks,
+                         const cost::Profile& profile) {
+  SubmeshSpaces spaces(facts, request, profile, 1);
+  return best_of(spaces, layouts_for(spaces, ranks));
 }
 
 // Plans a changed request, perhaps of another graph than that of `facts`.
 PipelinePlan plan_changed(const GraphFacts& facts,
                           const PlanRequest& request,
-                          const spec::Mesh& mesh) {
-  const cost::Profile profile = cost::profile_for_mesh(request.profile, mesh);
-  if (&request.graph == &facts.graph()) return plan_pipeline(facts, request, mesh, profile);
+                          const MeshParts& parts) {
+  if (&request.graph == &facts.graph()) return plan_parts(facts, request, parts, request.profile);
   const GraphFacts changed(request.graph, request.keep_whole, request.pins);
-  return plan_pipeline(changed, request, mesh, profile);
+  return plan_parts(changed, request, parts, request.profile);
 }
 
 }  // namespace
 
 PlanResult make_plan(const PlanRequest& request) {
-  const cost::Profile profile = cost::profile_for_mesh(request.profile, request.mesh);
   const GraphFacts facts(request.graph, request.keep_whole, request.pins);
-  (void)with_pinned_axes(facts.pins(), {request.mesh});
-  const PipelinePlan plan = plan_pipeline(facts, request, request.mesh, profile);
+  const MeshParts parts = parts_of_request(request);
+  check_devices(parts, request.profile);
+  if (request.stage_meshes.empty()) (void)with_pinned_axes(facts.pins(), {request.mesh});
+  const PipelinePlan plan = plan_parts(facts, request, parts, request.profile);
   if (plan.fits) return checked_plan(plan, request);
-  const int64_t step = request.mesh.size() / growing_axis_size(request.mesh);
+  // With the growing axis at 1; unequal stages grow together.
+  const int64_t all_ranks = parts.replica.size() * parts.replicas;
+  const bool is_by_stage = !request.stage_meshes.empty();
+  const int64_t step = is_by_stage ? all_ranks : all_ranks / growing_axis_size(request.mesh);
   const auto on_ranks = [&](int64_t ranks) {
-    const spec::Mesh grown = resized_mesh(request.mesh, ranks / step);
-    cost::Profile links = unbounded(profile);
-    // A mesh without tensor axis gets one, which no link is known for: the slowest known one
-    // serves.
-    if (grown.axis_count() > request.mesh.axis_count()) links = with_any_link(links);
-    return plan_pipeline(facts, request, grown, links);
+    // An axis that is new on the grown mesh has no link: the slowest known one serves.
+    const cost::Profile grown = with_any_link(grown_profile(request.profile, ranks));
+    const MeshParts larger = is_by_stage ? grown_stages(request, ranks / step)
+                                         : parts_of(resized_mesh(request.mesh, ranks / step));
+    return plan_parts(facts, request, larger, grown);
   };
   return explain_infeasible(
       {.request = request,
        .smallest = plan,
-       .again =
-           [&](const PlanRequest& changed) { return plan_changed(facts, changed, request.mesh); },
+       .again = [&](const PlanRequest& changed) { return plan_changed(facts, changed, parts); },
        .on_ranks = on_ranks,
        .rank_step = step});
 }
@@ -88,29 +149,19 @@ PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[planner] cannot plan for ", ranks, " ranks; expected at least 1"));
   }
+  check_devices(parts_of(spec::Mesh({{"tp", ranks}})), request.profile);
   const GraphFacts facts(request.graph, request.keep_whole, request.pins);
-  const auto candidates = [&](int64_t count, const cost::Profile& profile) {
-    std::vector<Candidate> result;
-    auto meshes = candidate_meshes(profile.axes, count, stage_limit(request.graph));
-    for (const spec::Mesh& mesh : with_pinned_axes(facts.pins(), std::move(meshes))) {
-      result.emplace_back(mesh, cost::profile_for_mesh(profile, mesh));
-    }
-    return result;
-  };
-  const PipelinePlan plan = best_of(facts, request, candidates(ranks, request.profile));
+  const PipelinePlan plan = plan_search(facts, request, ranks, request.profile);
   if (plan.fits) return checked_plan(plan, request);
-  return explain_infeasible({.request = request,
-                             .smallest = plan,
-                             .again =
-                                 [&](const PlanRequest& changed) {
-                                   return plan_changed(facts, changed, mesh_of(plan.parts));
-                                 },
-                             .on_ranks =
-                                 [&](int64_t count) {
-                                   return best_of(
-                                       facts, request,
-                                       candidates(count, grown_profile(request.profile, count)));
-                                 }});
+  return explain_infeasible(
+      {.request = request,
+       .smallest = plan,
+       .again =
+           [&](const PlanRequest& changed) { return plan_changed(facts, changed, plan.parts); },
+       .on_ranks =
+           [&](int64_t count) {
+             return plan_search(facts, request, count, grown_profile(request.profile, count));
+           }});
 }
 
 }  // namespace partita::planner

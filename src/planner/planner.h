@@ -24,6 +24,8 @@ struct PlanRequest {
   // The axis "pp" makes stages, "dp" replicas; all other axes split tensors. Example: "pp=2,tp=4".
   // plan_for_ranks() chooses the mesh itself and ignores this one.
   spec::Mesh mesh = {};
+  // Instead of `mesh`: the mesh of every stage, in order; they may differ.
+  std::vector<spec::Mesh> stage_meshes = {};
   cost::Profile profile = {};
   plan::Workload workload = {};
   std::string dtype = "f32";  // of the weights in the graph; noted in the plan
@@ -72,10 +74,10 @@ using PlanResult = std::variant<plan::Plan, Infeasible>;
 // (unknown symbol of the graph).
 [[nodiscard]] PlanResult make_plan(const PlanRequest& request);
 
-// Tries all meshes of `ranks` ranks with stages and one or two tensor axes, and returns the plan of
-// least predicted time per request; fewer stages, then fewer axes, unless more are at least 2 %
-// faster. Over a described mesh the axes follow its borders. Meshes without the axes and stages
-// that pins name are passed over.
+// Tries stages of all sizes over `ranks` ranks, equal and unequal, each with one or two tensor
+// axes, and returns the plan of least predicted time per request; fewer stages, then fewer axes,
+// then equal stages, unless others are at least 2 % faster. Over a described mesh the axes follow
+// its borders.
 [[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks);
 
 }  // namespace partita::planner

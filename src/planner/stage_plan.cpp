@@ -72,6 +72,11 @@ int64_t StagePlan::largest_total() const {
   return largest;
 }
 
+int64_t weight_limit_bytes(const PlanSpace& space) {
+  const cost::Device& device = space.profile().device;
+  return device.memory_bytes - device.reserve_bytes;
+}
+
 StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
   std::optional<StagePlan> plan = plan_forced_stage(space, request);
   CHECK(plan.has_value(), "no choice of strategies is legal");
@@ -83,7 +88,7 @@ std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest&
   const EliminationSolver exact(request.time_limit_s);
   const Solver& solver = request.solver != nullptr ? *request.solver : exact;
   const cost::Device& device = space.profile().device;
-  int64_t bound = device.memory_bytes - device.reserve_bytes;
+  int64_t bound = weight_limit_bytes(space);
   while (true) {
     if (request.is_bounded) stage.problem().memory_bound = std::max<int64_t>(0, bound);
     const Solution solution = solver.solve(stage.problem());

@@ -22,6 +22,9 @@ struct StagePlan {
   [[nodiscard]] int64_t largest_total() const;
 };
 
+// What weights and caches may take on a rank before activations and buffers are counted.
+[[nodiscard]] int64_t weight_limit_bytes(const PlanSpace& space);
+
 struct StageRequest {
   Range nodes;
   const PinnedSpecs& pinned;

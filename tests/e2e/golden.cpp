@@ -109,6 +109,7 @@ std::vector<std::string> meshes_for(int64_t layers) {
     meshes.insert(meshes.end(), {"pp=2,tp=2", "pp=2,tp=3", "pp=2,ep=3,tp=2"});
   }
   if (layers >= 3) meshes.push_back("pp=3,tp=2");
+  meshes.insert(meshes.end(), {"tp=2 | tp=1", "tp=1|tp=3", "tp=2 | tp=1 | a=2,b=2"});
   return meshes;
 }
 

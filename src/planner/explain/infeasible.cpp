@@ -159,7 +159,7 @@ class FitSearch {
     try {
       const PipelinePlan plan = question_.on_ranks(ranks);
       if (!plan.fits) return false;
-      const std::string mesh = plan.parts.replica.to_string();
+      const std::string mesh = plan.parts.to_string();
       changes_.push_back(
           {FitChange::Kind::kRanks, ranks, mesh, str(ranks, " devices (", mesh, ")")});
       return true;

@@ -16,8 +16,11 @@ std::string stage_lines(const plan::Plan& plan, const ir::Graph& graph) {
     const plan::Stage& stage = plan.stages[i];
     const ir::Node& first = graph.nodes()[static_cast<size_t>(stage.first_node)];
     const ir::Node& last = graph.nodes()[static_cast<size_t>(stage.end_node - 1)];
+    const plan::CostTerms& time = stage.predicted;
     text += str("stage ", i, "    ", mesh_text(stage.mesh), " from rank ",
-                stage.mesh.ranks().front(), ": ", first.name, " .. ", last.name, "\n");
+                stage.mesh.ranks().front(), ": ", first.name, " .. ", last.name, ", decode ",
+                seconds_text(time.decode_compute_s + time.decode_comm_s), ", prefill ",
+                seconds_text(time.prefill_compute_s + time.prefill_comm_s), "\n");
   }
   return text;
 }

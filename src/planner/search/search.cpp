@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <utility>
 
-#include "cost/profile_for_mesh.h"
 #include "planner/mesh_candidates.h"
 #include "planner/pins/pinned_meshes.h"
 #include "planner/pipeline.h"
@@ -72,9 +72,8 @@ class Search {
     std::optional<PipelinePlan> best;
     size_t best_index = 0;
     for (const spec::Mesh& mesh : with_pinned_axes(facts_.pins(), meshes_of(request_))) {
-      const cost::Profile profile = cost::profile_for_mesh(request_.plan.profile, mesh);
-      PipelinePlan plan = plan_pipeline(facts_, request_.plan, mesh, profile);
-      search.candidates.push_back(judge(plan, mesh, profile));
+      PipelinePlan plan = planned(request_.plan, mesh, crowded_);
+      search.candidates.push_back(judge(plan, mesh));
       const CandidateReport& candidate = search.candidates.back();
       if (!candidate.fits) continue;
       if (best && !is_better(candidate, search.candidates[best_index])) continue;
@@ -94,9 +93,18 @@ class Search {
   }
 
  private:
-  CandidateReport judge(const PipelinePlan& plan,
-                        const spec::Mesh& mesh,
-                        const cost::Profile& profile) const {
+  // Strategy tables for a number of replicas, shared by all meshes with as many.
+  using Spaces = std::map<int64_t, SubmeshSpaces>;
+
+  PipelinePlan planned(const PlanRequest& request, const spec::Mesh& mesh, Spaces& known) const {
+    const MeshParts parts = parts_of(mesh);
+    SubmeshSpaces& spaces =
+        known.try_emplace(parts.replicas, facts_, request, request.profile, parts.replicas)
+            .first->second;
+    return plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kLatency));
+  }
+
+  CandidateReport judge(const PipelinePlan& plan, const spec::Mesh& mesh) {
     CandidateReport report;
     report.mesh = mesh;
     report.fits = plan.fits;
@@ -106,7 +114,7 @@ class Search {
     report.rank_bytes = plan.fullest_rank().total();
     report.limit_bytes = plan.fullest_rank().limit;
     report.kv_tokens = kv_tokens(plan, request_.plan.workload);
-    const StepTimes times = step_times(plan, report, mesh, profile);
+    const StepTimes times = step_times(plan, report, mesh);
     report.traffic = simulate_traffic(traffic(), times, plan.parts.replicas);
     return report;
   }
@@ -122,15 +130,14 @@ class Search {
   // One sequence alone is priced by a plan of its own: what a step costs when most places are free.
   [[nodiscard]] StepTimes step_times(const PipelinePlan& plan,
                                      const CandidateReport& report,
-                                     const spec::Mesh& mesh,
-                                     const cost::Profile& profile) const {
+                                     const spec::Mesh& mesh) {
     const plan::Workload& workload = request_.plan.workload;
     const int64_t sequences = ceil_div(workload.concurrency, plan.parts.replicas);
     double decode_one_s = report.decode_s;
     if (sequences > 1) {
-      PlanRequest alone = request_.plan;
+      PlanRequest& alone = alone_.try_emplace(plan.parts.replicas, request_.plan).first->second;
       alone.workload.concurrency = plan.parts.replicas;
-      const PipelinePlan single = plan_pipeline(facts_, alone, mesh, profile);
+      const PipelinePlan single = planned(alone, mesh, quiet_);
       decode_one_s = std::min(report.decode_s,
                               single.predicted.decode_compute_s + single.predicted.decode_comm_s);
     }
@@ -177,6 +184,9 @@ class Search {
 
   const SearchRequest& request_;
   GraphFacts facts_;
+  std::map<int64_t, PlanRequest> alone_;  // per number of replicas: one request on each
+  Spaces crowded_;                        // all requests in flight
+  Spaces quiet_;                          // those of alone_
 };
 
 }  // namespace

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "planner/stages/submesh_spaces.h"
+
+#include <algorithm>
+
+#include "planner/pins/pin_conflict.h"
+#include "planner/stages/stage_links.h"
+#include "support/error.h"
+
+namespace partita::planner {
+namespace {
+
+// Index of the kind of a device; the number of kinds when none lists it.
+size_t kind_of(int device, const cost::Profile& profile) {
+  for (size_t kind = 0; kind < profile.kinds.size(); ++kind) {
+    if (std::ranges::binary_search(profile.kinds[kind].ranks, device)) return kind;
+  }
+  return profile.kinds.size();
+}
+
+// Everything that a stage's solution depends on besides the nodes.
+std::string class_of(const spec::Mesh& devices, const cost::Profile& profile) {
+  std::string text = devices.to_string();
+  for (const cost::SpannedAxis& axis : spanned_axes(profile, devices)) {
+    text += ";";
+    for (const std::string& described : axis.described) text += str(described, " ");
+  }
+  if (profile.is_uniform()) return text;
+  for (const int device : devices.ranks()) text += str(";", kind_of(device, profile));
+  return text;
+}
+
+}  // namespace
+
+StageEstimate::StageEstimate(PlanSpace& space, const StagePlan& whole)
+    : seconds_before_(1, 0.0), bytes_before_(whole.decisions.node_cost.size() + 1, 0) {
+  free_bytes_ = weight_limit_bytes(space) - whole.decisions.activation_bytes -
+                whole.decisions.communication_bytes;
+  for (const PhaseSeconds& seconds : whole.decisions.node_cost) {
+    seconds_before_.push_back(seconds_before_.back() + space.phases().request_seconds(seconds));
+  }
+  for (const auto& [id, spec] : whole.decisions.values) {
+    if (space.graph().value(id).kind == ir::ValueKind::kResult) continue;
+    const int64_t bytes = space.largest_bytes(spec, id);
+    int64_t previous = ir::kNoId;
+    for (const Use& use : space.facts().uses_of(id)) {
+      if (use.node == ir::kNoId || use.node == previous) continue;
+      bytes_before_[static_cast<size_t>(use.node) + 1] += bytes;
+      if (previous != ir::kNoId) shared_.push_back({previous, use.node, bytes});
+      previous = use.node;
+    }
+  }
+  for (size_t i = 1; i < bytes_before_.size(); ++i) bytes_before_[i] += bytes_before_[i - 1];
+}
+
+int64_t StageEstimate::bytes(Range nodes) const {
+  int64_t bytes = bytes_before_[static_cast<size_t>(nodes.end)] -
+                  bytes_before_[static_cast<size_t>(nodes.begin)];
+  for (const SharedRead& read : shared_) {
+    if (nodes.begin <= read.first && read.second < nodes.end) bytes -= read.bytes;
+  }
+  return bytes;
+}
+
+SubmeshSpaces::SubmeshSpaces(const GraphFacts& facts,
+                             const PlanRequest& request,
+                             const cost::Profile& profile,
+                             int64_t replicas)
+    : facts_(facts),
+      request_(request),
+      profile_(profile),
+      phases_(phases_of(request.workload, facts.graph(), replicas)) {}
+
+SubmeshSpaces::Entry& SubmeshSpaces::entry_of(const spec::Mesh& devices) {
+  auto& entry = entries_[class_of(devices, profile_)];
+  if (entry == nullptr) {
+    entry = std::make_unique<Entry>();
+    entry->mesh = devices;
+    entry->profile = profile_for_stage(profile_, devices);
+    entry->space = std::make_unique<PlanSpace>(
+        ReshardPrices::Context{facts_, entry->mesh, entry->profile, phases_},
+        StrategyRules{.shard_weights = request_.shard_weights});
+  }
+  return *entry;
+}
+
+PlanSpace& SubmeshSpaces::space_of(const spec::Mesh& devices) { return *entry_of(devices).space; }
+
+const StageEstimate& SubmeshSpaces::fastest(const spec::Mesh& devices) {
+  Entry& entry = entry_of(devices);
+  if (entry.fastest == nullptr) entry.fastest = estimate(entry, false);
+  return *entry.fastest;
+}
+
+const StageEstimate& SubmeshSpaces::smallest(const spec::Mesh& devices) {
+  Entry& entry = entry_of(devices);
+  if (entry.smallest == nullptr) entry.smallest = estimate(entry, true);
+  return *entry.smallest;
+}
+
+StagePlan SubmeshSpaces::decide(const spec::Mesh& devices, Range nodes, bool is_bounded) {
+  return decide(entry_of(devices), nodes, is_bounded);
+}
+
+StagePlan SubmeshSpaces::decide(Entry& entry, Range nodes, bool is_bounded) {
+  std::optional<StagePlan> plan =
+      plan_forced_stage(*entry.space, {.nodes = nodes,
+                                       .pinned = {},
+                                       .time_limit_s = request_.time_limit_s,
+                                       .is_bounded = is_bounded,
+                                       .solver = request_.solver});
+  if (plan) return std::move(*plan);
+  CHECK(!facts_.pins().empty(), "no choice of strategies is legal");
+  throw_conflict({.facts = facts_,
+                  .keep_whole = request_.keep_whole,
+                  .context = {facts_, entry.mesh, entry.profile, phases_},
+                  .nodes = nodes});
+}
+
+std::unique_ptr<StageEstimate> SubmeshSpaces::estimate(Entry& entry, bool is_bounded) {
+  const StagePlan whole = decide(entry, {0, facts_.node_count()}, is_bounded);
+  return std::make_unique<StageEstimate>(*entry.space, whole);
+}
+
+}  // namespace partita::planner

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strategy tables and whole-graph solutions per kind of submesh, shared by all stages and layouts
+// of a search.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "planner/planner.h"
+#include "planner/stage_plan.h"
+
+namespace partita::planner {
+
+// What consecutive nodes would take as one stage, added up from the solution of the whole graph on
+// one kind of submesh.
+class StageEstimate {
+ public:
+  StageEstimate(PlanSpace& space, const StagePlan& whole);
+
+  // Seconds of one request.
+  [[nodiscard]] double seconds(Range nodes) const {
+    return seconds_before_[static_cast<size_t>(nodes.end)] -
+           seconds_before_[static_cast<size_t>(nodes.begin)];
+  }
+  // Weights and caches on the fullest rank, a value that several of the nodes read counted once.
+  [[nodiscard]] int64_t bytes(Range nodes) const;
+  [[nodiscard]] bool fits(Range nodes) const { return bytes(nodes) <= free_bytes_; }
+
+ private:
+  struct SharedRead {
+    int64_t first = 0;
+    int64_t second = 0;  // the next node that reads the same value
+    int64_t bytes = 0;
+  };
+  std::vector<double> seconds_before_;  // sums over the nodes before each
+  std::vector<int64_t> bytes_before_;
+  std::vector<SharedRead> shared_;
+  int64_t free_bytes_ = 0;
+};
+
+// Borrows all arguments. Thread-compatible.
+class SubmeshSpaces {
+ public:
+  // `profile` as in plan_pipeline().
+  SubmeshSpaces(const GraphFacts& facts,
+                const PlanRequest& request,
+                const cost::Profile& profile,
+                int64_t replicas);
+
+  [[nodiscard]] const GraphFacts& facts() const { return facts_; }
+  [[nodiscard]] const PlanRequest& request() const { return request_; }
+  [[nodiscard]] const cost::Profile& profile() const { return profile_; }
+  [[nodiscard]] const Phases& phases() const { return phases_; }
+
+  // The space of a stage on these devices. Submeshes of equal axes, links and devices share one.
+  [[nodiscard]] PlanSpace& space_of(const spec::Mesh& devices);
+  // The exact solution of consecutive nodes as one stage on these devices, within their memory or
+  // whatever it holds. Throws kInvalidArgument naming the pins that leave none.
+  [[nodiscard]] StagePlan decide(const spec::Mesh& devices, Range nodes, bool is_bounded);
+  // The fastest solution of the whole graph, whatever it holds, and one that fits or, failing
+  // that, is the smallest.
+  [[nodiscard]] const StageEstimate& fastest(const spec::Mesh& devices);
+  [[nodiscard]] const StageEstimate& smallest(const spec::Mesh& devices);
+
+ private:
+  struct Entry {
+    spec::Mesh mesh;
+    cost::Profile profile;
+    std::unique_ptr<PlanSpace> space;
+    std::unique_ptr<StageEstimate> fastest;
+    std::unique_ptr<StageEstimate> smallest;
+  };
+  Entry& entry_of(const spec::Mesh& devices);
+  [[nodiscard]] StagePlan decide(Entry& entry, Range nodes, bool is_bounded);
+  [[nodiscard]] std::unique_ptr<StageEstimate> estimate(Entry& entry, bool is_bounded);
+
+  const GraphFacts& facts_;
+  const PlanRequest& request_;
+  const cost::Profile& profile_;
+  Phases phases_;
+  std::map<std::string, std::unique_ptr<Entry>> entries_;
+};
+
+}  // namespace partita::planner
