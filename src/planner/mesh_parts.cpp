@@ -148,13 +148,6 @@ MeshParts parse_parts(std::string_view text) {
   return parts_of_stages(stages);
 }
 
-spec::Mesh mesh_of(const MeshParts& parts) {
-  if (parts.replicas == 1) return parts.replica;
-  std::vector<spec::MeshAxis> axes = parts.replica.axes();
-  axes.insert(axes.begin(), {kReplicaAxis, parts.replicas});
-  return spec::Mesh(axes);
-}
-
 int64_t growing_axis_size(const spec::Mesh& mesh) {
   const int axis = growing_axis(mesh);
   return axis < 0 ? 1 : mesh.axes()[static_cast<size_t>(axis)].size;

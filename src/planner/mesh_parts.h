@@ -43,9 +43,6 @@ struct MeshParts {
 // between them: "tp=2 | tp=1", "host=2,gpu=4 | gpu=8". Throws kInvalidArgument.
 [[nodiscard]] MeshParts parse_parts(std::string_view text);
 
-// The mesh that parts_of() took apart, replicas outermost.
-[[nodiscard]] spec::Mesh mesh_of(const MeshParts& parts);
-
 // Size of the axis that grows when a mesh gets more ranks: its last tensor axis, 1 when it has
 // none.
 [[nodiscard]] int64_t growing_axis_size(const spec::Mesh& mesh);

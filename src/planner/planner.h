@@ -77,7 +77,8 @@ using PlanResult = std::variant<plan::Plan, Infeasible>;
 // Tries stages of all sizes over `ranks` ranks, equal and unequal, each with one or two tensor
 // axes, and returns the plan of least predicted time per request; fewer stages, then fewer axes,
 // then equal stages, unless others are at least 2 % faster. Over a described mesh the axes follow
-// its borders.
+// its borders. Meshes without the axes and stages that pins name are passed over, and with pins
+// stages are equal.
 [[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks);
 
 }  // namespace partita::planner

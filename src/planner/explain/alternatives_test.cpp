@@ -55,6 +55,23 @@ TEST(Explain, WeightShowsEverySpecItCouldBeStoredIn) {
   EXPECT_THAT(text, HasSubstr("[n, k]"));
 }
 
+// Stages of 2 and 1 ranks, each with its own copy of what both read.
+TEST(Explain, APlanOfUnlikeStagesCostsWhatItSaysAndCannotBeBettered) {
+  const ir::Graph graph = small_model();
+  const Planned planned("tp=2");
+  const PlanRequest unlike = {.graph = graph,
+                              .stage_meshes = {spec::Mesh({{"tp", 2}}), spec::Mesh({{"tp", 1}})},
+                              .profile = planned.request.profile,
+                              .workload = planned.request.workload};
+  const auto plan = std::get<plan::Plan>(make_plan(unlike));
+  ASSERT_EQ(plan.stages.size(), 2U);
+  OpenPlan open(unlike, plan);
+  EXPECT_NEAR(open.request_seconds(open.predicted()), open.request_seconds(plan.predicted), 1e-15);
+  const auto best = open.with({});
+  ASSERT_TRUE(best.has_value());
+  EXPECT_EQ(best->delta, 0);
+}
+
 // What is listed as an alternative's cost is what the terms of its plan add up to, and no allowed
 // alternative that fits is cheaper than the planner's choice.
 TEST(Explain, CostsAgreeWithTheForcedPlansAndTheChosenOneIsTheCheapest) {

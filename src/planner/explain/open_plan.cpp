@@ -2,9 +2,9 @@
 #include "planner/explain/open_plan.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
-#include "cost/profile_for_mesh.h"
 #include "planner/mesh_parts.h"
 #include "planner/pipeline.h"
 #include "support/error.h"
@@ -12,15 +12,24 @@
 namespace partita::planner {
 namespace {
 
-// The mesh that links were looked up for: with the replicas, which a plan only counts.
-spec::Mesh priced_mesh(const PlanRequest& request, const plan::Plan& plan) {
-  if (request.mesh.size() == plan.ranks() * plan.replicas &&
-      parts_of(request.mesh).replica == plan.mesh) {
-    return request.mesh;
-  }
-  std::vector<spec::MeshAxis> axes = plan.mesh.axes();
-  if (plan.replicas > 1) axes.insert(axes.begin(), {kReplicaAxis, plan.replicas});
-  return spec::Mesh(axes);
+// The plan's stages on the devices they were priced for: those of the requested mesh when the plan
+// is of it, because a plan only counts its replicas.
+MeshParts parts_of_plan(const PlanRequest& request, const plan::Plan& plan) {
+  MeshParts parts;
+  parts.replicas = plan.replicas;
+  parts.replica = plan.mesh;
+  for (const plan::Stage& stage : plan.stages) parts.stages.push_back(stage.mesh);
+  const MeshParts requested = parts_of(request.mesh);
+  const bool is_requested = requested.replicas == plan.replicas && requested.replica == plan.mesh;
+  parts.devices.resize(static_cast<size_t>(plan.ranks()));
+  std::iota(parts.devices.begin(), parts.devices.end(), 0);
+  if (is_requested) parts.devices = requested.devices;
+  return parts;
+}
+
+PlanRequest with_workload(PlanRequest request, const plan::Workload& workload) {
+  request.workload = workload;
+  return request;
 }
 
 const StrategyOption* find_strategy(const StrategyTable& table,
@@ -48,11 +57,10 @@ const cost::Profile& checked_profile(const PlanRequest& request, const plan::Pla
 }  // namespace
 
 OpenPlan::OpenPlan(const PlanRequest& request, const plan::Plan& plan)
-    : request_(request),
+    : request_(with_workload(request, plan.workload)),
       plan_(plan),
       facts_(request.graph, request.keep_whole, request.pins),
-      profile_(cost::profile_for_mesh(checked_profile(request, plan), priced_mesh(request, plan))),
-      phases_(phases_of(plan.workload, request.graph, plan.replicas)) {
+      submeshes_(facts_, request_, checked_profile(request_, plan), plan.replicas) {
   open_spaces();
   find_chosen();
   pin_shared();
@@ -73,15 +81,9 @@ void OpenPlan::add_up() {
 }
 
 void OpenPlan::open_spaces() {
-  for (const plan::Stage& stage : plan_.stages) {
-    const auto alike = std::find_if(spaces_.begin(), spaces_.end(), [&](const auto& space) {
-      return space->mesh().axes() == stage.mesh.axes();
-    });
-    spaces_.push_back(alike != spaces_.end()
-                          ? *alike
-                          : std::make_shared<PlanSpace>(
-                                ReshardPrices::Context{facts_, stage.mesh, profile_, phases_},
-                                StrategyRules{.shard_weights = request_.shard_weights}));
+  const MeshParts parts = parts_of_plan(request_, plan_);
+  for (size_t stage = 0; stage < parts.stages.size(); ++stage) {
+    spaces_.push_back(&submeshes_.space_of(parts.devices_of_stage(stage)));
   }
 }
 
@@ -128,7 +130,19 @@ void OpenPlan::pin_shared() {
     if (graph().value(*id).kind == ir::ValueKind::kResult) continue;
     const std::vector<size_t> stages = stages_of(*id);
     if (stages.size() < 2) continue;
-    for (const size_t stage : stages) pinned_[stage][*id] = spaces_[stage]->id_of(spec);
+    const auto& home = spaces_[stages.front()]->mesh();
+    for (const size_t stage : stages) {
+      // Copies on unlike meshes that the plan does not list lie as their readers ask.
+      if (spaces_[stage]->mesh().axes() == home.axes()) {
+        pinned_[stage][*id] = spaces_[stage]->id_of(spec);
+      }
+    }
+  }
+  for (const plan::WeightCopy& copy : plan_.copies) {
+    const auto id = graph().find_value(copy.value);
+    CHECK(id.has_value(), "value ", copy.value, " is not in the graph");
+    const auto stage = static_cast<size_t>(copy.stage);
+    pinned_[stage][*id] = spaces_[stage]->id_of(copy.spec);
   }
 }
 
@@ -170,8 +184,11 @@ std::optional<StagePlan> OpenPlan::stage_with(size_t stage, const ForcedChoice& 
   PinnedSpecs pinned = pinned_[stage];
   if (choice.node != ir::kNoId) space.force(choice.node, choice.strategies);
   if (choice.stored != ir::kNoId) {
-    pinned[choice.stored] =
-        space.id_of(spaces_[stages_of(choice.stored).front()]->spec(choice.spec));
+    PlanSpace& home = *spaces_[stages_of(choice.stored).front()];
+    // A spec says nothing about a copy on a mesh with other axes.
+    if (home.mesh().axes() == space.mesh().axes()) {
+      pinned[choice.stored] = space.id_of(home.spec(choice.spec));
+    }
   }
   std::optional<StagePlan> plan = plan_forced_stage(
       space, {.nodes = {plan_.stages[stage].first_node, plan_.stages[stage].end_node},
@@ -231,13 +248,14 @@ plan::Plan OpenPlan::as_plan(const ForcedPlan* forced) {
 }
 
 double OpenPlan::request_seconds(const plan::CostTerms& terms) const {
-  return phases_.request_seconds({terms.decode_compute_s + terms.decode_comm_s,
-                                  terms.prefill_compute_s + terms.prefill_comm_s});
+  return phases().request_seconds({terms.decode_compute_s + terms.decode_comm_s,
+                                   terms.prefill_compute_s + terms.prefill_comm_s});
 }
 
 double OpenPlan::request_seconds(Cost cost) const {
   constexpr double kPicosecond = 1e-12;
-  return static_cast<double>(cost) * kPicosecond * (phases_.decode_steps + phases_.prefill_chunks);
+  return static_cast<double>(cost) * kPicosecond *
+         (phases().decode_steps + phases().prefill_chunks);
 }
 
 }  // namespace partita::planner

@@ -7,11 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "cost/profile.h"
 #include "planner/graph_facts.h"
 #include "planner/plan_space.h"
 #include "planner/planner.h"
 #include "planner/stage_plan.h"
+#include "planner/stages/submesh_spaces.h"
 
 namespace partita::planner {
 
@@ -47,7 +47,7 @@ class OpenPlan {
   [[nodiscard]] const GraphFacts& facts() const { return facts_; }
   [[nodiscard]] const ir::Graph& graph() const { return facts_.graph(); }
   [[nodiscard]] const plan::Plan& plan() const { return plan_; }
-  [[nodiscard]] const Phases& phases() const { return phases_; }
+  [[nodiscard]] const Phases& phases() const { return submeshes_.phases(); }
   [[nodiscard]] const PlanRequest& request() const { return request_; }
   // Stages of all readers of a weight or state; of the producer of a result.
   [[nodiscard]] std::vector<size_t> stages_of(ir::ValueId value) const;
@@ -83,14 +83,13 @@ class OpenPlan {
   [[nodiscard]] std::vector<size_t> touched_stages(const ForcedChoice& choice) const;
   [[nodiscard]] std::optional<StagePlan> stage_with(size_t stage, const ForcedChoice& choice);
 
-  const PlanRequest& request_;
+  PlanRequest request_;  // for the workload of the plan
   const plan::Plan& plan_;
   GraphFacts facts_;
-  cost::Profile profile_;
-  Phases phases_;
-  std::vector<std::shared_ptr<PlanSpace>> spaces_;  // per stage; stages of equal axes share one
-  std::map<size_t, PinnedSpecs> pinned_;            // per stage: weights that others read too
-  std::vector<StrategyOption> chosen_;              // per node
+  SubmeshSpaces submeshes_;
+  std::vector<PlanSpace*> spaces_;        // per stage; stages on alike devices share one
+  std::map<size_t, PinnedSpecs> pinned_;  // per stage: weights that others read too
+  std::vector<StrategyOption> chosen_;    // per node
   std::vector<StagePlan> stages_;
   plan::CostTerms predicted_;
 };
