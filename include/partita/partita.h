@@ -7,6 +7,7 @@
 #include "partita/error.h"
 #include "partita/explain.h"
 #include "partita/model.h"
+#include "partita/model_bench.h"
 #include "partita/operators.h"
 #include "partita/plan.h"
 #include "partita/planner_bench.h"

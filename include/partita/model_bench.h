@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Predicted and measured seconds of a model on this machine.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "partita/engine.h"
+#include "partita/plan.h"
+
+namespace partita {
+
+struct ModelBenchOptions {
+  // The prompt is one prefill step, then the output tokens are decoded; max_context and
+  // max_step_tokens follow from both.
+  PlanOptions plan;
+  EngineOptions engine;
+  int repeats = 5;
+};
+
+// Seconds of one step: as the plan predicts it, and the repeats, frontend and sampling included.
+struct StepTimes {
+  double predicted = 0;
+  std::vector<double> measured;  // ascending
+
+  [[nodiscard]] double best() const { return measured.front(); }
+  [[nodiscard]] double median() const { return measured[measured.size() / 2]; }
+};
+
+struct MemoryBytes {
+  int64_t predicted = 0;  // of the rank: weights, cache, activations, buffers, reserve
+  int64_t measured = 0;   // most resident memory of its process; 0 where ranks share one
+};
+
+struct ModelBenchResult {
+  std::string mesh;  // "" for one rank
+  int ranks = 1;
+  int64_t vocab_size = 0;           // the prompt's tokens are below
+  std::string profile;              // the id
+  StepTimes prefill;                // the whole prompt in one step
+  StepTimes decode;                 // one token, averaged over the output of a request
+  std::vector<MemoryBytes> memory;  // by rank
+  double busy_share = 0;            // of the processors by other programs, before
+  double round_trip_before_ns = 0;  // see calibrate.h
+  double round_trip_after_ns = 0;
+};
+
+// Plans, starts the ranks, runs a prompt of pseudo-random tokens `repeats` times (and once to warm
+// up). Throws what Plan::make() and Engine throw, and kInvalidArgument unless repeats >= 1.
+[[nodiscard]] ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& options);
+
+}  // namespace partita

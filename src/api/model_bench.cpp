@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public bench_model(): runs a plan and puts its predictions beside what was measured.
+#include "partita/model_bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "api/calibrate/host_state.h"
+#include "api/plan_impl.h"
+#include "support/error.h"
+
+namespace partita {
+namespace {
+
+std::vector<int32_t> random_prompt(int64_t tokens, int64_t vocab_size) {
+  std::mt19937 random(1);
+  std::vector<int32_t> prompt(static_cast<size_t>(tokens));
+  for (int32_t& token : prompt) {
+    token = static_cast<int32_t>(random() % static_cast<uint32_t>(vocab_size));
+  }
+  return prompt;
+}
+
+using Clock = std::chrono::steady_clock;
+
+// The seconds of every step of one request.
+std::vector<double> step_seconds(Engine& engine,
+                                 const std::vector<int32_t>& prompt,
+                                 int64_t output_tokens) {
+  GenerateOptions generate;
+  generate.max_tokens = output_tokens;
+  generate.ignore_end_of_text = true;
+  const int64_t request = engine.submit(prompt, generate);
+  std::vector<double> seconds;
+  while (true) {
+    const auto start = Clock::now();
+    const bool is_running = engine.step();
+    if (!is_running) break;
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  (void)engine.take(request);
+  return seconds;
+}
+
+void measure(Engine& engine,
+             const plan::Workload& workload,
+             int repeats,
+             ModelBenchResult& result) {
+  const std::vector<int32_t> prompt = random_prompt(workload.prompt_tokens, result.vocab_size);
+  (void)step_seconds(engine, prompt, workload.output_tokens);
+  for (int i = 0; i < repeats; ++i) {
+    const std::vector<double> seconds = step_seconds(engine, prompt, workload.output_tokens);
+    CHECK(seconds.size() >= 2, "a request of one step");
+    result.prefill.measured.push_back(seconds.front());
+    result.decode.measured.insert(result.decode.measured.end(), seconds.begin() + 1, seconds.end());
+  }
+  std::sort(result.prefill.measured.begin(), result.prefill.measured.end());
+  std::sort(result.decode.measured.begin(), result.decode.measured.end());
+}
+
+void compare_memory(const RunReport& report,
+                    const plan::Plan& plan,
+                    bool has_processes,
+                    ModelBenchResult& result) {
+  for (const RankCost& rank : report.ranks) {
+    const auto index = static_cast<size_t>(rank.rank);
+    result.memory.push_back({plan.memory.at(index % plan.memory.size()).total(),
+                             has_processes ? rank.peak_rss_bytes : 0});
+  }
+}
+
+}  // namespace
+
+ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& options) {
+  if (options.repeats < 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[bench] ", options.repeats, " repeats; expected at least 1"));
+  }
+  if (options.plan.output_tokens < 2) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[bench] the output is one token, which prefill gives; expected two or more, so "
+                "that there is something to decode");
+  }
+  // One prefill step per request, so that it is the one that the plan predicts.
+  PlanOptions plan_options = options.plan;
+  plan_options.max_context = plan_options.prompt_tokens + plan_options.output_tokens;
+  plan_options.max_step_tokens = plan_options.prompt_tokens;
+  const Plan plan = Plan::make(model, plan_options);
+  const plan::Plan& decided = plan.impl().plan;
+  ModelBenchResult result;
+  result.mesh = decided.mesh.to_string();
+  result.ranks = plan.ranks();
+  result.vocab_size = model.vocab_size();
+  result.profile = decided.profile;
+  result.prefill.predicted = plan.predicted_prefill_seconds();
+  result.decode.predicted = plan.predicted_decode_seconds();
+  Engine engine(model, plan, options.engine);
+  result.busy_share = api::busy_share();
+  result.round_trip_before_ns = api::round_trip_ns();
+  measure(engine, decided.workload, options.repeats, result);
+  result.round_trip_after_ns = api::round_trip_ns();
+  compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
+  return result;
+}
+
+}  // namespace partita

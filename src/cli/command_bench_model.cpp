@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// partita bench model: predicted and measured step times of a model on this machine.
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.h"
+#include "partita/model_bench.h"
+#include "support/json.h"
+
+namespace partita::cli {
+namespace {
+
+struct Options {
+  std::string directory;
+  std::vector<std::string> meshes = {""};
+  LoadOptions load;
+  ModelBenchOptions bench;
+};
+
+Json to_json(const StepTimes& times) {
+  return {{"predicted_s", times.predicted},
+          {"median_s", times.median()},
+          {"best_s", times.best()},
+          {"predicted_over_median", times.predicted / times.median()},
+          {"predicted_over_best", times.predicted / times.best()}};
+}
+
+Json to_json(const Options& options, const ModelBenchResult& result) {
+  Json memory = Json::array();
+  for (const MemoryBytes& rank : result.memory) {
+    Json entry = {{"predicted_bytes", rank.predicted}};
+    if (rank.measured > 0) {
+      entry["peak_rss_bytes"] = rank.measured;
+      entry["predicted_over_peak"] =
+          static_cast<double>(rank.predicted) / static_cast<double>(rank.measured);
+    }
+    memory.push_back(entry);
+  }
+  return {{"bench", "model"},
+          {"model", options.directory},
+          {"mesh", result.mesh},
+          {"ranks", result.ranks},
+          {"profile", result.profile},
+          {"prompt_tokens", options.bench.plan.prompt_tokens},
+          {"output_tokens", options.bench.plan.output_tokens},
+          {"repeats", options.bench.repeats},
+          {"prefill", to_json(result.prefill)},
+          {"decode", to_json(result.decode)},
+          {"memory", memory},
+          {"busy_share", result.busy_share},
+          {"round_trip_before_ns", result.round_trip_before_ns},
+          {"round_trip_after_ns", result.round_trip_after_ns}};
+}
+
+int run(const Options& options) {
+  const Model model = Model::load(options.directory, options.load);
+  for (const std::string& mesh : options.meshes) {
+    ModelBenchOptions bench = options.bench;
+    bench.plan.mesh = mesh == "1" ? "" : mesh;
+    const Json json = to_json(options, bench_model(model, bench));
+    std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_model_command(CLI::App& bench, Action& action) {
+  auto options = std::make_shared<Options>();
+  options->bench.engine.launcher = "fork";
+  options->bench.plan.output_tokens = 32;
+  CLI::App* command = bench.add_subcommand(
+      "model",
+      "Run a prompt and compare step times with the plan's prediction, one JSON line per mesh.\n"
+      "Compare only lines whose round trips between cores agree. Calibrate before.\n\nExample:\n"
+      "  partita bench model DIR --meshes 1 tp=2 pp=2");
+  command->add_option("DIR", options->directory, "Model folder")->required();
+  command->add_option("--meshes", options->meshes, "Meshes to run; 1 = one rank (default)");
+  command->add_option("--dtype", options->load.dtype, "Weights: auto, f32 or bf16");
+  command->add_option("--devices", options->bench.plan.devices,
+                      "A profile file (default: this machine's, see calibrate)");
+  command->add_option("--prompt-tokens", options->bench.plan.prompt_tokens)->capture_default_str();
+  command->add_option("--output-tokens", options->bench.plan.output_tokens)->capture_default_str();
+  command->add_option("--repeats", options->bench.repeats)->capture_default_str();
+  command->add_option("--step-timeout-ms", options->bench.engine.step_timeout_ms)
+      ->capture_default_str();
+  command->add_option("--launcher", options->bench.engine.launcher, "fork, threads, mpirun, srun")
+      ->capture_default_str();
+  command->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace partita::cli
