@@ -50,9 +50,18 @@ TEST(Profile, ReadsADeviceFile) {
   EXPECT_DOUBLE_EQ(profile.link("host").latency_s, 5e-6);
 }
 
-TEST(Profile, WrittenProfileReadsBackEqual) {
-  for (const auto& entry : std::filesystem::directory_iterator(device_file(""))) {
-    const Profile profile = load_profile(entry.path());
+TEST(Profile, EveryDescribedMachineReadsBackEqual) {
+  std::vector<std::filesystem::path> files;
+  const std::filesystem::path shipped = std::filesystem::path(PARTITA_SOURCE_DIR) / "devices";
+  for (const auto& folder : {device_file(""), shipped}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      files.push_back(entry.path());
+    }
+  }
+  EXPECT_GE(files.size(), 10);
+  for (const auto& file : files) {
+    const Profile profile = load_profile(file);
+    EXPECT_EQ(profile.name, file.stem());
     const std::string text = to_toml(profile);
     const Profile again = parse_profile(text, "again");
     EXPECT_EQ(to_toml(again), text);
