@@ -32,6 +32,11 @@ struct OpSample {
   double high = 1;
 };
 
+// While a weight is brought into a kernel's layout, the plain and the new copy of one block of this
+// size both take memory; the plain copy of each finished block is given back at once. Small against
+// a device, and a product of one row still streams a block for a millisecond.
+inline constexpr int64_t kPackedBlockBytes = int64_t{32} << 20;
+
 // One operator. Rows of static tables; each folder ops/<op>/ defines `std::span<const OpDef>
 // <op>_ops()` and `std::span<const ops::KernelList> <op>_cpu_kernels()`; CMake writes the operator
 // table from the folder names.
@@ -53,6 +58,8 @@ struct OpDef {
   bool has_side_effect =
       false;  // changes a state input in place, or talks to other ranks: never removed or merged
   bool is_collective = false;
+  // Kernels keep weights that only this node reads in a layout of their own: see kPackedBlockBytes.
+  bool packs_weights = false;
   // flops and bytes are to be asked of the largest piece: the work is not the whole one divided by
   // the piece's share of all factors (some factors are only in a part of it, or pieces cannot share
   // evenly).

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cost/memory.h"
+#include "ops/op.h"
 #include "planner/solvers/eliminate.h"
 #include "support/error.h"
 
@@ -32,16 +33,28 @@ class StoredBytes {
   std::map<std::pair<SpecId, int>, std::vector<int64_t>> known_;
 };
 
+// Whether one node of the stage reads the weight alone and keeps it in a layout of its own.
+bool is_packed(ir::ValueId id, const Range& nodes, PlanSpace& space) {
+  const ir::Node* reader = nullptr;
+  for (const Use& use : space.facts().uses_of(id)) {
+    if (use.node < nodes.begin || use.node >= nodes.end) continue;
+    if (reader != nullptr) return false;
+    reader = &space.graph().node(use.node);
+  }
+  return reader != nullptr && ops::find_op(reader->op).packs_weights;
+}
+
 std::vector<plan::RankMemory> memory_of(const StageDecisions& decisions,
                                         PlanSpace& space,
-                                        bool is_bounded) {
+                                        const StageRequest& request) {
   const cost::Device& device = space.profile().device;
   plan::RankMemory common;
   common.activations = decisions.activation_bytes;
   common.communication = decisions.communication_bytes;
   common.reserve = device.reserve_bytes;
-  common.limit = is_bounded ? device.memory_bytes : 0;
+  common.limit = request.is_bounded ? device.memory_bytes : 0;
   std::vector<plan::RankMemory> memory(static_cast<size_t>(space.mesh().size()), common);
+  std::vector<int64_t> packing(memory.size(), 0);  // of the largest block
   StoredBytes stored(space);
   for (const auto& [id, spec] : decisions.values) {
     const ir::ValueKind kind = space.graph().value(id).kind;
@@ -51,6 +64,16 @@ std::vector<plan::RankMemory> memory_of(const StageDecisions& decisions,
       auto& sum = kind == ir::ValueKind::kWeight ? memory[cell].weights : memory[cell].kv_cache;
       sum += bytes[cell];
     }
+    if (kind != ir::ValueKind::kWeight || !is_packed(id, request.nodes, space)) continue;
+    for (size_t cell = 0; cell < memory.size(); ++cell) {
+      packing[cell] = std::max(packing[cell], std::min(bytes[cell], ops::kPackedBlockBytes));
+    }
+  }
+  // Caches and buffers are made after the weights have been packed, so the larger of both counts.
+  for (size_t cell = 0; cell < memory.size(); ++cell) {
+    plan::RankMemory& rank = memory[cell];
+    rank.activations =
+        std::max(rank.activations, packing[cell] - rank.kv_cache - rank.communication);
   }
   return memory;
 }
@@ -94,7 +117,7 @@ std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest&
     const Solution solution = solver.solve(stage.problem());
     if (solution.cost >= kForbidden) return std::nullopt;
     StagePlan plan = from_solution(stage, space, solution);
-    plan.memory = memory_of(plan.decisions, space, request.is_bounded);
+    plan.memory = memory_of(plan.decisions, space, request);
     const int64_t excess = plan.largest_total() - device.memory_bytes;
     plan.fits = !request.is_bounded || (solution.feasible && excess <= 0);
     if (plan.fits || !solution.feasible) return plan;

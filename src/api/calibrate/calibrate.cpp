@@ -31,6 +31,8 @@ std::string giga(double per_second, const char* unit) {
 }
 
 void describe_kernels(const cost::Device& device, std::string& text) {
+  text += str("  memory of a rank ", format_bytes(device.memory_bytes),
+              ", of which its program takes ", format_bytes(device.reserve_bytes), "\n");
   for (const cost::SharedBandwidth& shared : device.shared_bandwidth) {
     text += str("  memory, ", shared.ranks, shared.ranks == 1 ? " rank: " : " ranks at once: ",
                 giga(shared.bandwidth, "GB/s each"), "\n");

@@ -41,6 +41,17 @@ ProcessorTime processor_time() {
 
 int64_t host_memory_bytes() { return device::make_cpu_device()->memory_bytes(); }
 
+ResidentBytes resident_bytes() {
+  constexpr int64_t kKiB = 1024;
+  ResidentBytes bytes;
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    if (word == "RssAnon:" && file >> bytes.own) bytes.own *= kKiB;
+    if (word == "RssFile:" && file >> bytes.files) bytes.files *= kKiB;
+  }
+  return bytes;
+}
+
 double busy_share() {
   const ProcessorTime before = processor_time();
   std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -61,12 +61,26 @@ double launch_of(const cost::Device& device, const char* op, int ranks) {
   return 0;
 }
 
+// What a rank's process holds besides weights, caches and buffers: program, libraries, generated
+// code, the runtime's own data. Found by running every kernel on next to nothing.
+int64_t base_bytes(const std::vector<KernelCase>& cases, int ranks) {
+  std::vector<KernelCase> empty;
+  for (const KernelCase& given : cases) {
+    if (given.size == KernelCase::Size::kEmpty) empty.push_back(given);
+  }
+  const int64_t own_before = resident_bytes().own;
+  (void)measure_cases(empty, {ranks, 1, 1});
+  const ResidentBytes after = resident_bytes();
+  // A process of partita has about that much before it runs anything.
+  constexpr int64_t kFreshProcess = 2 << 20;
+  return after.files + std::max<int64_t>(0, after.own - own_before) + kFreshProcess;
+}
+
 // The plain numbers, for what the tables do not cover: what each rank gets when all work.
 void fill_numbers(int ranks, cost::Device& device) {
-  device.memory_bytes =
-      std::llround(rounded(static_cast<double>(host_memory_bytes()) / static_cast<double>(ranks)));
-  // A sixteenth for the program itself, its libraries and the page cache.
-  device.reserve_bytes = std::llround(rounded(static_cast<double>(device.memory_bytes) / 16));
+  // A sixteenth stays with the system and its page cache.
+  const double usable_bytes = static_cast<double>(host_memory_bytes()) * 15 / 16;
+  device.memory_bytes = std::llround(rounded(usable_bytes / ranks));
   device.memory_bandwidth = rounded(device.shared_bandwidth.back().bandwidth);
   device.f32_flops = rounded(best_rate(device, DType::kF32, ranks));
   device.bf16_flops = rounded(best_rate(device, DType::kBF16, ranks));
@@ -98,6 +112,8 @@ cost::Profile measure_profile(int ranks, bool is_quick) {
   cost::Profile profile;
   profile.name = str(is_quick ? "quick-" : "local-", ranks);
   const std::vector<KernelCase> cases = kernel_cases(is_quick);
+  profile.device.reserve_bytes =
+      std::llround(rounded(static_cast<double>(base_bytes(cases, ranks))));
   CaseTimes times;
   for (const int at_once : numbers_at_once(ranks, is_quick)) {
     times = measure_cases(cases, {ranks, at_once, is_quick ? 3 : 11});

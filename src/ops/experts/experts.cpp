@@ -113,6 +113,7 @@ constexpr std::array<OpDef, 1> kOps = {{
      .flops = experts_flops,
      .bytes = experts_bytes,
      .samples = experts_samples,
+     .packs_weights = true,
      .is_cost_of_piece = true},
 }};
 

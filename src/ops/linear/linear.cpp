@@ -37,7 +37,8 @@ constexpr std::array<OpDef, 1> kOps = {{
      .bind = bind_linear,
      .output_dtypes = f32_output,
      .flops = linear_flops,
-     .samples = linear_samples},
+     .samples = linear_samples,
+     .packs_weights = true},
 }};
 
 }  // namespace

@@ -6,15 +6,12 @@
 
 #include "device/cpu/pages.h"
 #include "ops/cpu_kernel.h"
+#include "ops/op.h"
 #include "ops/weight_product.h"
 
 namespace partita::ops {
 namespace {
 
-// While a block is packed, the plain and the packed copy of it both take memory; the plain copy of
-// each finished block is given back at once. 32 MiB keep that small and a product of one row still
-// streams for a millisecond.
-constexpr int64_t kPackedBlockBytes = int64_t{32} << 20;
 constexpr int64_t kBlockRowMultiple = 64;  // whole tiles of oneDNN's layouts
 
 int64_t rows_per_block(int64_t n, int64_t row_bytes) {
