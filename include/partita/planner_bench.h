@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measuring the planner's solvers on public instances of their problem.
+// Measuring the planner: its solvers on public instances of their problem, and how long plans take.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -41,5 +42,31 @@ struct InstanceBenchResult {
 // kInvalidFile, kUnsupported; kInvalidArgument for a limit that is not positive or an unknown
 // solver.
 [[nodiscard]] InstanceBenchResult bench_instance(const InstanceBenchOptions& options);
+
+struct ScalingBenchOptions {
+  std::filesystem::path directory;  // with the config.json of a model
+  // A described machine of alike devices. Its last mesh axis keeps its size, the first grows.
+  std::filesystem::path devices;
+  int64_t most_layers = 128;
+  int64_t most_devices = 512;
+};
+
+// One plan of the model with another number of layers or for another number of devices.
+struct ScalingPoint {
+  std::string sweep;  // what grows: "layers" or "devices"
+  int64_t layers = 0;
+  int64_t devices = 0;
+  std::string mesh;
+  int64_t nodes = 0;  // of the graph
+  double gap = 0;
+  double seconds = 0;  // from config.json to the plan, the best of three
+};
+
+// Doubles the layers on the described machine, then the devices for the model as it is, and hands
+// over each point as it is measured. Throws kNotFound and kInvalidFile for the files, kUnsupported
+// for a config without a number of layers or a machine with unlike devices, kInfeasible when the
+// model does not fit somewhere.
+void bench_scaling(const ScalingBenchOptions& options,
+                   const std::function<void(const ScalingPoint&)>& on_point);
 
 }  // namespace partita

@@ -60,22 +60,61 @@ int run(const InstanceBenchOptions& options) {
   return result.verified ? 0 : exit_code(ErrorCode::kInternal);
 }
 
+struct PlannerOptions {
+  InstanceBenchOptions instance;
+  bool is_scaling = false;
+  ScalingBenchOptions scaling;
+};
+
+int run_scaling(const ScalingBenchOptions& options) {
+  bench_scaling(options, [](const ScalingPoint& point) {
+    std::fprintf(stderr, "%-7s %4ld layers, %4ld devices (%s): %s\n", point.sweep.c_str(),
+                 static_cast<long>(point.layers), static_cast<long>(point.devices),
+                 point.mesh.c_str(), format_seconds(point.seconds).c_str());
+    const Json json = {{"sweep", point.sweep},     {"layers", point.layers},
+                       {"devices", point.devices}, {"mesh", point.mesh},
+                       {"nodes", point.nodes},     {"gap", point.gap},
+                       {"seconds", point.seconds}};
+    std::printf("%s\n", json.dump().c_str());
+  });
+  return 0;
+}
+
+int run(PlannerOptions options) {
+  if (options.is_scaling == options.scaling.devices.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[bench] --scaling and --devices belong together; an instance needs neither");
+  }
+  if (!options.is_scaling) return run(options.instance);
+  options.scaling.directory = options.instance.file;
+  return run_scaling(options.scaling);
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app, Action& action) {
   CLI::App* bench = app.add_subcommand("bench", "Measure parts of partita on this machine.");
   bench->require_subcommand(1);
-  auto options = std::make_shared<InstanceBenchOptions>();
+  auto options = std::make_shared<PlannerOptions>();
+  InstanceBenchOptions& instance = options->instance;
   CLI::App* planner = bench->add_subcommand(
       "planner",
       "Solve a public instance of the planner's problem (github.com/google/iopddl) and evaluate\n"
-      "the solution again, independently. Prints one JSON line.\n\nExample:\n"
-      "  partita bench planner tests/data/iopddl/B.json.gz --limit 60");
-  planner->add_option("FILE", options->file, "Instance, .json or .json.gz")->required();
-  planner->add_option("--limit", options->time_limit_seconds, "Seconds for the solver")
+      "the solution again, independently. Prints one JSON line.\n\n"
+      "With --scaling: plan a model with more and more layers and devices, one line each.\n\n"
+      "Examples:\n"
+      "  partita bench planner tests/data/iopddl/B.json.gz --limit 60\n"
+      "  partita bench planner DIR --scaling --devices h100-8x8.toml");
+  planner
+      ->add_option("FILE", instance.file,
+                   "Instance, .json or .json.gz; with --scaling a folder with config.json")
+      ->required();
+  planner->add_flag("--scaling", options->is_scaling, "Plan time against layers and devices");
+  planner->add_option("--devices", options->scaling.devices, "Described machine for --scaling");
+  planner->add_option("--limit", instance.time_limit_seconds, "Seconds for the solver")
       ->capture_default_str();
-  planner->add_option("--solver", options->solver, "exact or ilp")->capture_default_str();
-  planner->add_option("--export-ilp", options->export_ilp,
+  planner->add_option("--solver", instance.solver, "exact or ilp")->capture_default_str();
+  planner->add_option("--export-ilp", instance.export_ilp,
                       "Also write the integer program here (.lp or .mps)");
   planner->callback([options, &action] { action = [options] { return run(*options); }; });
   add_bench_model_command(*bench, action);

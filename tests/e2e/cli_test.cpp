@@ -287,5 +287,32 @@ TEST(Cli, APromptThatCannotFitIsRefused) {
   EXPECT_THAT(result.output, HasSubstr("the prompt has"));
 }
 
+// The small instance has the optimum 13 by hand (see the reader's test).
+TEST(Cli, BenchSolvesAnInstanceAndVerifiesTheSolution) {
+  const std::string instance = PARTITA_SOURCE_DIR "/tests/fuzz/corpus/iopddl/small.json.gz";
+  const ProgramResult result =
+      run_program("bench planner " + instance + " --limit 10", "", " 2>/dev/null");
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  const Json json = parse_json(result.output, "standard output");
+  EXPECT_EQ(json.at("cost"), 13);
+  EXPECT_EQ(json.at("lower_bound"), 13);
+  EXPECT_EQ(json.at("verified"), true);
+  EXPECT_EQ(json.at("nodes"), 3);
+  const ProgramResult wrong = run_program("bench planner " + instance + " --solver guess");
+  EXPECT_EQ(wrong.exit_code, exit_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(wrong.output, HasSubstr("expected exact or ilp"));
+}
+
+TEST(Cli, PlanExportsItsIntegerProgram) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "plan.lp").string();
+  const std::string plan = "plan " + kModel + " --mesh tp=2 --export-ilp " + file;
+  EXPECT_EQ(run_program(plan).exit_code, 0);
+  EXPECT_THAT(read_text(file), HasSubstr("Subject To"));
+  const ProgramResult stages = run_program("plan " + kModel + " --mesh pp=2 --export-ilp " + file);
+  EXPECT_EQ(stages.exit_code, exit_code(ErrorCode::kUnsupported));
+  EXPECT_THAT(stages.output, HasSubstr("the plan has 2 stages"));
+}
+
 }  // namespace
 }  // namespace partita::tests
