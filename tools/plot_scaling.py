@@ -37,7 +37,7 @@ def panel(sweep, points, left, low, high):
     path = " ".join(f"{x(size):.1f},{y(seconds):.1f}" for size, seconds in dashed)
     out.append(f'<polyline points="{path}" fill="none" stroke="#555" stroke-dasharray="5 4"/>')
     size, seconds = dashed[0]
-    out.append(f'<text x="{x(size) + 8:.1f}" y="{y(seconds) - 8:.1f}" fill="#555">{name}</text>')
+    out.append(f'<text x="{x(size) + 20:.1f}" y="{y(seconds) + 2:.1f}" fill="#555">{name}</text>')
     path = " ".join(f'{x(point[sweep]):.1f},{y(point["seconds"]):.1f}' for point in points)
     out.append(f'<polyline points="{path}" fill="none" stroke="{COLORS[sweep]}" stroke-width="2"/>')
     for point in points:
