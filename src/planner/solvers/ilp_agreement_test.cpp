@@ -110,5 +110,32 @@ TEST_F(Agreement, OnSparseGraphs) {
   EXPECT_GE(tally.bounded, 5);
 }
 
+// What CBC knows when it is stopped must still be true.
+TEST_F(Agreement, BoundsOfStoppedRunsHold) {
+  int stopped = 0;
+  for (uint32_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(str("seed ", seed));
+    RandomInstance random(seed);
+    Problem problem = random.draw_decoder(6, 4, 100'000, 1'000);
+    problem.memory_bound = random.bound_between(problem);
+    const Solution best = make_solver("exact", kTimeLimitSeconds)->solve(problem);
+    ASSERT_EQ(best.gap(), 0);
+    for (const double limit_s : {0.02, 0.1, 0.4}) {
+      try {
+        const Solution found = IlpSolver(limit_s).solve(problem);
+        EXPECT_LE(found.lower_bound, best.cost);
+        if (found.feasible) {
+          EXPECT_GE(found.cost, best.cost);
+        }
+        if (found.gap() > 1e-8) ++stopped;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kDeadlineExceeded);
+        ++stopped;
+      }
+    }
+  }
+  EXPECT_GE(stopped, 1) << "no run was stopped";
+}
+
 }  // namespace
 }  // namespace partita::planner
