@@ -2,10 +2,10 @@
 #include "planner/pins/name_pattern.h"
 
 #include <algorithm>
-#include <cctype>
 #include <numeric>
 #include <set>
 
+#include "planner/pins/checkpoint_modules.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -69,22 +69,6 @@ std::vector<std::string> expanded(std::string_view text, std::string_view source
   return globs;
 }
 
-// Digits between dots become '*'.
-std::string without_layers(std::string_view name) {
-  std::string text;
-  while (true) {
-    const size_t dot = name.find('.');
-    const std::string_view part = name.substr(0, dot);
-    const bool is_number = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
-      return std::isdigit(static_cast<unsigned char>(c)) != 0;
-    });
-    text += is_number ? "*" : std::string(part);
-    if (dot == std::string_view::npos) return text;
-    text += '.';
-    name.remove_prefix(dot + 1);
-  }
-}
-
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -119,11 +103,11 @@ std::string_view NamePattern::only_name() const {
 std::vector<std::string> nearest_names(std::string_view text,
                                        std::span<const std::string> names,
                                        size_t count) {
-  const std::string wanted = without_layers(text.substr(0, 200));
+  const std::string wanted = without_numbers(text.substr(0, 200));
   std::set<std::string> seen;
   std::vector<std::pair<size_t, std::string>> ranked;
   for (const std::string& name : names) {
-    const std::string general = without_layers(name);
+    const std::string general = without_numbers(name);
     if (seen.insert(general).second) ranked.emplace_back(edit_distance(wanted, general), name);
   }
   std::stable_sort(ranked.begin(), ranked.end(),

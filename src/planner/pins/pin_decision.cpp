@@ -69,12 +69,15 @@ bool read_stage(std::string_view text, std::string_view source, PinDecision& dec
     return false;
   }
   const std::string_view number = text.substr(std::min(text.size(), kWord.size() + 1));
+  decision.kind = Kind::kStage;
+  decision.stage = PinDecision::kLastStage;
+  if (number == "last") return true;
   const bool is_number =
       !number.empty() && number.size() <= 5 &&
       std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
   const int64_t stage = is_number ? std::stoll(std::string(number)) : -1;
-  if (stage < 0 || stage > kMaxStage) refuse(source, text, "expected \"stage N\", N from 0 on");
-  decision.kind = Kind::kStage;
+  if (stage < 0 || stage > kMaxStage)
+    refuse(source, text, "expected \"stage N\", N from 0 on, or \"stage last\"");
   decision.stage = static_cast<int>(stage);
   return true;
 }

@@ -29,14 +29,16 @@ struct PinDecision {
   Kind kind = Kind::kReplicated;
   std::string text;                 // as written
   std::vector<StrategyTerm> terms;  // kStrategy
-  int stage = 0;                    // kStage
+  int stage = 0;                    // kStage; kLastStage counts from the end
   std::vector<std::string> axes;    // that the text names, kAllAxes not among them
 
   bool operator==(const PinDecision&) const = default;
+
+  static constexpr int kLastStage = -1;
 };
 
-// "replicated", "stage 1", a spec ("[_, n:tp]", "(R, S0)", "[_:*, _]") or a strategy ("n:tp k:dp",
-// "n:*"). Throws kInvalidArgument naming `source`, the text and the forms.
+// "replicated", "stage 1", "stage last", a spec ("[_, n:tp]", "(R, S0)", "[_:*, _]") or a strategy
+// ("n:tp k:dp", "n:*"). Throws kInvalidArgument naming `source`, the text and the forms.
 [[nodiscard]] PinDecision parse_decision(std::string_view text, std::string_view source);
 
 // The first axis the decision names that the mesh has not; empty = all are there.

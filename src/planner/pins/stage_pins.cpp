@@ -6,11 +6,20 @@
 #include "support/error.h"
 
 namespace partita::planner {
+namespace {
 
-std::vector<int> pinned_stages(const PinnedGraph& pins, int nodes) {
+int number_of(const PinnedGraph::StagePin& pin, int stages) {
+  return pin.stage == PinDecision::kLastStage ? stages - 1 : pin.stage;
+}
+
+}  // namespace
+
+std::vector<int> pinned_stages(const PinnedGraph& pins, int nodes, int stages) {
   if (pins.stages().empty()) return {};
   std::vector<int> result(static_cast<size_t>(nodes), -1);
-  for (const auto& [node, stage] : pins.stages()) result[static_cast<size_t>(node)] = stage.stage;
+  for (const auto& [node, stage] : pins.stages()) {
+    result[static_cast<size_t>(node)] = number_of(stage, stages);
+  }
   return result;
 }
 
@@ -31,7 +40,7 @@ std::vector<int64_t> with_pinned_cuts(const PinnedGraph& pins, std::vector<int64
 void throw_stage_conflict(const ir::Graph& graph, const PinnedGraph& pins, int stages) {
   auto last = pins.stages().begin();
   for (auto at = pins.stages().begin(); at != pins.stages().end(); last = at++) {
-    if (at->second.stage >= last->second.stage) continue;
+    if (number_of(at->second, stages) >= number_of(last->second, stages)) continue;
     throw Error(
         ErrorCode::kInvalidArgument,
         str("[pins] ", to_string(pins.pin(last->second.pin)), " at ", graph.node(last->first).name,

@@ -10,7 +10,7 @@
 namespace partita::planner {
 
 // Per node the stage it must be in, -1 = any; empty when no pin names a stage.
-[[nodiscard]] std::vector<int> pinned_stages(const PinnedGraph& pins, int nodes);
+[[nodiscard]] std::vector<int> pinned_stages(const PinnedGraph& pins, int nodes, int stages);
 
 // `positions` (ascending) and the places between neighbouring pins of different stages, which may
 // be cut although they lie within a layer: before the later pinned node, when no position is

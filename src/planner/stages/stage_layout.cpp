@@ -64,7 +64,7 @@ std::optional<ChosenStages> cut_trusting(SubmeshSpaces& spaces,
   const PinnedGraph& pins = spaces.facts().pins();
   const std::vector<int64_t> borders =
       with_pinned_cuts(pins, cut_borders(spaces.facts().graph(), count));
-  const std::vector<int> pinned = pinned_stages(pins, spaces.facts().node_count());
+  const std::vector<int> pinned = pinned_stages(pins, spaces.facts().node_count(), count);
   StageChoices choices = {.borders = borders, .blocks = {}, .handover_seconds = {}};
   std::vector<std::unique_ptr<EstimatedPrice>> prices;
   for (int stage = 0; stage < count; ++stage) {
