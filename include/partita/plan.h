@@ -44,6 +44,10 @@ struct PlanOptions {
   // (docs/formats/pins.md).
   std::vector<std::string> pins = {};
   std::filesystem::path pins_file = {};
+  // A base_model_tp_plan to follow: a JSON file, or "config" = the model's config.json.
+  std::string tp_plan = {};
+  // DeepSpeed's automatic tensor parallelism to follow: a JSON file, or "built-in".
+  std::string autotp = {};
 };
 
 // One arrangement that PlanOptions::optimize looked at, and what it would do.
@@ -95,6 +99,8 @@ class Plan {
   [[nodiscard]] std::string explain() const;
   // What PlanOptions::optimize looked at, in the order it was tried; else empty.
   [[nodiscard]] const std::vector<PlanCandidate>& candidates() const;
+  // What the user should know about imported rules: unused ones, weights without rule. Lines.
+  [[nodiscard]] const std::string& notes() const;
   // The program of one rank in text form.
   [[nodiscard]] std::string dump_program(int rank) const;
   [[nodiscard]] double predicted_decode_seconds() const;   // per step
@@ -115,6 +121,10 @@ void export_ilp(const Model& model,
                 const Plan& plan,
                 const PlanOptions& options,
                 const std::filesystem::path& file);
+
+// The planner's own plan against that of `options.tp_plan` ("config" when empty) followed as
+// transformers would: what it does not list is on every rank. A few lines: predicted times of both.
+[[nodiscard]] std::string compare_tp_plan(const Model& model, const PlanOptions& options);
 
 // Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json,
 // and copies of the config and the tokenizer into `out_dir` (created; must be empty or absent).

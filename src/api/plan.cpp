@@ -8,6 +8,7 @@
 #include "api/model_impl.h"
 #include "api/partition_files.h"
 #include "api/plan_impl.h"
+#include "api/plan_pins.h"
 #include "partition/partition.h"
 #include "planner/explain/infeasible.h"
 #include "planner/explain/summary.h"
@@ -106,13 +107,6 @@ PlanCandidate to_public(const planner::CandidateReport& report) {
           .kv_tokens = report.kv_tokens};
 }
 
-std::vector<planner::Pin> pins_of(const PlanOptions& options) {
-  std::vector<planner::Pin> pins;
-  if (!options.pins_file.empty()) pins = planner::load_pins(options.pins_file);
-  for (const std::string& text : options.pins) pins.push_back(planner::parse_pin(text, "--pin"));
-  return pins;
-}
-
 struct Decision {
   planner::PlanResult result;
   std::vector<PlanCandidate> candidates;
@@ -147,7 +141,8 @@ Decision decide(const Model& model, const PlanOptions& options) {
 // A partition without any other wish keeps the plan it was cut by.
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
   return model.impl().is_partition && options.mesh.empty() && options.ranks == 0 &&
-         options.devices.empty() && options.pins.empty() && options.pins_file.empty();
+         options.devices.empty() && options.pins.empty() && options.pins_file.empty() &&
+         options.tp_plan.empty() && options.autotp.empty();
 }
 
 }  // namespace
@@ -160,7 +155,7 @@ planner::PlanRequest api::request_of(const Model& model, const PlanOptions& opti
                                .workload = workload_of(model, options),
                                .dtype = model.dtype(),
                                .keep_whole = {},
-                               .pins = pins_of(options),
+                               .pins = plan_pins(model, options).pins,
                                .time_limit_s = options.time_limit_seconds};
   if (model.dtype() != "bf16" && !model.impl().is_partition) {
     request.bf16_graph = [directory = model.directory()] {
@@ -170,8 +165,9 @@ planner::PlanRequest api::request_of(const Model& model, const PlanOptions& opti
   return request;
 }
 
-Plan Plan::make(const Model& model, const PlanOptions& options) {
-  check_options(model, options);
+Plan Plan::make(const Model& model, const PlanOptions& given) {
+  check_options(model, given);
+  const PlanOptions options = api::with_autotp_size(given);
   if (keeps_own_plan(model, options)) {
     return Plan(
         std::make_shared<Impl>(Impl{model, api::load_partition(model.directory()).plan, {}}));
@@ -181,7 +177,8 @@ Plan Plan::make(const Model& model, const PlanOptions& options) {
     throw InfeasibleError(infeasible->reason, planner::to_json(*infeasible).dump(2) + "\n");
   }
   return Plan(std::make_shared<Impl>(Impl{model, std::get<plan::Plan>(std::move(decision.result)),
-                                          std::move(decision.candidates)}));
+                                          std::move(decision.candidates),
+                                          api::plan_pins(model, options).notes}));
 }
 
 Plan Plan::read(const Model& model, const std::filesystem::path& file) {
@@ -194,6 +191,8 @@ Plan Plan::read(const Model& model, const std::filesystem::path& file) {
 int Plan::replicas() const { return static_cast<int>(impl_->plan.replicas); }
 
 const std::vector<PlanCandidate>& Plan::candidates() const { return impl_->candidates; }
+
+const std::string& Plan::notes() const { return impl_->notes; }
 
 int Plan::ranks() const { return static_cast<int>(impl_->plan.ranks()); }
 

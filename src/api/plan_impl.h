@@ -12,6 +12,7 @@ struct Plan::Impl {
   Model model;  // keeps the graph that the plan talks about
   plan::Plan plan;
   std::vector<PlanCandidate> candidates = {};
+  std::string notes = {};
 };
 
 namespace api {

@@ -20,6 +20,7 @@ struct Options {
   bool dump_graph = false;
   bool as_json = false;
   bool pareto = false;
+  bool compare_tp_plan = false;
 };
 
 // A program that asked for JSON reads why nothing fits as JSON too; people get the message.
@@ -51,6 +52,10 @@ int run(const Options& options) {
   const Model model = Model::load(options.planning.directory, options.planning.load);
   if (options.dump_graph) {
     std::printf("%s", model.dump_graph().c_str());
+    return 0;
+  }
+  if (options.compare_tp_plan) {
+    std::printf("%s", compare_tp_plan(model, options.planning.plan).c_str());
     return 0;
   }
   const Plan plan = plan_or_reasons(model, options);
@@ -111,6 +116,9 @@ void add_plan_command(CLI::App& app, Action& action) {
       ->add_flag("--json", options->as_json,
                  "Print plan.json instead of the summary; with --explain or --why-not the answer")
       ->excludes(pareto);
+  command->add_flag("--compare-tp-plan", options->compare_tp_plan,
+                    "Print the predicted times of the planner's own plan and of --tp-plan (that "
+                    "of config.json without it), and stop");
   // The sub-command has no DIR of its own kind, so DIR is asked for here.
   CLI::App* diff_command = add_plan_diff_command(*command, action);
   CLI::Option* directory = command->get_option("DIR")->required(false);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/common_options.h"
 
+#include <cstdio>
+
 namespace partita::cli {
 
 namespace {
@@ -12,7 +14,13 @@ void add_pin_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) {
                                   "(repeatable; docs/formats/pins.md)");
   auto* pins_file = command.add_option("--pins", plan.pins_file, "TOML file with a table [pins]");
   pins->allow_extra_args(false);
-  for (CLI::Option* option : {pins, pins_file}) file.excludes(option);
+  auto* tp_plan = command.add_option("--tp-plan", plan.tp_plan,
+                                     "Follow a base_model_tp_plan: a JSON file, or \"config\" = "
+                                     "that of config.json");
+  auto* autotp = command.add_option("--autotp", plan.autotp,
+                                    "Follow DeepSpeed's rules: a JSON file, or \"built-in\" (reads "
+                                    "allReduceLinearItems and keepLinearItems of the environment)");
+  for (CLI::Option* option : {pins, pins_file, tp_plan, autotp}) file.excludes(option);
 }
 
 }  // namespace
@@ -57,8 +65,10 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
 }
 
 Plan plan_of(const Model& model, const PlanningOptions& options) {
-  return options.plan_file.empty() ? Plan::make(model, options.plan)
-                                   : Plan::read(model, options.plan_file);
+  if (!options.plan_file.empty()) return Plan::read(model, options.plan_file);
+  Plan plan = Plan::make(model, options.plan);
+  std::fprintf(stderr, "%s", plan.notes().c_str());
+  return plan;
 }
 
 }  // namespace partita::cli

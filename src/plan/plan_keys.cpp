@@ -26,20 +26,27 @@ bool is_integer_in(const Json& value, Range range) {
 KeyedObject::KeyedObject(const Json& json,
                          std::string place,
                          std::initializer_list<std::string_view> keys)
-    : json_(json), place_(std::move(place)) {
+    : KeyedObject(json, std::move(place), keys, File()) {}
+
+KeyedObject::KeyedObject(const Json& json,
+                         std::string place,
+                         std::initializer_list<std::string_view> keys,
+                         const File& file)
+    : json_(json), place_(std::move(place)), file_(file) {
   if (!json.is_object()) {
-    throw Error(ErrorCode::kInvalidFile,
-                str("[plan] ", place_, " is ", excerpt(json), "; expected an object"));
+    throw Error(ErrorCode::kInvalidFile, str("[", file_.component, "] ", place_, " is ",
+                                             excerpt(json), "; expected an object"));
   }
   for (const auto& [key, value] : json.items()) {
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-      refuse(key, "is not a key of this object; remove it (docs/formats/plan.md lists the keys)");
+      refuse(key, str("is not a key of this object; remove it (", file_.page, " lists the keys)"));
     }
   }
 }
 
 void KeyedObject::refuse(std::string_view key, std::string_view rule) const {
-  throw Error(ErrorCode::kInvalidFile, str("[plan] ", place_, ": key \"", key, "\" ", rule));
+  throw Error(ErrorCode::kInvalidFile,
+              str("[", file_.component, "] ", place_, ": key \"", key, "\" ", rule));
 }
 
 const Json& KeyedObject::member(std::string_view key, std::string_view expected) const {

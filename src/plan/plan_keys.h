@@ -17,8 +17,17 @@ namespace partita::plan {
 // JSON. All functions throw Error(kInvalidFile) naming the place, the key and the rule.
 class KeyedObject {
  public:
+  // The kind of file, for messages: who reads it, and the page that lists its keys.
+  struct File {
+    std::string_view component = "plan";
+    std::string_view page = "docs/formats/plan.md";
+  };
   // `keys` = all keys that may appear.
   KeyedObject(const Json& json, std::string place, std::initializer_list<std::string_view> keys);
+  KeyedObject(const Json& json,
+              std::string place,
+              std::initializer_list<std::string_view> keys,
+              const File& file);
 
   [[nodiscard]] std::string text(std::string_view key) const;
   // An integer within [range.begin, range.end).
@@ -40,6 +49,7 @@ class KeyedObject {
 
   const Json& json_;
   std::string place_;
+  File file_;
 };
 
 }  // namespace partita::plan

@@ -193,6 +193,30 @@ TEST(Pins, PinsOfTheFreePlanCostNothing) {
   }
 }
 
+// Megatron-LM's block: columns, rows, and both sums at once.
+TEST(Pins, PlannerIsNoCostlierThanMegatronOnAGpt2Block) {
+  const plan::Plan free = plan_with("gpt2", "tp=2", {});
+  const plan::Plan megatron =
+      plan_with("gpt2", "tp=2",
+                pins({"layers.*.attn.{q,k,v}_proj=n:tp", "layers.*.mlp.up_proj=n:tp",
+                      "layers.*.attn.o_proj=k:tp", "layers.*.mlp.down_proj=k:tp",
+                      "layers.*.attn.o_proj=[_, _]", "layers.*.mlp.down_proj=[_, _]"}));
+  int reduces = 0;
+  for (const plan::ReshardDecision& reshard : megatron.reshards) {
+    for (const spec::ReshardStep& step : reshard.steps) {
+      reduces += reshard.value.starts_with("layers.") && step.kind == spec::ReshardKind::kAllReduce
+                     ? 1
+                     : 0;
+    }
+  }
+  EXPECT_EQ(reduces, 2 * 12);
+  const auto seconds = [](const plan::Plan& plan) {
+    return 128 * (plan.predicted.decode_compute_s + plan.predicted.decode_comm_s) +
+           plan.predicted.prefill_compute_s + plan.predicted.prefill_comm_s;
+  };
+  EXPECT_LE(seconds(free), seconds(megatron));
+}
+
 TEST(Pins, WeakerLevelGivesWayWhereItContradicts) {
   std::vector<Pin> two = pins({"layers.0.mlp.up_proj=k:tp"});
   two.push_back({"layers.*.mlp.up_proj", "n:tp", "tp_plan: up", PinLevel::kTpPlan});
