@@ -11,6 +11,7 @@
 
 #include "api/autotp_config.h"
 #include "partita/error.h"
+#include "partita/explain.h"
 #include "partita/plan.h"
 #include "planner/pins/autotp_items.h"
 #include "support/json.h"
@@ -93,6 +94,10 @@ TEST_F(PlanPinsTest, PrecedenceIsVisibleInEveryDecision) {
                   "mlp.gate_proj: autotp: columns",
                   "mlp.up_proj: autotp: keepLinearItems (ds.json)",
                   "mlp.down_proj: autotp: down_proj sums"));
+  EXPECT_THAT(plan.explain(), HasSubstr("1 operators by --pin\n"));
+  Question question;
+  question.name = "layers.0.attn.q_proj";
+  EXPECT_THAT(explain(plan, all, question), HasSubstr("decided by pin --pin"));
   EXPECT_THAT(plan.notes(), HasSubstr("rule \"layers.*.self_attn.*\" matches no module"));
   EXPECT_THAT(plan.notes(), HasSubstr("no rule for model.layers.*.mlp.up_proj.weight"));
   EXPECT_EQ(sources(Plan::make(model("llama-3.2-1b"), options()))[0], "attn.q_proj: planner");

@@ -99,6 +99,12 @@ PipelinePlan plan_parts(const GraphFacts& facts,
   return plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kSlowest));
 }
 
+bool has_pinned_mesh(const GraphFacts& facts, const cost::Profile& profile, int64_t ranks) {
+  const auto meshes = candidate_meshes(profile.axes, ranks, stage_limit(facts.graph()));
+  return std::any_of(meshes.begin(), meshes.end(),
+                     [&](const spec::Mesh& mesh) { return !misfit_of(facts.pins(), mesh); });
+}
+
 PipelinePlan plan_search(const GraphFacts& facts,
                          const PlanRequest& request,
                          int64_t ranks,
@@ -160,7 +166,10 @@ PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
            [&](const PlanRequest& changed) { return plan_changed(facts, changed, plan.parts); },
        .on_ranks =
            [&](int64_t count) {
-             return plan_search(facts, request, count, grown_profile(request.profile, count));
+             const cost::Profile grown = grown_profile(request.profile, count);
+             // A system without what the pins name is no answer.
+             return has_pinned_mesh(facts, grown, count) ? plan_search(facts, request, count, grown)
+                                                         : plan;
            }});
 }
 

@@ -82,6 +82,20 @@ std::string collective_lines(const plan::Plan& plan, const ir::Graph& graph) {
   return text.empty() ? "  none\n" : text;
 }
 
+// How many operators each pin or imported rule decides; nothing when the planner decided all.
+std::string source_lines(const plan::Plan& plan) {
+  std::map<std::string, int> counts;
+  for (const plan::OpDecision& op : plan.ops) {
+    if (!op.source.empty()) ++counts[op.source];
+  }
+  std::string text;
+  for (const auto& [source, count] : counts) {
+    text +=
+        str(text.empty() ? "pinned     " : "           ", count, " operators by ", source, "\n");
+  }
+  return text;
+}
+
 }  // namespace
 
 CollectiveTable collectives_per_layer(const plan::Plan& plan, const ir::Graph& graph) {
@@ -120,6 +134,7 @@ std::string explain(const plan::Plan& plan, const ir::Graph& graph) {
   text += str("prefill    ", seconds_text(time.prefill_compute_s + time.prefill_comm_s), " per ",
               plan.workload.max_step_tokens, " tokens (", seconds_text(time.prefill_compute_s),
               " compute, ", seconds_text(time.prefill_comm_s), " communication)\n");
+  text += source_lines(plan);
   text += str("solver     ", plan.solver, ", gap ", fixed_text(plan.gap * 100, 3), " %\n");
   return text;
 }

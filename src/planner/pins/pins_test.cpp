@@ -193,6 +193,15 @@ TEST(Pins, PinsOfTheFreePlanCostNothing) {
   }
 }
 
+// Larger systems are looked at for the message; some of them lack the pinned axis.
+TEST(Pins, TooSmallMeshesStillSayWhatWouldFit) {
+  const ir::Graph& graph = graph_of("llama-3.1-405b");
+  const PlanRequest request = request_of(graph, "", pins({"layers.*.mlp.up_proj=n:gpu"}));
+  const PlanResult result = plan_for_ranks(request, 8);
+  ASSERT_TRUE(std::holds_alternative<Infeasible>(result));
+  EXPECT_THAT(std::get<Infeasible>(result).reason, HasSubstr("does not fit"));
+}
+
 // Megatron-LM's block: columns, rows, and both sums at once.
 TEST(Pins, PlannerIsNoCostlierThanMegatronOnAGpt2Block) {
   const plan::Plan free = plan_with("gpt2", "tp=2", {});

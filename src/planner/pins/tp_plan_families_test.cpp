@@ -15,8 +15,6 @@
 namespace partita::planner {
 namespace {
 
-using testing::IsEmpty;
-
 std::filesystem::path data(const std::string& name) {
   return std::filesystem::path(PARTITA_SOURCE_DIR) / "tests/data" / name;
 }
@@ -69,7 +67,11 @@ TEST_P(ImportedPlan, IsNeverFasterThanThePlanner) {
   if (json.is_null()) GTEST_SKIP() << "no known plan";
   const TpPlan plan = tp_plan_from_json(json, "tp_plans.json");
   const TpPlanImport import = import_tp_plan(graph, plan, Unlisted::kWhole);
-  EXPECT_THAT(import.unused, IsEmpty());
+  // Of a family whose layers may be dense, this model has none.
+  const bool has_dense_rules = GetParam().filename() == "qwen3-235b-a22b";
+  EXPECT_EQ(import.unused.size(), has_dense_rules ? 3U : 0U);
+  EXPECT_THAT(import.unused, testing::Each(testing::StartsWith("layers.*.mlp.")));
+  EXPECT_THAT(import.unsharded, testing::Each(testing::Not(testing::HasSubstr("experts"))));
   int compared = 0;
   for (const char* mesh : {"tp=2", "tp=8", "a=2,b=4", "pp=2,tp=4", "pp=2,a=2,b=8"}) {
     PlanRequest request = {.graph = graph,
