@@ -31,4 +31,8 @@ struct Question {
 // when they are of different models.
 [[nodiscard]] std::string diff(const Plan& before, const Plan& after, bool as_json = false);
 
+// The plan as one page of HTML for people, complete in itself: devices, stages, layers with their
+// specs, collectives, memory, predicted times, and the meshes that were tried.
+[[nodiscard]] std::string to_html(const Plan& plan);
+
 }  // namespace partita

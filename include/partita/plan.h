@@ -50,15 +50,18 @@ struct PlanOptions {
   std::string autotp = {};
 };
 
-// One arrangement that PlanOptions::optimize looked at, and what it would do.
+// One arrangement that a search looked at, and what it would do. Without PlanOptions::optimize no
+// traffic is simulated: what follows from it is 0.
 struct PlanCandidate {
   std::string mesh;  // e.g. "dp=2,tp=4"
   bool fits = false;
   bool is_pareto = false;  // no other one is as good in latency, throughput and memory
   bool is_chosen = false;
-  double decode_seconds = 0;     // one step, all sequences of a replica in flight
-  double prefill_seconds = 0;    // one full prefill chunk
-  double request_seconds = 0;    // one request
+  bool is_estimate = false;    // so much slower by an estimate that it was not planned: only mesh,
+                               // fits and request_seconds are known
+  double decode_seconds = 0;   // one step, all sequences of a replica in flight
+  double prefill_seconds = 0;  // one full prefill chunk
+  double request_seconds = 0;  // one request
   double tokens_per_second = 0;  // of all replicas, simulated
   double first_token_p95_seconds = 0;
   bool keeps_up = true;     // false: requests arrive faster than they are served
@@ -97,7 +100,8 @@ class Plan {
   void write(const std::filesystem::path& file) const;
   // A few lines for people: mesh, stages, collectives, memory per rank, predicted times.
   [[nodiscard]] std::string explain() const;
-  // What PlanOptions::optimize looked at, in the order it was tried; else empty.
+  // What the search for a mesh looked at, in the order it was tried; empty when the mesh was given
+  // or the plan was read.
   [[nodiscard]] const std::vector<PlanCandidate>& candidates() const;
   // What the user should know about imported rules: unused ones, weights without rule. Lines.
   [[nodiscard]] const std::string& notes() const;

@@ -107,6 +107,28 @@ PlanCandidate to_public(const planner::CandidateReport& report) {
           .kv_tokens = report.kv_tokens};
 }
 
+<<<<<<< HEAD
+=======
+PlanCandidate to_public(const planner::TriedMesh& tried) {
+  return {.mesh = tried.mesh,
+          .fits = tried.fits,
+          .is_chosen = tried.is_chosen,
+          .is_estimate = !tried.is_decided,
+          .decode_seconds = tried.step.decode_compute_s + tried.step.decode_comm_s,
+          .prefill_seconds = tried.step.prefill_compute_s + tried.step.prefill_comm_s,
+          .request_seconds = tried.request_s,
+          .rank_bytes = tried.rank_bytes,
+          .limit_bytes = tried.limit_bytes};
+}
+
+std::vector<planner::Pin> pins_of(const PlanOptions& options) {
+  std::vector<planner::Pin> pins;
+  if (!options.pins_file.empty()) pins = planner::load_pins(options.pins_file);
+  for (const std::string& text : options.pins) pins.push_back(planner::parse_pin(text, "--pin"));
+  return pins;
+}
+
+>>>>>>> e620422 (partita plan --html: the plan as one page for people, with the meshes that were tried; page on explanations)
 struct Decision {
   planner::PlanResult result;
   std::vector<PlanCandidate> candidates;
@@ -135,7 +157,10 @@ Decision decide(const Model& model, const PlanOptions& options) {
   }
   const int64_t ranks = ranks_of(options, &request.profile);
   if (!options.optimize.empty()) return search(request, ranks, options);
-  return {planner::plan_for_ranks(request, ranks), {}};
+  std::vector<planner::TriedMesh> tried;
+  Decision decision = {planner::plan_for_ranks(request, ranks, &tried), {}};
+  for (const planner::TriedMesh& mesh : tried) decision.candidates.push_back(to_public(mesh));
+  return decision;
 }
 
 // A partition without any other wish keeps the plan it was cut by.

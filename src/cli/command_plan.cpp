@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita plan: decides and shows how a model lies on the ranks; reads no weights.
 #include <cstdio>
+#include <fstream>
 #include <memory>
 
 #include "cli/candidate_table.h"
@@ -16,6 +17,7 @@ struct Options {
   std::string explain;  // operator or tensor; empty = the summary
   std::string ilp_file;
   std::string why_not;  // "NAME=DECISION", or the decision alone beside --explain NAME
+  std::string html_file;
   int program_rank = -1;
   bool dump_graph = false;
   bool as_json = false;
@@ -48,6 +50,16 @@ Question question_of(const Options& options) {
   return question;
 }
 
+void write_page(const Plan& plan, const std::string& file) {
+  std::ofstream out(file, std::ios::binary);
+  out << to_html(plan);
+  out.close();
+  if (out) return;
+  throw Error(ErrorCode::kSystem, "[plan] cannot write " + file +
+                                      "; is the path right and the "
+                                      "disk not full?");
+}
+
 int run(const Options& options) {
   const Model model = Model::load(options.planning.directory, options.planning.load);
   if (options.dump_graph) {
@@ -61,6 +73,7 @@ int run(const Options& options) {
   const Plan plan = plan_or_reasons(model, options);
   if (options.pareto) std::printf("%s\n", candidate_table(plan).c_str());
   if (!options.output.empty()) plan.write(options.output);
+  if (!options.html_file.empty()) write_page(plan, options.html_file);
   if (!options.ilp_file.empty()) export_ilp(model, plan, options.planning.plan, options.ilp_file);
   if (options.program_rank >= 0) {
     std::printf("%s", plan.dump_program(options.program_rank).c_str());
@@ -98,6 +111,8 @@ void add_plan_command(CLI::App& app, Action& action) {
   command->add_option("--why-not", options->why_not,
                       "Show the cheapest plan where TENSOR=SPEC or OPERATOR=STRATEGY, or why there "
                       "is none; without NAME= that of --explain");
+  command->add_option("--html", options->html_file,
+                      "Write the plan as a page for people here (one file, works offline)");
   command->add_option("--program", options->program_rank, "Print the program of this rank")
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--graph", options->dump_graph, "Print the graph of the model and stop");

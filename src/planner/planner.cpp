@@ -24,24 +24,50 @@ bool is_better(const PipelinePlan& plan, const PipelinePlan& best) {
   return plan.request_seconds < best.request_seconds * (1 - kWorthwhileGain);
 }
 
+TriedMesh tried_layout(const StageLayout& layout) {
+  TriedMesh tried;
+  tried.mesh = layout.parts.to_string();
+  tried.fits = layout.fits;
+  tried.request_s = layout.request_seconds;
+  return tried;
+}
+
+void note_plan(const PipelinePlan& plan, TriedMesh& tried) {
+  tried.is_decided = true;
+  tried.fits = plan.fits;
+  tried.request_s = plan.request_seconds;
+  tried.step = plan.predicted;
+  tried.rank_bytes = plan.fullest_rank().total();
+  tried.limit_bytes = plan.fullest_rank().limit;
+}
+
 // The fastest plan that fits; when none does, the one whose fullest rank needs the least. Decides
 // the promising layouts first, in their order, and the others only when none of those fits.
-PipelinePlan best_of(SubmeshSpaces& spaces, const std::vector<StageLayout>& layouts) {
+PipelinePlan best_of(SubmeshSpaces& spaces,
+                     const std::vector<StageLayout>& layouts,
+                     std::vector<TriedMesh>& tried) {
   double fastest = std::numeric_limits<double>::infinity();
   for (const StageLayout& layout : layouts) {
     if (layout.fits) fastest = std::min(fastest, layout.request_seconds);
   }
   std::optional<PipelinePlan> best;
+  size_t best_index = 0;
+  for (const StageLayout& layout : layouts) tried.push_back(tried_layout(layout));
   for (const bool is_promising : {true, false}) {
-    for (const StageLayout& layout : layouts) {
+    for (size_t i = 0; i < layouts.size(); ++i) {
+      const StageLayout& layout = layouts[i];
       const bool is_near = layout.fits && layout.request_seconds <= fastest * (1 + kEstimateError);
       if (is_near != is_promising) continue;
       PipelinePlan plan = plan_pipeline(spaces, layout);
-      if (!best || is_better(plan, *best)) best = std::move(plan);
+      note_plan(plan, tried[i]);
+      if (best && !is_better(plan, *best)) continue;
+      best = std::move(plan);
+      best_index = i;
     }
     if (best && best->fits) break;
   }
   CHECK(best.has_value(), "no layout to plan for");
+  tried[best_index].is_chosen = true;
   return std::move(*best);
 }
 
@@ -108,9 +134,23 @@ bool has_pinned_mesh(const GraphFacts& facts, const cost::Profile& profile, int6
 PipelinePlan plan_search(const GraphFacts& facts,
                          const PlanRequest& request,
                          int64_t ranks,
-                         const cost::Profile& profile) {
+                         const cost::Profile& profile,
+                         std::vector<TriedMesh>* tried) {
   SubmeshSpaces spaces(facts, request, profile, 1);
-  return best_of(spaces, layouts_for(spaces, ranks));
+  std::vector<TriedMesh> list;
+  PipelinePlan best = best_of(spaces, layouts_for(spaces, ranks), list);
+  // The search over all sizes may end at equal stages that were tried already.
+  std::vector<TriedMesh> different;
+  for (TriedMesh& mesh : list) {
+    const auto same = [&](const TriedMesh& other) {
+      return other.mesh == mesh.mesh && other.request_s == mesh.request_s;
+    };
+    if (std::none_of(different.begin(), different.end(), same) || mesh.is_chosen) {
+      different.push_back(std::move(mesh));
+    }
+  }
+  if (tried != nullptr) *tried = std::move(different);
+  return best;
 }
 
 // Plans a changed request, perhaps of another graph than that of `facts`.
@@ -150,14 +190,16 @@ PlanResult make_plan(const PlanRequest& request) {
        .rank_step = step});
 }
 
-PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
+PlanResult plan_for_ranks(const PlanRequest& request,
+                          int64_t ranks,
+                          std::vector<TriedMesh>* tried) {
   if (ranks < 1) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[planner] cannot plan for ", ranks, " ranks; expected at least 1"));
   }
   check_devices(parts_of(spec::Mesh({{"tp", ranks}})), request.profile);
   const GraphFacts facts(request.graph, request.keep_whole, request.pins);
-  const PipelinePlan plan = plan_search(facts, request, ranks, request.profile);
+  const PipelinePlan plan = plan_search(facts, request, ranks, request.profile, tried);
   if (plan.fits) return checked_plan(plan, request);
   return explain_infeasible(
       {.request = request,
@@ -168,8 +210,9 @@ PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks) {
            [&](int64_t count) {
              const cost::Profile grown = grown_profile(request.profile, count);
              // A system without what the pins name is no answer.
-             return has_pinned_mesh(facts, grown, count) ? plan_search(facts, request, count, grown)
-                                                         : plan;
+             return has_pinned_mesh(facts, grown, count)
+                        ? plan_search(facts, request, count, grown, nullptr)
+                        : plan;
            }});
 }
 

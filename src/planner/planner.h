@@ -74,11 +74,25 @@ using PlanResult = std::variant<plan::Plan, Infeasible>;
 // (unknown symbol of the graph).
 [[nodiscard]] PlanResult make_plan(const PlanRequest& request);
 
+// A mesh that plan_for_ranks() looked at.
+struct TriedMesh {
+  std::string mesh;         // "pp=2,tp=4", "tp=2 | tp=1"
+  bool is_decided = false;  // false: its estimate was so much worse that it was not decided
+  bool is_chosen = false;
+  bool fits = false;
+  double request_s = 0;    // estimated when not decided
+  plan::CostTerms step;    // of one step, when decided
+  int64_t rank_bytes = 0;  // of the fullest rank, when decided
+  int64_t limit_bytes = 0;
+};
+
 // Tries stages of all sizes over `ranks` ranks, equal and unequal, each with one or two tensor
 // axes, and returns the plan of least predicted time per request; fewer stages, then fewer axes,
 // then equal stages, unless others are at least 2 % faster. Over a described mesh the axes follow
 // its borders. Meshes without the axes and stages that pins name are passed over, and with pins
-// stages are equal.
-[[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request, int64_t ranks);
+// stages are equal. `tried` gets what was looked at, in that order.
+[[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request,
+                                        int64_t ranks,
+                                        std::vector<TriedMesh>* tried = nullptr);
 
 }  // namespace partita::planner

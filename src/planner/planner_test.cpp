@@ -165,6 +165,25 @@ TEST(Planner, MemoryBoundMakesAnUnwillingPlannerShard) {
   for (const plan::RankMemory& rank : bound.memory) EXPECT_LE(rank.total(), 350'000'000);
 }
 
+TEST(Planner, SearchReportsWhatItTriedAndTheChosenOneIsThePlan) {
+  const ir::Graph graph = model("llama-3.2-1b");
+  const PlanRequest request = {
+      .graph = graph, .profile = devices("h100-4x8"), .workload = {}, .dtype = "bf16"};
+  std::vector<TriedMesh> tried;
+  const plan::Plan plan = planned(plan_for_ranks(request, 4, &tried));
+  const auto chosen = std::find_if(tried.begin(), tried.end(),
+                                   [](const TriedMesh& mesh) { return mesh.is_chosen; });
+  ASSERT_NE(chosen, tried.end());
+  EXPECT_GE(tried.size(), 3U);
+  EXPECT_EQ(chosen->mesh, plan.mesh.to_string());
+  EXPECT_EQ(chosen->step, plan.predicted);
+  for (const TriedMesh& mesh : tried) {
+    EXPECT_TRUE(mesh.is_decided || !mesh.is_chosen);
+    // Simpler meshes win unless others are 2 % faster.
+    EXPECT_GE(mesh.request_s, chosen->request_s * 0.98) << mesh.mesh;
+  }
+}
+
 TEST(Planner, UnknownWeightToKeepWholeIsRefused) {
   const ir::Graph graph = model("gpt2");
   const PlanRequest request = {.graph = graph,

@@ -33,9 +33,18 @@ class PlanTexts {
     }
     for (const plan::ReshardDecision& reshard : plan.reshards) {
       const ir::ValueId id = id_of(reshard.value);
+      const bool is_own = reshard.stage == plan::ReshardDecision::kOwnStage;
+      const spec::Mesh& mesh =
+          is_own ? mesh_of(id) : plan.stages[static_cast<size_t>(reshard.stage)].mesh;
       std::string& text = reshards_[static_cast<size_t>(id)];
-      text += str(text.empty() ? "" : "; ", path_text(reshard.steps, mesh_of(id)), " to ",
-                  spec_text(facts_, id, reshard.to, mesh_of(id)));
+      text += str(text.empty() ? "" : "; ", path_text(reshard.steps, mesh), " to ",
+                  spec_text(facts_, id, reshard.to, mesh));
+    }
+    for (const plan::WeightCopy& copy : plan.copies) {
+      const ir::ValueId id = id_of(copy.value);
+      values_[static_cast<size_t>(id)] +=
+          str(", copy on stage ", copy.stage, " ",
+              spec_text(facts_, id, copy.spec, plan.stages[static_cast<size_t>(copy.stage)].mesh));
     }
   }
 
