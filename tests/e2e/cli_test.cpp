@@ -113,7 +113,9 @@ TEST(Cli, PlanExplainsWhyNotDiffsAndInfeasiblePlans) {
   const std::string a = (folder.path() / "a.json").string();
   const std::string b = (folder.path() / "b.json").string();
   run_program(planned + "--mesh tp=2 --output " + a);
-  run_program(planned + "--mesh pp=2 --output " + b);
+  const std::string page = (folder.path() / "plan.html").string();
+  run_program(planned + "--mesh pp=2 --output " + b + " --html " + page);
+  EXPECT_THAT(read_text(page), HasSubstr("id=\"plan-data\""));
   const std::string files = "plan diff " + a + " " + b + " --dtype f32 --model " + kModel;
   EXPECT_THAT(run_program(files).output, HasSubstr("->  pp=2"));
   EXPECT_EQ(run_program("plan diff " + a + " " + a + " --dtype f32 --model " + kModel).output,

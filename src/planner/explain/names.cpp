@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "planner/explain/human_text.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -73,6 +74,18 @@ std::string path_text(const spec::ReshardPath& steps, const spec::Mesh& mesh) {
     text += str(text.empty() ? "" : " + ", spec::to_string(step.kind), "(", axes, ")");
   }
   return text.empty() ? "slice" : text;
+}
+
+std::string mesh_text_of(const plan::Plan& plan) {
+  const bool is_even = std::all_of(plan.stages.begin(), plan.stages.end(), [&](const auto& stage) {
+    return stage.mesh.axes() == plan.stages.front().mesh.axes();
+  });
+  if (is_even) return mesh_text(plan.mesh);
+  std::string text;
+  for (const plan::Stage& stage : plan.stages) {
+    text += (text.empty() ? "" : " | ") + mesh_text(stage.mesh);
+  }
+  return text;
 }
 
 std::string layer_pattern(const std::string& name) {

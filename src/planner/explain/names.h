@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/plan.h"
 #include "planner/graph_facts.h"
 #include "spec/reshard.h"
 
@@ -24,6 +25,10 @@ namespace partita::planner {
 
 // "reduce_scatter(tp) + all_gather(tp)"; "slice" when nothing is sent.
 [[nodiscard]] std::string path_text(const spec::ReshardPath& steps, const spec::Mesh& mesh);
+
+// The mesh of one replica, "pp=2,tp=4", or those of its stages where they are unlike,
+// "tp=2 | tp=1".
+[[nodiscard]] std::string mesh_text_of(const plan::Plan& plan);
 
 // A name with every number between dots replaced: "layers.3.mlp.up" -> "layers.*.mlp.up".
 [[nodiscard]] std::string layer_pattern(const std::string& name);

@@ -15,6 +15,15 @@ TEST(Names, LayerNumbersBecomeAStar) {
   EXPECT_EQ(layer_pattern("embed"), "embed");
 }
 
+TEST(Names, UnlikeStagesAreNamedOneByOne) {
+  plan::Plan plan;
+  plan.mesh = spec::Mesh::parse("pp=2,tp=2");
+  plan.stages = {{0, 1, spec::Mesh::parse("tp=2")}, {1, 2, spec::Mesh::parse("tp=2")}};
+  EXPECT_EQ(mesh_text_of(plan), "pp=2,tp=2");
+  plan.stages[1].mesh = spec::Mesh();
+  EXPECT_EQ(mesh_text_of(plan), "tp=2 | 1 rank");
+}
+
 TEST(Names, RangesAreJoined) {
   EXPECT_EQ(ranges_text({0, 1, 2, 3, 7, 9, 10}), "0-3, 7, 9-10");
   EXPECT_EQ(ranges_text({}), "");

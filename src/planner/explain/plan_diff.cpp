@@ -186,7 +186,7 @@ std::vector<DecisionDiff> settings_of(const plan::Plan& before,
   const auto add_number = [&](const char* name, int64_t a, int64_t b) {
     add(name, str(a), str(b));
   };
-  add("mesh", mesh_text(before.mesh), mesh_text(after.mesh));
+  add("mesh", mesh_text_of(before), mesh_text_of(after));
   add_number("replicas", before.replicas, after.replicas);
   add("stages", stages_text(before, graph), stages_text(after, graph));
   add("profile", before.profile, after.profile);

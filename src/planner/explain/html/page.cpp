@@ -9,6 +9,7 @@
 #include "planner/explain/html/page_data.h"
 #include "planner/explain/html/style.h"
 #include "planner/explain/human_text.h"
+#include "planner/explain/names.h"
 #include "planner/explain/summary.h"
 #include "support/error.h"
 
@@ -60,7 +61,7 @@ std::string head_of(const plan::Plan& plan) {
       str(plan.dtype, " weights, ", plan.ranks(), plan.ranks() == 1 ? " rank" : " ranks",
           plan.replicas > 1 ? str(" in each of ", plan.replicas, " replicas") : "", ", profile ",
           plan.profile, ", graph ", plan.graph_hash);
-  return tag("h1", {}, escaped(str(plan.model, " on ", mesh_text(plan.mesh)))) +
+  return tag("h1", {}, escaped(str(plan.model, " on ", mesh_text_of(plan)))) +
          tag("p", {{"class", "soft"}}, escaped(line)) + tag("div", {{"class", "tiles"}}, tiles);
 }
 
