@@ -97,7 +97,7 @@ TEST_P(ModelRun, AnyPlanGivesTheLogitsOfOneRank) {
   const std::vector<float> expected = logits_of(*one);
   EXPECT_EQ(expected.size(), static_cast<size_t>(7 * model.info.vocab_size));
   unsigned seed = 0;
-  for (const char* mesh : {"tp=2", "tp=3", "tp=5", "dp=2,tp=2"}) {
+  for (const char* mesh : {"tp=2", "tp=3", "tp=5", "dp=2,tp=2", "tp=2x2"}) {
     std::mt19937 random(++seed);
     const plan::Plan plan =
         complete(partition::TestPlanner(model.graph, partition::one_stage(model.graph, mesh),

@@ -15,7 +15,7 @@ std::vector<const CollectiveTable*> tables_for(const Profile& profile,
   std::vector<const CollectiveTable*> any;
   for (const CollectiveTable& table : profile.collectives) {
     if (table.kind != kind || table.transport != profile.collectives.front().transport) continue;
-    if (table.axis == axis) own.push_back(&table);
+    if (table.axis == axis || table.axis == spec::parent_axis(axis)) own.push_back(&table);
     if (table.axis == kAnyAxis) any.push_back(&table);
   }
   std::vector<const CollectiveTable*>& found = own.empty() ? any : own;

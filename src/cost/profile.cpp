@@ -44,6 +44,8 @@ const Link& Profile::link(std::string_view axis) const {
     if (candidate.axis == axis) return candidate;
     if (candidate.axis == kAnyAxis) any = &candidate;
   }
+  const std::string_view parent = spec::parent_axis(axis);
+  if (parent != axis) return link(parent);
   if (any == nullptr) {
     std::string known;
     for (const Link& candidate : links) known += " " + candidate.axis;

@@ -22,6 +22,46 @@ std::vector<std::string> spanned_axes(const Profile& profile, int64_t stride, in
   return axes;
 }
 
+// The described axes that two ranks next to each other along a mesh axis lie apart on, for ranks in
+// any order (rank r drives the described device r), innermost first.
+std::vector<std::string> crossed_axes(const Profile& profile, const spec::Mesh& mesh, int axis) {
+  std::vector<std::string> axes;
+  int64_t described_stride = 1;
+  for (size_t i = profile.axes.size(); i-- > 0;) {
+    const auto place = [&](int64_t cell) {
+      const int64_t rank = mesh.ranks()[static_cast<size_t>(cell)];
+      return rank / described_stride % profile.axes[i].size;
+    };
+    bool is_crossed = false;
+    for (int64_t cell = 0; cell < mesh.size() && !is_crossed; ++cell) {
+      for (const int64_t member : mesh.group(cell, {&axis, 1})) {
+        is_crossed = is_crossed || place(member) != place(cell);
+      }
+    }
+    if (is_crossed) axes.push_back(profile.axes[i].name);
+    described_stride *= profile.axes[i].size;
+  }
+  return axes;
+}
+
+// The described axes that a mesh axis spans. A mesh axis (or sub-axis) of a described name is that
+// axis; others are found by where their ranks lie.
+std::vector<std::string> axes_of(const Profile& profile, const spec::Mesh& mesh, int index) {
+  const spec::MeshAxis& axis = mesh.axes()[static_cast<size_t>(index)];
+  if (!std::is_sorted(mesh.ranks().begin(), mesh.ranks().end())) {
+    return crossed_axes(profile, mesh, index);
+  }
+  const std::string name(spec::parent_axis(axis.name));
+  const bool is_known = std::any_of(profile.axes.begin(), profile.axes.end(),
+                                    [&](const auto& other) { return other.name == name; });
+  if (is_known) return {name};
+  int64_t stride = 1;
+  for (int later = index + 1; later < mesh.axis_count(); ++later) {
+    stride *= mesh.axes()[static_cast<size_t>(later)].size;
+  }
+  return spanned_axes(profile, stride, axis.size);
+}
+
 Link slowest_link(const Profile& profile, const std::vector<std::string>& axes) {
   Link slowest = profile.link(axes.front());
   for (const std::string& axis : axes) {
@@ -54,13 +94,8 @@ Profile profile_for_mesh(const Profile& profile, const spec::Mesh& mesh) {
   }
   if (profile.axes.empty()) return profile;
   std::vector<SpannedAxis> axes;
-  int64_t stride = mesh.size();
-  for (const auto& axis : mesh.axes()) {
-    stride /= axis.size;
-    const bool is_known = std::any_of(profile.axes.begin(), profile.axes.end(),
-                                      [&](const auto& other) { return other.name == axis.name; });
-    axes.push_back({axis.name, is_known ? std::vector<std::string>{axis.name}
-                                        : spanned_axes(profile, stride, axis.size)});
+  for (int index = 0; index < mesh.axis_count(); ++index) {
+    axes.push_back({mesh.axes()[static_cast<size_t>(index)].name, axes_of(profile, mesh, index)});
   }
   return profile_for_axes(profile, axes);
 }

@@ -257,6 +257,34 @@ TEST(Profile, UnknownAxisNamesTheKnownOnes) {
   }
 }
 
+TEST(ProfileForMesh, SubAxesFollowTheirAxis) {
+  const Profile profile = load_profile(device_file("h100-4x8.toml"));
+  const auto link = [&](const char* mesh, const char* axis) {
+    return profile_for_mesh(profile, spec::Mesh::parse(mesh)).link(axis).bandwidth;
+  };
+  // Of the described axis gpu, and of an axis over the borders of the hosts.
+  EXPECT_EQ(link("host=4,gpu=2x4", "gpu(1)2"), 450e9);
+  EXPECT_EQ(link("host=2x2,gpu=8", "host(2)2"), 50e9);
+  EXPECT_EQ(link("tp=4x8", "tp(1)4"), 50e9);
+  EXPECT_EQ(link("tp=4x8", "tp(4)8"), 450e9);
+  // A profile that is not arranged knows links by name only.
+  Profile unarranged = profile;
+  unarranged.axes.clear();
+  EXPECT_EQ(unarranged.link("gpu(2)4").bandwidth, 450e9);
+  EXPECT_THROW((void)unarranged.link("tp(2)4"), Error);
+}
+
+TEST(ProfileForMesh, LinksFollowTheOrderOfTheRanks) {
+  const Profile profile = load_profile(device_file("h100-4x8.toml"));
+  const auto link = [&](const char* mesh, const char* axis) {
+    return profile_for_mesh(profile, spec::Mesh::parse(mesh)).link(axis).bandwidth;
+  };
+  EXPECT_EQ(link("pp=4,tp=8@cluster", "tp"), 450e9);
+  EXPECT_EQ(link("pp=4,tp=8@cluster", "pp"), 50e9);
+  EXPECT_EQ(link("pp=4,tp=8@spread", "tp"), 50e9);
+  EXPECT_EQ(link("pp=4,tp=8@spread", "pp"), 450e9);
+}
+
 TEST(ProfileForMesh, AnAxisGetsTheSlowestLinkItSpans) {
   const Profile profile = load_profile(device_file("h100-4x8.toml"));
   const auto link = [&](const char* mesh, const char* axis) {

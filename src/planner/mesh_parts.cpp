@@ -148,14 +148,17 @@ MeshParts parse_parts(std::string_view text) {
   return parts_of_stages(stages);
 }
 
+// Sub-axes grow as the axis that they belong to.
 int64_t growing_axis_size(const spec::Mesh& mesh) {
-  const int axis = growing_axis(mesh);
-  return axis < 0 ? 1 : mesh.axes()[static_cast<size_t>(axis)].size;
+  const spec::Mesh whole = mesh.merged();
+  const int axis = growing_axis(whole);
+  return axis < 0 ? 1 : whole.axes()[static_cast<size_t>(axis)].size;
 }
 
 spec::Mesh resized_mesh(const spec::Mesh& mesh, int64_t size) {
-  std::vector<spec::MeshAxis> axes = mesh.axes();
-  const int axis = growing_axis(mesh);
+  const spec::Mesh whole = mesh.merged();
+  std::vector<spec::MeshAxis> axes = whole.axes();
+  const int axis = growing_axis(whole);
   if (axis < 0) {
     axes.push_back({"tp", size});
   } else {

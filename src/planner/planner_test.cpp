@@ -105,7 +105,7 @@ TEST(Planner, WeightsPerRankOfGpt2EqualTheKnownTable) {
 
 TEST(Planner, SamePlanByteForByteOnRepeat) {
   const ir::Graph graph = model("llama-3.2-1b");
-  for (const char* mesh : {"tp=4", "pp=2,tp=2", "a=2,b=2", "pp=3"}) {
+  for (const char* mesh : {"tp=4", "pp=2,tp=2", "a=2,b=2", "pp=3", "tp=2x2", "pp=2,tp=2@spread"}) {
     PlanRequest request = {.graph = graph,
                            .mesh = spec::Mesh::parse(mesh),
                            .profile = devices("h100-4x8"),

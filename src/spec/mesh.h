@@ -16,6 +16,11 @@ struct MeshAxis {
   bool operator==(const MeshAxis&) const = default;
 };
 
+// The axis that a sub-axis belongs to, and the name itself of any other axis. An axis that is cut
+// into factors stands in a mesh as its sub-axes, named NAME(m)k as in Shardy: a part of size k
+// behind parts of product m. tp=2x4 is the axis tp of 8 seen as tp(1)2 and tp(2)4.
+[[nodiscard]] std::string_view parent_axis(std::string_view name);
+
 // Ordered named axes; the last varies fastest. A cell is one point of the grid (0 .. size()-1);
 // `ranks[cell]` is the rank that sits there (0, 1, 2, ... unless given). Value type;
 // thread-compatible. Example: Mesh::parse("host=2,gpu=4") has 8 cells; cell 5 has the coordinates
@@ -26,10 +31,23 @@ class Mesh {
   explicit Mesh(std::vector<MeshAxis> axes);
   Mesh(std::vector<MeshAxis> axes, std::vector<int> ranks);  // ranks.size() == product of the axes
 
-  // "host=2,gpu=4" (blanks allowed). Throws kInvalidArgument: empty or duplicate name, size < 1 or
-  // > 65536.
+  // "host=2,gpu=4" (blanks allowed); "tp=2x4" is an axis of 8 as two sub-axes; "dp=2,tp=4@spread"
+  // asks for an order of the ranks, see with_rank_order(). Throws kInvalidArgument: empty or
+  // duplicate name, size < 1 or > 65536, sub-axes that are not together and in order, unknown
+  // order.
   [[nodiscard]] static Mesh parse(std::string_view text);
+  // Axes and sizes, without the ranks.
   [[nodiscard]] std::string to_string() const;
+
+  // The same cells and ranks with `axis` (which may be a sub-axis) seen as several of these sizes,
+  // major first. Throws kInvalidArgument when it is unknown or the product is not its size.
+  [[nodiscard]] Mesh factorised(std::string_view axis, std::span<const int64_t> sizes) const;
+  // The same cells and ranks with all sub-axes joined to their axes again.
+  [[nodiscard]] Mesh merged() const;
+  // The same axes with the ranks 0, 1, 2, ... in another order: "cluster" (the last axis varies
+  // fastest), "spread" (the first varies fastest), or all axes, slowest first, by name
+  // ("tp,pp,dp") or by first letter ("TPD"). Throws kInvalidArgument for any other text.
+  [[nodiscard]] Mesh with_rank_order(std::string_view order) const;
 
   [[nodiscard]] const std::vector<MeshAxis>& axes() const { return axes_; }
   [[nodiscard]] const std::vector<int>& ranks() const { return ranks_; }

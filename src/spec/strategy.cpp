@@ -185,6 +185,12 @@ bool is_splittable(const Notation& notation, int factor) {
   return is_legal && is_readable;
 }
 
+bool is_whole(const Notation& notation) {
+  return !notation.factors.empty() &&
+         std::all_of(notation.factors.begin(), notation.factors.end(),
+                     [](const Factor& factor) { return factor.kind == FactorKind::kWhole; });
+}
+
 Strategy make_strategy(const Notation& notation,
                        const Mesh& mesh,
                        std::vector<int> axis_factor,

@@ -37,6 +37,10 @@ using PiecesOf = std::function<std::vector<Range>(int factor, std::span<const in
 // undivided; kReduce and kGather in no output.
 [[nodiscard]] bool is_splittable(const Notation& notation, int factor);
 
+// True for an operator that the notation cannot express: it has indices, but every one must stay
+// whole, whatever the sizes. Its one strategy is "all replicated".
+[[nodiscard]] bool is_whole(const Notation& notation);
+
 // How pieces reach the tensors: a plain dim has the pieces of its factor; a divided one (h/r) has
 // [floor(a/r), ceil(b/r)); in a compound dim they are multiplied by the size of the minor terms.
 // Tensors without the factor stay whole along its axes.

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "spec/reshard.h"
 #include "support/error.h"
 
 namespace partita::spec {
@@ -36,6 +37,37 @@ struct Case {
     return names;
   }
 };
+
+TEST(DeriveStrategies, AnOperatorWithoutASplittableIndexIsReplicated) {
+  const Case whole("y[a,b] = x[c,d]; whole a b c d", {{2, 6}}, "tp=2");
+  EXPECT_TRUE(is_whole(whole.notation));
+  EXPECT_THAT(whole.names(), ElementsAre("replicated"));
+  const Case symbolic("y[t,d] = x[t,d]; map t; whole d", {{-1, 6}}, "tp=2");
+  EXPECT_FALSE(is_whole(symbolic.notation));  // only this mesh and size do not split it
+  EXPECT_THAT(symbolic.names(), ElementsAre("replicated"));
+  EXPECT_FALSE(is_whole(Notation{}));
+}
+
+const std::string kMatmulOfSubAxes = "y[i,j] += x[i,k] * w[k,j]; map i j; sum k";
+
+// i has only 2 pieces: it takes the sub-axis of 2, while j takes the whole axis of 8.
+TEST(DeriveStrategies, ADimOfTwoPiecesTakesASubAxis) {
+  const Case test(kMatmulOfSubAxes, {{2, 16}, {16, 32}}, "tp=2x4");
+  const auto names = test.names();
+  EXPECT_THAT(names, testing::Contains("i:tp(1)2"));
+  EXPECT_THAT(names, testing::Contains("i:tp(1)2 j:tp(2)4"));
+  EXPECT_THAT(names, testing::Contains("j:tp(1)2 j:tp(2)4"));
+  const Strategy mixed = make_strategy(test.notation, test.mesh, {0, 1});
+  const std::vector<int64_t> shape = {2, 32};
+  EXPECT_EQ(to_string(mixed.outputs[0], shape, test.mesh), "[_:tp(1)2, _:tp(2)4]");
+  const Strategy all = make_strategy(test.notation, test.mesh, {1, 1});
+  EXPECT_EQ(to_string(all.outputs[0], shape, test.mesh), "[_, _:tp]");
+  const auto path =
+      cheapest_path(mixed.outputs[0], all.outputs[0], shape, test.mesh,
+                    [](const StepShape& step) { return static_cast<double>(step.elements_in); });
+  ASSERT_TRUE(path.has_value());
+  EXPECT_EQ(path->steps.back().result, all.outputs[0]);
+}
 
 const std::string kMatmul = "y[i,j] += x[i,k] * w[k,j]; map i j; sum k; linear x | w";
 

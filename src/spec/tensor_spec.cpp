@@ -3,6 +3,7 @@
 #include "spec/tensor_spec.h"
 
 #include <algorithm>
+#include <map>
 
 #include "support/error.h"
 
@@ -60,6 +61,42 @@ void validate_dim(const DimSpec& dim, size_t dim_index, int64_t size, const Mesh
   validate_pieces(dim, dim_index, size, mesh);
 }
 
+// Per axis of `coarse` the axes of `fine` that it consists of.
+std::vector<std::vector<int>> parts_of(const Mesh& coarse, const Mesh& fine) {
+  std::vector<std::vector<int>> parts;
+  int next = 0;
+  for (const MeshAxis& axis : coarse.axes()) {
+    std::vector<int>& own = parts.emplace_back();
+    while (next < fine.axis_count() && fine.size_of(own) < axis.size) own.push_back(next++);
+    if (own.empty() && next < fine.axis_count()) own.push_back(next++);  // an axis of size 1
+    bool is_own = fine.size_of(own) == axis.size;
+    for (const int part : own) {
+      const std::string& name = fine.axes()[static_cast<size_t>(part)].name;
+      is_own = is_own && parent_axis(name) == parent_axis(axis.name);
+    }
+    if (!is_own) {
+      refuse(str("mesh ", fine.to_string(), " does not have the axes of ", coarse.to_string(),
+                 " as they are or as sub-axes"));
+    }
+  }
+  return parts;
+}
+
+// The coarse axes whose parts are listed one after the other; nothing when they are not.
+std::optional<std::vector<int>> joined(std::span<const int> axes,
+                                       const std::vector<std::vector<int>>& parts) {
+  std::vector<int> result;
+  while (!axes.empty()) {
+    const auto found = std::find_if(parts.begin(), parts.end(), [&](const auto& own) {
+      return own.size() <= axes.size() && std::equal(own.begin(), own.end(), axes.begin());
+    });
+    if (found == parts.end()) return std::nullopt;
+    result.push_back(static_cast<int>(found - parts.begin()));
+    axes = axes.subspan(found->size());
+  }
+  return result;
+}
+
 }  // namespace
 
 bool TensorSpec::is_replicated() const {
@@ -109,6 +146,46 @@ std::vector<Range> local_ranges(const TensorSpec& spec,
     }
   }
   return ranges;
+}
+
+TensorSpec refined(const TensorSpec& spec, const Mesh& coarse, const Mesh& fine) {
+  const std::vector<std::vector<int>> parts = parts_of(coarse, fine);
+  const auto all_parts = [&](const std::vector<int>& axes) {
+    std::vector<int> result;
+    for (const int axis : axes) {
+      const std::vector<int>& own = parts.at(static_cast<size_t>(axis));
+      result.insert(result.end(), own.begin(), own.end());
+    }
+    return result;
+  };
+  TensorSpec result;
+  for (const DimSpec& dim : spec.dims) result.dims.push_back({all_parts(dim.axes), dim.pieces});
+  for (const PartialAxis& partial : spec.partials) {
+    for (const int axis : all_parts({partial.axis}))
+      result.partials.push_back({axis, partial.kind});
+  }
+  return result;
+}
+
+std::optional<TensorSpec> merged(const TensorSpec& spec, const Mesh& fine, const Mesh& coarse) {
+  const std::vector<std::vector<int>> parts = parts_of(coarse, fine);
+  TensorSpec result;
+  for (const DimSpec& dim : spec.dims) {
+    auto axes = joined(dim.axes, parts);
+    if (!axes) return std::nullopt;
+    result.dims.push_back({std::move(*axes), dim.pieces});
+  }
+  std::map<ReduceKind, std::vector<int>> partial_axes;
+  for (const PartialAxis& partial : spec.partials) {
+    partial_axes[partial.kind].push_back(partial.axis);
+  }
+  for (const auto& [kind, fine_axes] : partial_axes) {
+    const auto axes = joined(fine_axes, parts);
+    if (!axes) return std::nullopt;
+    for (const int axis : *axes) result.partials.push_back({axis, kind});
+  }
+  std::sort(result.partials.begin(), result.partials.end());
+  return result;
 }
 
 void validate(const TensorSpec& spec, std::span<const int64_t> shape, const Mesh& mesh) {

@@ -61,7 +61,7 @@ struct TensorSpec {
 
 // "[t, n:tp]" with the given dim names (or "_" for none): split dims as name:axis[*axis], then
 // " +sum(tp)" per partial. Pieces that are not the balanced ones of granularity 1 are appended as
-// "{0-4,4-6}" after the axes.
+// "{0-4,4-6}" after the axes. All sub-axes of an axis, in order, are written as the axis.
 [[nodiscard]] std::string to_string(const TensorSpec& spec,
                                     std::span<const int64_t> shape,
                                     const Mesh& mesh,
@@ -72,6 +72,14 @@ struct TensorSpec {
 [[nodiscard]] TensorSpec parse_tensor_spec(std::string_view text,
                                            std::span<const int64_t> shape,
                                            const Mesh& mesh);
+
+// The layout of `spec`, given on `coarse`, on a mesh that has some axes of `coarse` as sub-axes
+// (Mesh::factorised): an axis becomes its sub-axes, pieces stay.
+[[nodiscard]] TensorSpec refined(const TensorSpec& spec, const Mesh& coarse, const Mesh& fine);
+// The inverse; nothing when a sub-axis stands without the others of its axis, or in another order.
+[[nodiscard]] std::optional<TensorSpec> merged(const TensorSpec& spec,
+                                               const Mesh& fine,
+                                               const Mesh& coarse);
 
 // Throws kInvalidArgument when an axis is used twice or unknown, a symbolic dim is split, or pieces
 // are of another number than positions, leave the dim, do not cover it or do not ascend (empty ones

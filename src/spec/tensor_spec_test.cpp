@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "spec/random_spec.h"
 #include "support/error.h"
 
@@ -89,6 +91,22 @@ TEST(SpecText, ShortFormsAreParsed) {
   EXPECT_EQ(long_form("[]", {}), "[]");
 }
 
+TEST(SpecText, SubAxesAreNamedAndAWholeAxisIsWrittenAsOne) {
+  const Mesh mesh = Mesh::parse("dp=2,tp=2x4");
+  const Shape shape = {16, 16};
+  for (const std::string text :
+       {"[_:tp(1)2, _:tp(2)4]", "[_:tp, _]", "[_:dp*tp, _]", "[_:tp*dp, _]", "[_:tp(2)4*tp(1)2, _]",
+        "[_:tp(1)2*dp*tp(2)4, _]", "[_:tp(2)4, _] +sum(tp(1)2)"}) {
+    EXPECT_EQ(to_string(parse_tensor_spec(text, shape, mesh), shape, mesh), text);
+  }
+  const TensorSpec whole = parse_tensor_spec("[_:tp, _]", shape, mesh);
+  EXPECT_EQ(whole, parse_tensor_spec("[_:tp(1)2*tp(2)4, _]", shape, mesh));
+  EXPECT_EQ(parse_tensor_spec("[_, _] +sum(tp)", shape, mesh).partials.size(), 2U);
+  EXPECT_THROW(static_cast<void>(parse_tensor_spec("[_:tp(4)2, _]", shape, mesh)), Error);
+  EXPECT_THROW(static_cast<void>(parse_tensor_spec("[_:tp(1, _]", shape, mesh)), Error);
+  EXPECT_THROW(static_cast<void>(parse_tensor_spec("[_:tp, _:tp(1)2]", shape, mesh)), Error);
+}
+
 TEST(SpecText, NamesThatReadAsShortFormsArePrintedAsBlank) {
   const Mesh mesh = Mesh::parse("tp=2");
   const Shape shape = {4, 4};
@@ -150,6 +168,107 @@ TEST(SpecText, RefusesBadText) {
       EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument) << text;
     }
   }
+}
+
+// One entry per mesh axis: S[dim] or R.
+TEST(SpecText, GoldenTableOfPlacements) {
+  struct Row {
+    std::string mesh;
+    Shape shape;
+    std::string placement;
+    std::string spec;
+  };
+  const std::vector<Row> table = {
+      {"m=2", {4, 4}, "S[0]", "[_:m, _]"},
+      {"m=2", {4, 4}, "S[1]", "[_, _:m]"},
+      {"m=2", {4, 4}, "R", "[_, _]"},
+      {"a=2,b=2", {4, 4}, "S[0],R", "[_:a, _]"},
+      {"a=2,b=2", {4, 4}, "R,S[0]", "[_:b, _]"},
+      {"a=2,b=2", {4, 4}, "S[0],S[1]", "[_:a, _:b]"},
+      {"a=2,b=2", {4, 4}, "S[1],S[0]", "[_:b, _:a]"},
+      {"a=2,b=2", {4, 4}, "S[1], S[1]", "[_, _:a*b]"},
+      {"a=2,b=2", {4, 4}, "(S[0],R)", "[_:a, _]"},
+      {"a=2,b=3,c=2", {5, 7, 9}, "R,S[2],S[0]", "[_:c, _, _:b]"},
+      {"tp=2x4", {8, 8}, "S[0],S[1]", "[_:tp(1)2, _:tp(2)4]"},
+  };
+  for (const Row& row : table) {
+    const Mesh mesh = Mesh::parse(row.mesh);
+    const TensorSpec spec = parse_tensor_spec(row.placement, row.shape, mesh);
+    EXPECT_EQ(to_string(spec, row.shape, mesh), row.spec) << row.placement;
+  }
+  const Mesh mesh = Mesh::parse("a=2,b=2");
+  for (const std::string text : {"S[2],R", "S[0]", "S[0],R,R", "S[0],X", "S[-1],R", "S[0] R"}) {
+    EXPECT_THROW(static_cast<void>(parse_tensor_spec(text, Shape{4, 4}, mesh)), Error) << text;
+  }
+}
+
+// Writes every rank's slice at its place: all elements are there, and ranks that share an element
+// only do so where the spec replicates or overlaps.
+TEST(LocalRanges, SlicesOfAllRanksMakeTheTensor) {
+  std::mt19937 random(29);
+  const std::vector<std::string> meshes = {"a=2",         "a=5",         "a=2,b=3",
+                                           "a=2,b=2,c=2", "tp=2x4,dp=2", "a=3,b=1,c=2"};
+  for (int round = 0; round < 400; ++round) {
+    const Mesh mesh = Mesh::parse(meshes[random() % meshes.size()]);
+    Shape shape;
+    for (size_t dim = 0; dim < 1 + random() % 3; ++dim) {
+      shape.push_back(static_cast<int64_t>(1 + random() % 9));
+    }
+    const bool overlap = random() % 2 == 0;
+    const TensorSpec spec =
+        random_spec(shape, mesh, random, {.overlap = overlap, .partials = false});
+    int64_t elements = 1;
+    for (const int64_t size : shape) elements *= size;
+    std::vector<int64_t> owners(static_cast<size_t>(elements), 0);
+    for (int64_t cell = 0; cell < mesh.size(); ++cell) {
+      const std::vector<Range> ranges = local_ranges(spec, shape, mesh, cell);
+      for (int64_t element = 0; element < elements; ++element) {
+        bool is_held = true;
+        int64_t rest = element;
+        for (size_t dim = shape.size(); dim-- > 0; rest /= shape[dim]) {
+          const int64_t index = rest % shape[dim];
+          is_held = is_held && ranges[dim].contains({index, index + 1});
+        }
+        owners[static_cast<size_t>(element)] += is_held ? 1 : 0;
+      }
+    }
+    int64_t split = 1;
+    for (const DimSpec& dim : spec.dims) split *= mesh.size_of(dim.axes);
+    for (const int64_t count : owners) {
+      ASSERT_GE(count, mesh.size() / split) << to_string(spec, shape, mesh);
+      if (!overlap) {
+        ASSERT_EQ(count, mesh.size() / split) << to_string(spec, shape, mesh);
+      }
+    }
+  }
+}
+
+TEST(SubAxes, SpecsAreConvertedThereAndBack) {
+  std::mt19937 random(31);
+  const Mesh coarse = Mesh::parse("dp=2,tp=8");
+  const Mesh fine = Mesh::parse("dp=2,tp=2x4");
+  const Shape shape = {9, 16};
+  for (int round = 0; round < 200; ++round) {
+    const TensorSpec spec = random_spec(shape, coarse, random);
+    const TensorSpec converted = refined(spec, coarse, fine);
+    ASSERT_NO_THROW(validate(converted, shape, fine));
+    ASSERT_EQ(merged(converted, fine, coarse), spec);
+    for (int64_t cell = 0; cell < 16; ++cell) {
+      ASSERT_EQ(local_ranges(converted, shape, fine, cell),
+                local_ranges(spec, shape, coarse, cell));
+    }
+  }
+  const auto back = [&](std::string_view text) {
+    return merged(parse_tensor_spec(text, shape, fine), fine, coarse);
+  };
+  EXPECT_EQ(back("[_:tp, _:dp]"), parse_tensor_spec("[_:tp, _:dp]", shape, coarse));
+  EXPECT_EQ(back("[_:tp(1)2, _]"), std::nullopt);
+  EXPECT_EQ(back("[_:tp(2)4*tp(1)2, _]"), std::nullopt);
+  EXPECT_EQ(back("[_:tp(1)2, _:tp(2)4]"), std::nullopt);
+  EXPECT_EQ(back("[_, _] +sum(tp(2)4)"), std::nullopt);
+  EXPECT_EQ(back("[_, _] +sum(tp)"), parse_tensor_spec("[_, _] +sum(tp)", shape, coarse));
+  EXPECT_THROW(static_cast<void>(refined(TensorSpec::replicated(2), coarse, Mesh::parse("tp=8"))),
+               Error);
 }
 
 TEST(Validate, RefusesBrokenSpecs) {

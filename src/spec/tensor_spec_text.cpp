@@ -43,6 +43,31 @@ std::string print_pieces(const std::vector<Range>& pieces) {
   return text + "}";
 }
 
+// The axis of that name, or all its sub-axes.
+std::vector<int> axes_named(std::string_view name, const Mesh& mesh) {
+  std::vector<int> axes;
+  for (int axis = 0; axis < mesh.axis_count(); ++axis) {
+    const std::string& known = mesh.axes()[static_cast<size_t>(axis)].name;
+    if (known == name || parent_axis(known) == name) axes.push_back(axis);
+  }
+  return axes;
+}
+
+// "a*b"; where all sub-axes of an axis follow each other, the axis.
+std::string axes_text(std::span<const int> axes, const Mesh& mesh) {
+  std::string text;
+  while (!axes.empty()) {
+    std::string_view name = mesh.axes().at(static_cast<size_t>(axes.front())).name;
+    const std::vector<int> family = axes_named(parent_axis(name), mesh);
+    const bool is_whole =
+        family.size() <= axes.size() && std::equal(family.begin(), family.end(), axes.begin());
+    if (is_whole) name = parent_axis(name);
+    text += str(text.empty() ? "" : "*", name);
+    axes = axes.subspan(is_whole ? family.size() : 1);
+  }
+  return text;
+}
+
 class Parser {
  public:
   Parser(std::string_view text, std::span<const int64_t> shape, const Mesh& mesh)
@@ -56,7 +81,7 @@ class Parser {
     const bool brackets = cursor_.accept('[');
     const bool round = !brackets && cursor_.accept('(');
     const char close = brackets ? ']' : (round ? ')' : '+');
-    if (text_.find("S[") != std::string_view::npos) {
+    if (is_per_mesh_axis()) {
       parse_per_mesh_axis(close);
     } else {
       parse_per_dim(close);
@@ -70,6 +95,14 @@ class Parser {
   }
 
  private:
+  // "S[1],R"; without any S[i] the two ways to count the entries differ only in their number.
+  bool is_per_mesh_axis() const {
+    if (text_.find("S[") != std::string_view::npos) return true;
+    if (text_.find_first_not_of("R, \t()[]") != std::string_view::npos) return false;
+    const auto entries = static_cast<size_t>(std::count(text_.begin(), text_.end(), 'R'));
+    return entries != shape_.size() && entries == static_cast<size_t>(mesh_.axis_count());
+  }
+
   bool at_close(char close) { return cursor_.at_end() || cursor_.peek() == close; }
 
   void parse_per_dim(char close) {
@@ -91,7 +124,7 @@ class Parser {
     }
     if (!cursor_.accept(':')) return;
     do {
-      use_axis(parse_axis(), dim);
+      for (const int axis : parse_axes()) use_axis(axis, dim);
     } while (cursor_.accept('*'));
     if (cursor_.accept('{')) parse_pieces(dim.pieces);
   }
@@ -121,11 +154,12 @@ class Parser {
     }
   }
 
-  int parse_axis() {
-    const std::string_view name = cursor_.name();
-    const int axis = mesh_.axis_index(name);
-    if (axis < 0) cursor_.fail(str("unknown mesh axis '", name, "'"));
-    return axis;
+  // One axis, or all sub-axes of one.
+  std::vector<int> parse_axes() {
+    const std::string_view name = cursor_.axis_name();
+    std::vector<int> axes = axes_named(name, mesh_);
+    if (axes.empty()) cursor_.fail(str("unknown mesh axis '", name, "'"));
+    return axes;
   }
 
   // Refuses a second use here, because the number of pieces is the product of the axes.
@@ -154,7 +188,7 @@ class Parser {
     if (!kind) cursor_.fail("unknown reduction");
     cursor_.expect('(');
     do {
-      spec_.partials.push_back({parse_axis(), *kind});
+      for (const int axis : parse_axes()) spec_.partials.push_back({axis, *kind});
     } while (cursor_.accept('*'));
     cursor_.expect(')');
   }
@@ -186,9 +220,7 @@ std::string to_string(const TensorSpec& spec,
   for (size_t dim = 0; dim < spec.dims.size(); ++dim) {
     const DimSpec& split = spec.dims[dim];
     text += str(dim == 0 ? "" : ", ", printable_name(dim_names, dim));
-    for (size_t i = 0; i < split.axes.size(); ++i) {
-      text += str(i == 0 ? ":" : "*", mesh.axes().at(static_cast<size_t>(split.axes[i])).name);
-    }
+    if (!split.axes.empty()) text += ":" + axes_text(split.axes, mesh);
     if (!split.axes.empty() && split.pieces != default_pieces(split.axes, shape[dim], mesh)) {
       text += print_pieces(split.pieces);
     }

@@ -52,6 +52,19 @@ std::string_view TextCursor::name() {
   return text_.substr(begin, at_ - begin);
 }
 
+std::string_view TextCursor::axis_name() {
+  skip_blanks();
+  const size_t begin = at_;
+  name();
+  if (at_ < text_.size() && text_[at_] == '(') {
+    ++at_;
+    integer();
+    expect(')');
+    integer();
+  }
+  return text_.substr(begin, at_ - begin);
+}
+
 int64_t TextCursor::integer() {
   skip_blanks();
   int64_t value = 0;

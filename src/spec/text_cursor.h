@@ -27,6 +27,8 @@ class TextCursor {
 
   // [A-Za-z_][A-Za-z0-9_]*
   std::string_view name();
+  // A name, or one with "(m)k" behind it: a sub-axis (see spec/mesh.h).
+  std::string_view axis_name();
   // A decimal integer >= 0 that fits int64_t.
   int64_t integer();
   // Everything up to one of `stops` (or the end), without blanks at its ends; may be empty.

@@ -52,7 +52,7 @@ TEST(StrategyProof, EveryStrategyOnThreeAxes) {
 TEST(StrategyProof, EveryStrategyOnUnevenMeshes) {
   const std::vector<spec::Mesh> meshes = {
       spec::Mesh::parse("a=3,b=2"), spec::Mesh::parse("a=3,b=1,c=2"), spec::Mesh::parse("a=5"),
-      spec::Mesh({{"a", 2}, {"b", 2}}, {3, 1, 0, 2})};
+      spec::Mesh::parse("tp=2x4"), spec::Mesh({{"a", 2}, {"b", 2}}, {3, 1, 0, 2})};
   const std::vector<PieceChoice> choices = {
       {"balanced", nullptr}, growing(), granular(), overlapping()};
   EXPECT_GT(prove_all(meshes, choices), 10000);
