@@ -15,12 +15,14 @@ namespace {
 std::optional<CollectiveKind> measured_kind(spec::ReshardKind kind) {
   switch (kind) {
     case spec::ReshardKind::kSlice:
+    case spec::ReshardKind::kTerm:
       return std::nullopt;
     case spec::ReshardKind::kAllGather:
       return CollectiveKind::kAllGather;
     case spec::ReshardKind::kReduceScatter:
       return CollectiveKind::kReduceScatter;
     case spec::ReshardKind::kAllToAll:
+    case spec::ReshardKind::kPermute:  // runs as an all_to_all in which every rank sends to one
       return CollectiveKind::kAllToAll;
     case spec::ReshardKind::kAllReduce:
       return CollectiveKind::kAllReduce;
@@ -74,6 +76,10 @@ double collective_seconds(spec::ReshardKind kind,
     case spec::ReshardKind::kReduceScatter:
     case spec::ReshardKind::kAllToAll:
       return one_round + payload.bytes_in * ring_share / link.bandwidth;
+    case spec::ReshardKind::kPermute:
+      return one_round + payload.bytes_in / link.bandwidth;
+    case spec::ReshardKind::kTerm:
+      return device.launch_s + payload.bytes_out / bandwidth_for(device, payload.bytes_out, 1);
     case spec::ReshardKind::kAllReduce:
       return one_round + (ranks - 1) * link.latency_s +
              2 * payload.bytes_in * ring_share / link.bandwidth;
@@ -92,8 +98,11 @@ double collective_seconds(const Profile& profile,
   };
   const auto tables = tables_of_group(profile, mesh, call);
   if (tables.empty()) return formula(ranks);
-  const double bytes =
+  double bytes =
       call.kind == spec::ReshardKind::kAllGather ? call.payload.bytes_out : call.payload.bytes_in;
+  // All of the payload leaves the rank, where an all_to_all keeps one part of n: half of it at most.
+  // The same factor for every group keeps the price monotone.
+  if (call.kind == spec::ReshardKind::kPermute) bytes *= 2;
   return seconds_at(tables, ranks, bytes, formula);
 }
 

@@ -32,8 +32,10 @@ struct Payload {
 //   all_gather     l + n a     + out (n-1)/n / b     (out = the whole)
 //   reduce_scatter l + n a     + in (n-1)/n / b
 //   all_to_all     l + n a     + in (n-1)/n / b
+//   permute        l + n a     + in / b
 //   all_reduce     l + (2n-1) a + 2 in (n-1)/n / b
 //   slice          l + 2 out / memory bandwidth (of the cache that holds both)
+//   term           l + out / memory bandwidth
 [[nodiscard]] double collective_seconds(spec::ReshardKind kind,
                                         int64_t group_size,
                                         const Payload& payload,

@@ -20,9 +20,10 @@ const Device kDevice = {.memory_bytes = 1'000'000'000,
                         .launch_s = 1e-6};
 
 using spec::ReshardKind;
-constexpr ReshardKind kKinds[] = {ReshardKind::kSlice, ReshardKind::kAllGather,
+constexpr ReshardKind kKinds[] = {ReshardKind::kSlice,         ReshardKind::kAllGather,
                                   ReshardKind::kReduceScatter, ReshardKind::kAllReduce,
-                                  ReshardKind::kAllToAll};
+                                  ReshardKind::kAllToAll,      ReshardKind::kPermute,
+                                  ReshardKind::kTerm};
 
 // More bytes, more ranks, a slower link: never cheaper. Total payload stays when the group grows.
 TEST(CollectiveCost, IsMonotoneInBytesRanksAndLink) {

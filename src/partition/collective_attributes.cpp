@@ -40,9 +40,8 @@ ir::Attributes collective_attributes(const spec::ReshardStep& step,
                                      const std::string& group) {
   ir::Attributes attributes;
   const auto dim = static_cast<size_t>(step.dim);
-  if (step.kind != spec::ReshardKind::kSlice) attributes.set("group", group);
-  if (step.kind != spec::ReshardKind::kAllReduce)
-    attributes.set("dim", static_cast<int64_t>(step.dim));
+  if (!spec::is_local(step.kind)) attributes.set("group", group);
+  if (step.dim >= 0) attributes.set("dim", static_cast<int64_t>(step.dim));
   switch (step.kind) {
     case spec::ReshardKind::kSlice: {
       const int64_t origin = ranges.own.before[dim].begin;
@@ -61,6 +60,12 @@ ir::Attributes collective_attributes(const spec::ReshardStep& step,
       break;
     case spec::ReshardKind::kAllReduce:
       attributes.set("reduce", std::string(to_string(step.reduce)));
+      break;
+    case spec::ReshardKind::kPermute:
+      attributes.set("sources", ranges.sources);
+      break;
+    case spec::ReshardKind::kTerm:
+      attributes.set("position", ranges.position);
       break;
     case spec::ReshardKind::kAllToAll:
       attributes.set("from_dim", static_cast<int64_t>(step.from_dim));

@@ -32,6 +32,10 @@ double moved_elements(const spec::StepShape& step) {
       return 2 * (kStartElements + in * share);
     case spec::ReshardKind::kAllToAll:
       return kStartElements + in * share;
+    case spec::ReshardKind::kPermute:
+      return kStartElements + in;
+    case spec::ReshardKind::kTerm:
+      return out * 0.01;
   }
   return 0;
 }

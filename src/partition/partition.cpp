@@ -32,7 +32,7 @@ void add_groups(const StageProgram& program, const spec::Mesh& mesh, GroupList& 
   std::set<std::vector<int>> axes_seen;
   for (const StageItem& item : program.items) {
     const auto* reshard = std::get_if<PlacedReshard>(&item);
-    if (reshard == nullptr || reshard->step.kind == spec::ReshardKind::kSlice) continue;
+    if (reshard == nullptr || spec::is_local(reshard->step.kind)) continue;
     if (mesh.size_of(reshard->step.axes) == 1 || !axes_seen.insert(reshard->step.axes).second)
       continue;
     for (int64_t cell = 0; cell < mesh.size(); ++cell) {

@@ -326,10 +326,36 @@ TEST(PartitionRank, ContradictionsAreRefusedByName) {
   plan = good;
   plan.ops[1].axis_factor = {spec::Strategy::kPassPartial};  // relu is not linear
   expect_refused(graph, plan, "passes the partial inputs of set 0");
-  plan = good;
-  plan.ops[3].axis_factor = {spec::Strategy::kPassPartial};  // add of x, which is no partial sum
-  expect_refused(graph, plan, "no collective turns \"x\"");
   EXPECT_THROW((void)partition_rank(graph, good, 2), Error);
+}
+
+TEST(PartitionRank, TermsOfAnotherReductionAreRefusedByName) {
+  const ir::Graph graph = ir::parse_graph(R"(graph "max" {
+  input %x : f32[4,6]
+  %largest : f32[4] = reduce_max(%x) {dim = 1}
+  %twice : f32[4] = add(%largest, %largest)
+  return %twice
+}
+)");
+  plan::Plan plan = TestPlanner(graph, one_stage(graph, "tp=2"), split_factors({})).make();
+  plan.ops[0].axis_factor = {1};
+  plan.values = {{"largest", {{{}}, {{0, ReduceKind::kMax}}}}};
+  plan.ops[1].axis_factor = {spec::Strategy::kPassPartial};
+  expect_refused(graph, plan, "no collective turns \"largest\"");
+}
+
+// The add of x, which is whole, to terms: the first rank has x, the other one zeros.
+TEST(PartitionRank, WholeValuesAreMadeTermsOfASum) {
+  const ir::Graph graph = ir::parse_graph(kMlp);
+  plan::Plan plan =
+      TestPlanner(graph, one_stage(graph, "tp=2"), split_factors({{"up", "n"}})).make();
+  plan.ops[3].axis_factor = {spec::Strategy::kPassPartial};
+  const auto terms = [&](int rank) {
+    const ir::Graph program = partition_rank(graph, plan, rank).graph;
+    return std::ranges::count(program.nodes(), "term", &ir::Node::op);
+  };
+  EXPECT_EQ(terms(0), 0);
+  EXPECT_GE(terms(1), 1);
 }
 
 }  // namespace

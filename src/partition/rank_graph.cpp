@@ -102,26 +102,46 @@ class RankGraphBuilder {
     node.attributes.set("shape", std::move(shape));
   }
 
-  // Steps that move nothing on this rank (a group of one, a slice of all it has) add no node.
-  void add(const PlacedReshard& placed) {
-    const std::vector<int64_t> members = mesh_.group(cell_, placed.step.axes);
-    const bool alone = members.size() == 1;
-    const bool is_slice = placed.step.kind == spec::ReshardKind::kSlice;
-    if (alone || (is_slice && ranges_at(placed.from, cell_) == ranges_at(placed.to, cell_))) {
-      local_[static_cast<size_t>(placed.to)] = local(placed.from);
-      return;
+  // True where a step moves nothing on this rank: a group of one, a slice of all it has, the term
+  // of the first rank.
+  bool is_idle(const PlacedReshard& placed) const {
+    if (mesh_.size_of(placed.step.axes) == 1) return true;
+    switch (placed.step.kind) {
+      case spec::ReshardKind::kSlice:
+        return ranges_at(placed.from, cell_) == ranges_at(placed.to, cell_);
+      case spec::ReshardKind::kTerm:
+        return mesh_.position(cell_, placed.step.axes) == 0;
+      default:
+        return false;
     }
+  }
+
+  MemberRanges ranges_of(const PlacedReshard& placed) const {
+    const std::vector<int64_t> members = mesh_.group(cell_, placed.step.axes);
     MemberRanges ranges;
+    ranges.position = mesh_.position(cell_, placed.step.axes);
     ranges.own = {ranges_at(placed.from, cell_), ranges_at(placed.to, cell_)};
     for (const int64_t member : members) {
       ranges.members.push_back({ranges_at(placed.from, member), ranges_at(placed.to, member)});
+    }
+    if (placed.step.kind == spec::ReshardKind::kPermute) {
+      const spec::TensorSpec& before = program_.values[static_cast<size_t>(placed.from)].spec;
+      ranges.sources = spec::permute_sources(before, placed.step, mesh_, cell_);
+    }
+    return ranges;
+  }
+
+  void add(const PlacedReshard& placed) {
+    if (is_idle(placed)) {
+      local_[static_cast<size_t>(placed.to)] = local(placed.from);
+      return;
     }
     ir::Node node;
     node.op = spec::to_string(placed.step.kind);
     node.name = program_.values[static_cast<size_t>(placed.to)].name;
     node.inputs = {local(placed.from)};
     node.layer = layer_of(placed.from);
-    node.attributes = collective_attributes(placed.step, ranges,
+    node.attributes = collective_attributes(placed.step, ranges_of(placed),
                                             group_name(step_ranks(mesh_, cell_, placed.step.axes)));
     local_[static_cast<size_t>(placed.to)] = append(std::move(node), local_type(placed.to));
   }

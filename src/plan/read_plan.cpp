@@ -296,12 +296,12 @@ class DecisionReader {
     using Kind = spec::ReshardKind;
     const std::string text = json.text("kind");
     for (const Kind kind : {Kind::kSlice, Kind::kAllGather, Kind::kReduceScatter, Kind::kAllReduce,
-                            Kind::kAllToAll}) {
+                            Kind::kAllToAll, Kind::kPermute, Kind::kTerm}) {
       if (spec::to_string(kind) == text) return kind;
     }
     json.refuse("kind", str("is \"", text.substr(0, 40),
-                            "\"; expected slice, all_gather, reduce_scatter, all_reduce or "
-                            "all_to_all"));
+                            "\"; expected slice, all_gather, reduce_scatter, all_reduce, "
+                            "all_to_all, permute or term"));
   }
 
   const KeyedObject& root_;

@@ -72,4 +72,10 @@ class GraphFacts {
   std::vector<std::vector<Use>> uses_;
 };
 
+// True for weights that a reader may turn into terms of a sum (the whole on one rank, zeros on the
+// others): biases. A matrix would be copied at every step for it.
+[[nodiscard]] inline bool may_be_term(const ir::Value& value) {
+  return value.kind == ir::ValueKind::kWeight && value.type.dims.size() < 2;
+}
+
 }  // namespace partita::planner

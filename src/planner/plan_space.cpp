@@ -63,6 +63,11 @@ std::string PlanSpace::source_of_option(ir::NodeId node, const StrategyOption& o
 
 const std::string& PlanSpace::source_of_stored(ir::ValueId value) { return stored_sources_[value]; }
 
+SpecId PlanSpace::without_partials(SpecId id) {
+  if (spec(id).partials.empty()) return id;
+  return prices_.pool().id_of({spec(id).dims, {}});
+}
+
 int64_t PlanSpace::largest_bytes(SpecId id, ir::ValueId value) {
   const int type = facts().type_of(value);
   const auto [found, is_new] = bytes_.try_emplace({id, type}, 0);

@@ -51,6 +51,8 @@ class PlanSpace {
   [[nodiscard]] const std::string& source_of_stored(ir::ValueId value);
   [[nodiscard]] const spec::TensorSpec& spec(SpecId id) { return prices_.pool().spec(id); }
   [[nodiscard]] SpecId id_of(const spec::TensorSpec& spec) { return prices_.pool().id_of(spec); }
+  // The same spec without its Partial axes: how a weight is stored whose reader wants terms.
+  [[nodiscard]] SpecId without_partials(SpecId id);
   // Bytes of the largest piece of a value, symbols at their largest.
   [[nodiscard]] int64_t largest_bytes(SpecId id, ir::ValueId value);
 

@@ -76,7 +76,7 @@ void ReshardPrices::add_step(const spec::ReshardStep& step,
   const auto largest = payload(context_.phases.largest);
   priced.seconds += {seconds(decode), seconds(payload(context_.phases.prefill))};
   priced.largest_bytes = std::max(priced.largest_bytes, largest.first + largest.second);
-  if (step.kind == spec::ReshardKind::kSlice) return;
+  if (spec::is_local(step.kind)) return;
   priced.is_local = false;
   // The payload of a gather is what it makes, of a reduction what it takes.
   priced.decode_bytes += std::max(decode.first, decode.second);

@@ -38,7 +38,7 @@ struct PricedReshard {
   Cost cost = 0;              // kForbidden when there is no path
   int64_t decode_bytes = 0;   // payload of all collectives in one decode step
   int64_t largest_bytes = 0;  // in and out of the largest step, for buffers
-  bool is_local = true;       // slices only
+  bool is_local = true;       // slices and terms only
 };
 
 // Thread-compatible. Borrows all arguments; `mesh` gives the axes (its ranks do not matter).

@@ -70,16 +70,17 @@ void StageProblem::add_stored_value(ir::ValueId value) {
   if (readers.empty()) return;
   stored_.push_back(value);
   const auto pin = pinned_.find(value);
+  const bool is_state = space_.graph().value(value).kind == ir::ValueKind::kState;
+  const EdgeRule rule = may_be_term(space_.graph().value(value)) ? EdgeRule::kLocal
+                        : is_state                               ? EdgeRule::kEqual
+                                                                 : EdgeRule::kSliceOnly;
   if (readers.size() == 1 && pin == pinned_.end()) {
     // The reader decides: no variable of its own.
-    forbid_partials(readers[0]);
-    add_bytes(variable_of(readers[0].node), input_specs(readers[0]), value);
+    add_stored_for(readers[0], value, rule);
     return;
   }
   Layout layout = {static_cast<int>(problem_.variables.size()), {}};
-  for (const Use& use : readers) append_unique(layout.specs, input_specs(use));
-  std::erase_if(layout.specs, [&](SpecId id) { return !space_.spec(id).partials.empty(); });
-  const bool is_state = space_.graph().value(value).kind == ir::ValueKind::kState;
+  for (const Use& use : readers) append_unique(layout.specs, stored_forms(input_specs(use)));
   if (!is_state) append_unique(layout.specs, {space_.replicated(value)});
   if (pin == pinned_.end()) {
     space_.keep_pinned_specs(value, layout.specs);
@@ -89,7 +90,6 @@ void StageProblem::add_stored_value(ir::ValueId value) {
   const size_t options = layout.specs.size();
   problem_.variables.push_back({std::vector<Cost>(options, 0), std::vector<int64_t>(options, 0)});
   add_bytes(layout.variable, layout.specs, value);
-  const EdgeRule rule = is_state ? EdgeRule::kEqual : EdgeRule::kSliceOnly;
   for (const Use& use : readers) {
     add_edge(layout.variable, variable_of(use.node),
              table_of(layout.specs, input_specs(use), value, rule));
@@ -97,13 +97,21 @@ void StageProblem::add_stored_value(ir::ValueId value) {
   layouts_[value] = std::move(layout);
 }
 
-// What is stored is never a term of a sum.
-void StageProblem::forbid_partials(const Use& reader) {
-  const SpecList specs = input_specs(reader);
-  std::vector<Cost>& cost = problem_.variables[static_cast<size_t>(variable_of(reader.node))].cost;
-  for (size_t i = 0; i < specs.size(); ++i) {
-    if (!space_.spec(specs[i]).partials.empty()) cost[i] = kForbidden;
+// What is stored is never a term of a sum; a reader that wants terms of a bias makes them.
+void StageProblem::add_stored_for(const Use& reader, ir::ValueId value, EdgeRule rule) {
+  const int variable = variable_of(reader.node);
+  const SpecList wanted = input_specs(reader);
+  const SpecList stored = stored_forms(wanted);
+  std::vector<Cost>& cost = problem_.variables[static_cast<size_t>(variable)].cost;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    cost[i] = std::min(kForbidden, cost[i] + edge_cost(stored[i], wanted[i], value, rule));
   }
+  add_bytes(variable, stored, value);
+}
+
+StageProblem::SpecList StageProblem::stored_forms(SpecList specs) {
+  for (SpecId& id : specs) id = space_.without_partials(id);
+  return specs;
 }
 
 void StageProblem::add_result(ir::ValueId value) {
@@ -204,8 +212,10 @@ void StageProblem::note_contradiction(const std::vector<Cost>& costs, ir::ValueI
 Cost StageProblem::edge_cost(SpecId from, SpecId to, ir::ValueId value, EdgeRule rule) {
   if (from == to) return 0;
   if (rule == EdgeRule::kEqual) return kForbidden;
+  const bool makes_terms = !space_.spec(to).partials.empty();
+  if (rule == EdgeRule::kSliceOnly && makes_terms) return kForbidden;
   const PricedReshard& priced = space_.price(from, to, value);
-  return rule == EdgeRule::kSliceOnly && !priced.is_local ? kForbidden : priced.cost;
+  return rule != EdgeRule::kReshard && !priced.is_local ? kForbidden : priced.cost;
 }
 
 StageProblem::SpecList StageProblem::input_specs(const Use& use) const {
@@ -245,7 +255,8 @@ SpecId StageProblem::stored_spec(const std::vector<int>& choice, ir::ValueId val
   if (const auto spec = layout(choice, value)) return *spec;
   const std::vector<Use> readers = uses_of(value).readers;
   CHECK(readers.size() == 1, "a stored value without layout has one reader");
-  return option(choice, readers[0].node).inputs[static_cast<size_t>(readers[0].slot)];
+  return space_.without_partials(
+      option(choice, readers[0].node).inputs[static_cast<size_t>(readers[0].slot)]);
 }
 
 }  // namespace partita::planner

@@ -50,7 +50,7 @@ class StageProblem {
   [[nodiscard]] const std::vector<ir::ValueId>& stored_values() const { return stored_; }
 
  private:
-  enum class EdgeRule { kReshard, kSliceOnly, kEqual };
+  enum class EdgeRule { kReshard, kLocal, kSliceOnly, kEqual };
   using SpecList = std::vector<SpecId>;
 
   void add_node_variables();
@@ -58,7 +58,8 @@ class StageProblem {
   void add_result(ir::ValueId value);
   void add_received_value(ir::ValueId value);
   void add_layout(ir::ValueId value, const LocalUses& uses, const SpecList& candidates);
-  void forbid_partials(const Use& reader);
+  void add_stored_for(const Use& reader, ir::ValueId value, EdgeRule rule);
+  [[nodiscard]] SpecList stored_forms(SpecList specs);
   void add_bytes(int variable, const SpecList& specs, ir::ValueId value);
   void add_unary(int variable, const SpecList& from, const SpecList& to, ir::ValueId value);
   void add_edge(int first, int second, int table);

@@ -104,6 +104,32 @@ class Search {
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue_;
 };
 
+// Which shard a cell holds of a spec, among the dims that another spec splits otherwise: its
+// position along each of them, and its position along the axes of the step that none of them uses
+// (the copies of a shard).
+class ShardKey {
+ public:
+  ShardKey(const TensorSpec& spec, const TensorSpec& other, const std::vector<int>& axes)
+      : free_(axes) {
+    for (size_t dim = 0; dim < spec.dims.size(); ++dim) {
+      if (spec.dims[dim] == other.dims[dim]) continue;
+      lists_.push_back(spec.dims[dim].axes);
+      for (const int axis : lists_.back()) std::erase(free_, axis);
+    }
+  }
+
+  [[nodiscard]] std::vector<int64_t> of(int64_t cell, const Mesh& mesh) const {
+    std::vector<int64_t> key;
+    for (const std::vector<int>& axes : lists_) key.push_back(mesh.position(cell, axes));
+    key.push_back(mesh.position(cell, free_));
+    return key;
+  }
+
+ private:
+  std::vector<int> free_;
+  std::vector<std::vector<int>> lists_;  // per dim that changes
+};
+
 }  // namespace
 
 std::optional<PricedPath> cheapest_path(const TensorSpec& from,
@@ -120,9 +146,30 @@ std::optional<PricedPath> cheapest_path(const TensorSpec& from,
 }
 
 std::string_view to_string(ReshardKind kind) {
-  static constexpr std::array<std::string_view, 5> kNames = {
-      "slice", "all_gather", "reduce_scatter", "all_reduce", "all_to_all"};
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "slice", "all_gather", "reduce_scatter", "all_reduce", "all_to_all", "permute", "term"};
   return kNames.at(static_cast<size_t>(kind));
+}
+
+bool is_local(ReshardKind kind) {
+  return kind == ReshardKind::kSlice || kind == ReshardKind::kTerm;
+}
+
+std::vector<int64_t> permute_sources(const TensorSpec& before,
+                                     const ReshardStep& step,
+                                     const Mesh& mesh,
+                                     int64_t cell) {
+  const std::vector<int64_t> group = mesh.group(cell, step.axes);
+  const ShardKey old_key(before, step.result, step.axes);
+  const ShardKey new_key(step.result, before, step.axes);
+  std::map<std::vector<int64_t>, int64_t> holders;
+  for (size_t i = 0; i < group.size(); ++i) {
+    holders.emplace(old_key.of(group[i], mesh), static_cast<int64_t>(i));
+  }
+  CHECK(holders.size() == group.size(), "two ranks of a permute hold one shard");
+  std::vector<int64_t> sources;
+  for (const int64_t member : group) sources.push_back(holders.at(new_key.of(member, mesh)));
+  return sources;
 }
 
 }  // namespace partita::spec

@@ -88,14 +88,7 @@ ReshardSpace::ReshardSpace(const TensorSpec& from,
     start_.options.push_back(option_index(dim, from.dims[dim]));
     goal_.options.push_back(option_index(dim, to.dims[dim]));
   }
-  for (const PartialAxis& partial : from.partials) start_.partials |= mask_of({&partial.axis, 1});
-  for (const PartialAxis& partial : to.partials) {
-    goal_.partials |= mask_of({&partial.axis, 1});
-    const bool found =
-        std::find(from.partials.begin(), from.partials.end(), partial) != from.partials.end();
-    is_reachable_ = is_reachable_ && found;
-  }
-  reducible_ = start_.partials & ~goal_.partials;
+  add_partials(to);
   std::vector<std::vector<int>> sets = {{}};
   for (const PartialAxis& partial : from.partials) {
     if ((mask_of({&partial.axis, 1}) & reducible_) == 0) continue;
@@ -107,6 +100,27 @@ ReshardSpace::ReshardSpace(const TensorSpec& from,
   sets.erase(sets.begin());
   std::erase_if(sets, [&](const auto& set) { return !may_reduce(start_, mask_of(set)); });
   reducible_sets_ = std::move(sets);
+}
+
+// What is Partial at the start and at the end. Terms of a sum can be made, and commute with other
+// sums only.
+void ReshardSpace::add_partials(const TensorSpec& to) {
+  partials_ = from_.partials;
+  for (const PartialAxis& partial : from_.partials) start_.partials |= mask_of({&partial.axis, 1});
+  const bool only_sums = std::all_of(to.partials.begin(), to.partials.end(),
+                                     [](const auto& p) { return p.kind == ReduceKind::kSum; });
+  for (const PartialAxis& partial : to.partials) {
+    const AxisMask mask = mask_of({&partial.axis, 1});
+    goal_.partials |= mask;
+    if (std::find(from_.partials.begin(), from_.partials.end(), partial) != from_.partials.end()) {
+      continue;
+    }
+    if (!only_sums || (start_.partials & mask) != 0) is_reachable_ = false;
+    wanted_ |= mask;
+    partials_.push_back(partial);
+  }
+  std::sort(partials_.begin(), partials_.end());
+  reducible_ = start_.partials & ~goal_.partials;
 }
 
 // The spec itself and, for each prefix of its axes, the hulls of its pieces.
@@ -152,6 +166,10 @@ void ReshardSpace::connect(size_t dim) {
     for (size_t j = 0; j < options.size(); ++j) {
       DimOption& coarse = options[i];
       DimOption& fine = options[j];
+      const bool is_split = !coarse.spec.axes.empty() && coarse.spec.axes != fine.spec.axes;
+      if (is_split && same_pieces(coarse.spec.pieces, fine.spec.pieces)) {
+        coarse.permuted.push_back(static_cast<int>(j));
+      }
       if (!is_prefix(coarse.spec.axes, fine.spec.axes)) continue;
       const auto kept = static_cast<int64_t>(coarse.spec.axes.size());
       const std::vector<int> axes(fine.spec.axes.begin() + kept, fine.spec.axes.end());
@@ -197,7 +215,7 @@ TensorSpec ReshardSpace::spec_of(const ReshardState& state) const {
   for (size_t dim = 0; dim < options_.size(); ++dim) {
     spec.dims.push_back(option(state, dim).spec);
   }
-  for (const PartialAxis& partial : from_.partials) {
+  for (const PartialAxis& partial : partials_) {
     if ((mask_of({&partial.axis, 1}) & state.partials) != 0) spec.partials.push_back(partial);
   }
   return spec;
@@ -232,6 +250,8 @@ std::vector<ReshardMove> ReshardSpace::moves(const ReshardState& state) const {
     add_exchanges(state, dim, moves);
   }
   add_reductions(state, moves);
+  add_permutes(state, moves);
+  add_terms(state, moves);
   return moves;
 }
 
@@ -282,6 +302,59 @@ void ReshardSpace::add_reductions(const ReshardState& state, Moves& moves) const
     move.next.partials &= ~mask;
     moves.push_back(std::move(move));
   }
+}
+
+// Every way to give dims other axes without changing their pieces.
+void ReshardSpace::add_permutes(const ReshardState& state, Moves& moves) const {
+  std::vector<ReshardState> states = {state};
+  for (size_t dim = 0; dim < options_.size(); ++dim) {
+    for (size_t i = 0, count = states.size(); i < count; ++i) {
+      for (const int other : option(state, dim).permuted) {
+        states.push_back(states[i]);
+        states.back().options[dim] = other;
+      }
+    }
+  }
+  for (size_t i = 1; i < states.size(); ++i) {
+    if (!has_free_axes(states[i])) continue;
+    AxisMask changed = 0;
+    for (size_t dim = 0; dim < options_.size(); ++dim) {
+      if (states[i].options[dim] == state.options[dim]) continue;
+      changed |= option(state, dim).mask | option(states[i], dim).mask;
+    }
+    ReshardMove move{ReshardKind::kPermute, axes_of(changed)};
+    move.next = std::move(states[i]);
+    moves.push_back(std::move(move));
+  }
+}
+
+// All Partials that are still to be made, at once.
+void ReshardSpace::add_terms(const ReshardState& state, Moves& moves) const {
+  if (wanted_ == 0 || (wanted_ & used_axes(state)) != 0) return;
+  ReshardMove move{ReshardKind::kTerm, axes_of(wanted_)};
+  move.next = state;
+  move.next.partials |= wanted_;
+  moves.push_back(std::move(move));
+}
+
+// No axis is used twice.
+bool ReshardSpace::has_free_axes(const ReshardState& state) const {
+  AxisMask used = state.partials;
+  for (size_t dim = 0; dim < options_.size(); ++dim) {
+    const AxisMask mask = option(state, dim).mask;
+    if ((used & mask) != 0) return false;
+    used |= mask;
+  }
+  return true;
+}
+
+std::span<const int> ReshardSpace::axes_of(AxisMask mask) const {
+  std::vector<int>& axes = axis_lists_[mask];
+  if (!axes.empty()) return axes;
+  for (int axis = 0; axis < mesh_.axis_count(); ++axis) {
+    if ((mask >> axis & 1U) != 0) axes.push_back(axis);
+  }
+  return axes;
 }
 
 }  // namespace partita::spec

@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct DimOption {
   bool overlaps = false;
   std::vector<DimChange> losses = {};
   std::vector<DimChange> gains = {};
+  std::vector<int> permuted = {};  // options of the same pieces over other axes
 };
 
 // A spec in short: per dim the number of its option, and the axes that are still Partial.
@@ -58,7 +60,7 @@ class ReshardSpace {
                std::span<const int64_t> shape,
                const Mesh& mesh);
 
-  // False when `to` asks for a Partial that `from` has not.
+  // False when `to` asks for a Partial other than a sum that `from` has not.
   [[nodiscard]] bool is_reachable() const { return is_reachable_; }
   [[nodiscard]] const ReshardState& start() const { return start_; }
   [[nodiscard]] const ReshardState& goal() const { return goal_; }
@@ -77,9 +79,14 @@ class ReshardSpace {
   [[nodiscard]] int option_index(size_t dim, const DimSpec& spec) const;
   [[nodiscard]] AxisMask used_axes(const ReshardState& state) const;
   [[nodiscard]] const DimOption& option(const ReshardState& state, size_t dim) const;
+  void add_partials(const TensorSpec& to);
   void add_gains(const ReshardState& state, size_t dim, Moves& moves) const;
   void add_exchanges(const ReshardState& state, size_t dim, Moves& moves) const;
   void add_reductions(const ReshardState& state, Moves& moves) const;
+  void add_permutes(const ReshardState& state, Moves& moves) const;
+  void add_terms(const ReshardState& state, Moves& moves) const;
+  [[nodiscard]] bool has_free_axes(const ReshardState& state) const;
+  [[nodiscard]] std::span<const int> axes_of(AxisMask mask) const;
   [[nodiscard]] bool may_reduce(const ReshardState& state, AxisMask mask) const;
   [[nodiscard]] ReduceKind reduce_kind(AxisMask mask) const;
 
@@ -90,6 +97,10 @@ class ReshardSpace {
   std::vector<std::vector<int>>
       reducible_sets_;  // subsets of the partial axes that must go, of one kind each
   AxisMask reducible_ = 0;
+  AxisMask wanted_ = 0;                // axes of the Partials that only `to` has
+  std::vector<PartialAxis> partials_;  // of `from`, and those that only `to` has
+  // Lists of the axes in masks; a map, because moves keep spans of them.
+  mutable std::map<AxisMask, std::vector<int>> axis_lists_;
   bool is_reachable_ = true;
   ReshardState start_;
   ReshardState goal_;

@@ -45,7 +45,13 @@ struct Setting {
 
   // The terms of a cell are numbered by its position along the axes that are Partial in `first`;
   // along the axes that are Partial in `now` it holds its own, along the others all of them.
+  // Along axes that are Partial in `now` only, the first cell holds them and the others nothing.
   std::set<int64_t> terms(const TensorSpec& first, const TensorSpec& now, int64_t cell) const {
+    for (const PartialAxis& partial : now.partials) {
+      const bool is_old =
+          std::find(first.partials.begin(), first.partials.end(), partial) != first.partials.end();
+      if (!is_old && mesh.coordinate(cell, partial.axis) != 0) return {};
+    }
     std::vector<int> all;
     std::vector<int> reduced;
     for (const PartialAxis& partial : first.partials) {
@@ -69,9 +75,35 @@ struct Setting {
     return world;
   }
 
+  // The first cell along the axes keeps what it has, the others have nothing but zeros.
+  World after_term(const World& before, const ReshardStep& step) const {
+    World after = before;
+    for (int64_t cell = 0; cell < mesh.size(); ++cell) {
+      if (mesh.position(cell, step.axes) == 0) continue;
+      for (auto& [index, terms] : after[static_cast<size_t>(cell)]) terms.clear();
+    }
+    return after;
+  }
+
+  // Every cell has what one cell of its group had, and no two have the same cell's.
+  World after_permute(const World& before, const TensorSpec& now, const ReshardStep& step) const {
+    World after(before.size());
+    for (int64_t cell = 0; cell < mesh.size(); ++cell) {
+      const std::vector<int64_t> group = mesh.group(cell, step.axes);
+      const std::vector<int64_t> sources = permute_sources(now, step, mesh, cell);
+      EXPECT_EQ(std::set<int64_t>(sources.begin(), sources.end()).size(), group.size());
+      const auto own = std::find(group.begin(), group.end(), cell) - group.begin();
+      const int64_t source = group[static_cast<size_t>(sources[static_cast<size_t>(own)])];
+      after[static_cast<size_t>(cell)] = before[static_cast<size_t>(source)];
+    }
+    return after;
+  }
+
   // What every cell holds after the step, taken only from its own group; fails when something is
   // not there.
-  World apply(const World& before, const ReshardStep& step) const {
+  World apply(const World& before, const TensorSpec& now, const ReshardStep& step) const {
+    if (step.kind == ReshardKind::kTerm) return after_term(before, step);
+    if (step.kind == ReshardKind::kPermute) return after_permute(before, now, step);
     const bool is_local = step.kind == ReshardKind::kSlice;
     const bool reduces =
         step.kind == ReshardKind::kAllReduce || step.kind == ReshardKind::kReduceScatter;
@@ -95,7 +127,7 @@ struct Setting {
   }
 };
 
-// Random but fixed cost of a step: an alpha and a beta per mesh axis, slices free.
+// Random but fixed cost of a step: an alpha and a beta per mesh axis, local steps free.
 StepCost random_cost(std::mt19937& random, const Mesh& mesh) {
   std::vector<double> alpha;
   std::vector<double> beta;
@@ -104,7 +136,7 @@ StepCost random_cost(std::mt19937& random, const Mesh& mesh) {
     beta.push_back(static_cast<double>(1 + random() % 20));
   }
   return [alpha, beta](const StepShape& step) {
-    if (step.kind == ReshardKind::kSlice) return 0.0;
+    if (is_local(step.kind)) return 0.0;
     double slowest_alpha = 0;
     double slowest_beta = 0;
     for (const int axis : step.axes) {
@@ -116,6 +148,7 @@ StepCost random_cost(std::mt19937& random, const Mesh& mesh) {
     const auto group = static_cast<double>(step.group_size);
     // An all_to_all moves only the part of the local piece that changes its owner.
     const auto local = step.kind == ReshardKind::kAllToAll ? moved / group : moved;
+    if (step.kind == ReshardKind::kPermute) return slowest_alpha + slowest_beta * moved;
     return slowest_alpha + slowest_beta * local * (group - 1) / group * (is_double ? 2 : 1);
   };
 }
@@ -128,7 +161,7 @@ const std::vector<Setting>& settings() {
   return all;
 }
 
-// A random target that asks only for partials of `from`.
+// A random target; it keeps some partials of `from` and asks for some terms.
 TensorSpec random_target(const Setting& at, const TensorSpec& from, std::mt19937& random) {
   TensorSpec to = random_spec(at.shape, at.mesh, random, {.partials = false});
   for (const PartialAxis& partial : from.partials) {
@@ -137,11 +170,25 @@ TensorSpec random_target(const Setting& at, const TensorSpec& from, std::mt19937
     });
     if (!is_used && random() % 4 == 0) to.partials.push_back(partial);
   }
+  for (int axis = 0; axis < at.mesh.axis_count(); ++axis) {
+    const bool is_partial = std::any_of(from.partials.begin(), from.partials.end(),
+                                        [&](const auto& partial) { return partial.axis == axis; });
+    if (is_partial || random() % 6 != 0) continue;
+    for (DimSpec& dim : to.dims) {
+      if (std::find(dim.axes.begin(), dim.axes.end(), axis) != dim.axes.end()) dim = {};
+    }
+    to.partials.push_back({axis, ReduceKind::kSum});
+  }
+  std::sort(to.partials.begin(), to.partials.end());
+  const bool only_sums = std::all_of(to.partials.begin(), to.partials.end(),
+                                     [](const auto& p) { return p.kind == ReduceKind::kSum; });
+  if (!only_sums) to.partials.clear();
   return to;
 }
 
 TEST(CheapestPath, StepsExecutedOnRanksEndInTheTarget) {
   std::mt19937 random(11);
+  std::map<ReshardKind, int> kinds;
   for (int round = 0; round < 600; ++round) {
     const Setting& at = settings()[random() % settings().size()];
     const TensorSpec from = random_spec(at.shape, at.mesh, random, {.several_kinds = false});
@@ -151,13 +198,17 @@ TEST(CheapestPath, StepsExecutedOnRanksEndInTheTarget) {
                              to_string(to, at.shape, at.mesh) + " on " + at.mesh.to_string();
     ASSERT_TRUE(path.has_value()) << what;
     World world = at.world(from, from);
+    TensorSpec before = from;
     for (const ReshardStep& step : path->steps) {
       ASSERT_NO_THROW(validate(step.result, at.shape, at.mesh)) << what;
-      world = at.apply(world, step);
+      world = at.apply(world, before, step);
+      before = step.result;
+      ++kinds[step.kind];
       ASSERT_EQ(world, at.world(from, step.result)) << what << " at " << to_string(step.kind);
     }
     ASSERT_EQ(path->steps.empty() ? from : path->steps.back().result, to) << what;
   }
+  EXPECT_EQ(kinds.size(), 7U);  // every kind of step was taken
 }
 
 // Brute force: all specs over even pieces and those of `from` and `to`, all single steps between
@@ -183,6 +234,14 @@ class BruteForce {
         specs_.back().partials.push_back(partial);
       }
     }
+    for (const PartialAxis& partial : to_.partials) {
+      if (has(from_, partial)) continue;
+      for (size_t i = 0, count = specs_.size(); i < count; ++i) {
+        specs_.push_back(specs_[i]);
+        specs_.back().partials.push_back(partial);
+      }
+    }
+    for (TensorSpec& spec : specs_) std::sort(spec.partials.begin(), spec.partials.end());
     std::erase_if(specs_, [&](const TensorSpec& spec) { return !is_valid(spec); });
   }
 
@@ -264,6 +323,38 @@ class BruteForce {
                             longer.axes.end());
   }
 
+  static bool has(const TensorSpec& spec, const PartialAxis& partial) {
+    return std::find(spec.partials.begin(), spec.partials.end(), partial) != spec.partials.end();
+  }
+
+  // All dims that changed have their pieces on other axes.
+  static std::optional<ReshardStep> permutation(const TensorSpec& before,
+                                                const TensorSpec& after,
+                                                const std::vector<size_t>& changed) {
+    std::set<int> axes;
+    for (const size_t dim : changed) {
+      const DimSpec& old_dim = before.dims[dim];
+      const DimSpec& new_dim = after.dims[dim];
+      if (old_dim.axes.empty() || old_dim.pieces != new_dim.pieces) return std::nullopt;
+      axes.insert(old_dim.axes.begin(), old_dim.axes.end());
+      axes.insert(new_dim.axes.begin(), new_dim.axes.end());
+    }
+    return ReshardStep{
+        .kind = ReshardKind::kPermute, .axes = {axes.begin(), axes.end()}, .result = after};
+  }
+
+  // Only new terms of a sum.
+  static std::optional<ReshardStep> terms(const TensorSpec& before, const TensorSpec& after) {
+    ReshardStep step{.kind = ReshardKind::kTerm, .axes = {}, .result = after};
+    for (const PartialAxis& partial : before.partials) {
+      if (!has(after, partial)) return std::nullopt;
+    }
+    for (const PartialAxis& partial : after.partials) {
+      if (!has(before, partial)) step.axes.push_back(partial.axis);
+    }
+    return before.dims == after.dims ? std::optional(step) : std::nullopt;
+  }
+
   static std::vector<int> reduced_axes(const TensorSpec& before, const TensorSpec& after) {
     std::vector<int> axes;
     for (const PartialAxis& partial : before.partials) {
@@ -278,7 +369,9 @@ class BruteForce {
   std::optional<ReshardStep> guess(const TensorSpec& before, const TensorSpec& after) const {
     ReshardStep step{.axes = {}, .result = after};
     const std::vector<int> reduced = reduced_axes(before, after);
-    if (before.partials.size() != after.partials.size() + reduced.size()) return std::nullopt;
+    if (before.partials.size() < after.partials.size() + reduced.size()) {
+      return terms(before, after);
+    }
     std::vector<size_t> changed;
     for (size_t dim = 0; dim < before.dims.size(); ++dim) {
       if (before.dims[dim] != after.dims[dim]) changed.push_back(dim);
@@ -287,6 +380,9 @@ class BruteForce {
       step.kind = ReshardKind::kAllReduce;
       step.axes = reduced;
       return reduced.empty() ? std::nullopt : std::optional(step);
+    }
+    if (const auto moved = permutation(before, after, changed); moved && reduced.empty()) {
+      return moved;
     }
     if (changed.size() == 1) {
       const DimSpec& old_dim = before.dims[changed[0]];
@@ -320,11 +416,11 @@ class BruteForce {
 
   // Every element that a cell holds afterwards is in its group before.
   bool is_possible(const TensorSpec& before, const ReshardStep& step) const {
-    const bool is_local = step.kind == ReshardKind::kSlice;
+    const bool is_alone = is_local(step.kind);
     for (int64_t cell = 0; cell < at_.mesh.size(); ++cell) {
       std::set<Index> reachable;
       for (const int64_t other : at_.mesh.group(cell, step.axes)) {
-        if (is_local && other != cell) continue;
+        if (is_alone && other != cell) continue;
         for (Index& index : at_.held(before, other)) reachable.insert(std::move(index));
       }
       for (const Index& index : at_.held(step.result, cell)) {
@@ -383,6 +479,10 @@ double ring_elements(const StepShape& step) {
       return static_cast<double>(step.elements_in) * rest;
     case ReshardKind::kAllReduce:
       return 2 * static_cast<double>(step.elements_in) * rest;
+    case ReshardKind::kPermute:
+      return static_cast<double>(step.elements_in);
+    case ReshardKind::kTerm:
+      return 0;
   }
   return 0;
 }
@@ -413,7 +513,9 @@ TEST(CheapestPath, TableOnOneAxis) {
   EXPECT_EQ(path_text("(S0, R)", "(R, S0)", at), "all_to_all(p) 12");
   EXPECT_EQ(path_text("(R, R) +sum(p)", "(R, R)", at), "all_reduce(p) 96");
   EXPECT_EQ(path_text("(R, R) +sum(p)", "(R, S0)", at), "reduce_scatter(p) 48");
-  EXPECT_EQ(path_text("(R, R)", "(R, R) +sum(p)", at), "none");
+  EXPECT_EQ(path_text("(R, R)", "(R, R) +sum(p)", at), "term(p) 0");
+  EXPECT_EQ(path_text("(S0, R)", "(R, R) +sum(p)", at), "all_gather(p) term(p) 48");
+  EXPECT_EQ(path_text("(R, R)", "(R, R) +max(p)", at), "none");
   EXPECT_EQ(path_text("(R, R) +max(p)", "(R, R) +sum(p)", at), "none");
   EXPECT_EQ(path_text("(R, R) +sum(p)", "(R, R) +sum(p)", at), "0");
 }
@@ -470,9 +572,34 @@ TEST(CheapestPath, OneAllReduceOverBothAxesWhenLatencyCounts) {
 
 TEST(CheapestPath, MovesTwoAxes) {
   const Setting at{Mesh::parse("a=2,b=2"), {8, 8}};
-  // Both axes are collected on one dim, moved to the other, and one comes back: 8 + 12 + 8.
-  EXPECT_EQ(path_text("(S0, S1)", "(S1, S0)", at), "all_to_all(b) all_to_all(ab) all_to_all(b) 28");
+  EXPECT_EQ(path_text("(S0, S1)", "(S1, S0)", at), "permute(ab) 16");
   EXPECT_EQ(path_text("(S01, R)", "(S0, S1)", at), "all_to_all(b) 8");
+}
+
+TEST(CheapestPath, PermutesPiecesToOtherAxes) {
+  const Setting at{Mesh::parse("a=2,b=2"), {8, 8}};
+  EXPECT_EQ(path_text("(S01, R)", "[x:b*a, y]", at), "permute(ab) 16");
+  // The pieces are held twice; each rank gets one from a rank that holds it.
+  EXPECT_EQ(path_text("(S0, R)", "(S1, R)", at), "permute(ab) 32");
+  const Setting large{Mesh::parse("a=4,b=4"), {8, 8}};
+  EXPECT_EQ(path_text("[x:a{0-3,3-5,5-7,7-8}, y]", "[x:b{0-3,3-5,5-7,7-8}, y]", large),
+            "permute(ab) 24");
+  // Axes of other sizes cut otherwise: only what both cut into is permuted.
+  const Setting uneven{Mesh::parse("a=2,b=4"), {8, 8}};
+  EXPECT_EQ(path_text("(S0, R)", "(S1, R)", uneven), "slice(b) permute(ab) all_gather(a) 16");
+}
+
+TEST(CheapestPath, PermutesTheOrderOfAxesOfOtherSizes) {
+  const Setting at{Mesh::parse("a=2,b=4"), {8, 8}};
+  const auto path = cheapest_path(parse_tensor_spec("(S01, R)", at.shape, at.mesh),
+                                  parse_tensor_spec("[x:b*a, y]", at.shape, at.mesh), at.shape,
+                                  at.mesh, ring_elements);
+  ASSERT_TRUE(path.has_value());
+  ASSERT_EQ(path->steps.size(), 1U);
+  // Cell (a, b) holds piece 4 a + b and needs piece 2 b + a.
+  const auto sources =
+      permute_sources(parse_tensor_spec("(S01, R)", at.shape, at.mesh), path->steps[0], at.mesh, 5);
+  EXPECT_THAT(sources, testing::ElementsAre(0, 2, 4, 6, 1, 3, 5, 7));
 }
 
 TEST(CheapestPath, TiesPreferFewerStepsThenTheOrderOfKinds) {
@@ -492,6 +619,7 @@ TEST(CheapestPath, DifferentReductionsAreNotMerged) {
 TEST(ReshardKind, HasNames) {
   EXPECT_EQ(to_string(ReshardKind::kSlice), "slice");
   EXPECT_EQ(to_string(ReshardKind::kAllToAll), "all_to_all");
+  EXPECT_EQ(to_string(ReshardKind::kTerm), "term");
 }
 
 }  // namespace

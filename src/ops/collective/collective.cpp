@@ -80,6 +80,20 @@ spec::Notation bind_all_to_all(const OpCall& call) {
   return bound(call, std::move(notation));
 }
 
+spec::Notation bind_permute(const OpCall& call) {
+  const std::vector<int64_t>& sources = call.attributes.integers("sources");
+  std::vector<bool> is_taken(sources.size(), false);
+  for (const int64_t source : sources) {
+    const bool is_known = source >= 0 && source < static_cast<int64_t>(sources.size());
+    if (!is_known || is_taken[static_cast<size_t>(source)]) {
+      fail(call, str("source ", source, " of ", sources.size(),
+                     "; expected every position of the group once"));
+    }
+    is_taken[static_cast<size_t>(source)] = true;
+  }
+  return bound(call, whole_notation(call));
+}
+
 spec::Notation bind_broadcast(const OpCall& call) {
   check_position(call, "root");
   return bound(call, whole_notation(call));
@@ -146,6 +160,10 @@ std::vector<OpSample> all_to_all_samples() {
   return samples;
 }
 
+std::vector<OpSample> permute_samples() {
+  return {float_sample({f32({5, 7})}, alone({{"sources", list(0)}}))};
+}
+
 std::vector<OpSample> broadcast_samples() {
   return {float_sample({f32({5, 7})}, alone({{"root", int64_t{0}}}))};
 }
@@ -204,6 +222,12 @@ constexpr std::array kOps = {
                "y[gathered,..,kept] = x[f,..,d]; whole ..",
                bind_all_to_all,
                all_to_all_samples),
+    collective("permute",
+               "Rank r gets what rank sources[r] of the group has. Attributes group, sources (each "
+               "position once).",
+               "y[..] = x[..]; whole ..",
+               bind_permute,
+               permute_samples),
     collective("broadcast",
                "Every rank gets what rank root has. Attributes group, root (position).",
                "y[..] = x[..]; whole ..",

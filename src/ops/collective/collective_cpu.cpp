@@ -224,6 +224,39 @@ class AllToAll final : public BoundKernel {
   ScratchHandle scratch_;
 };
 
+// An all_to_all in which every rank sends all it has to one rank: unlike a cycle of sends, it
+// cannot block.
+class Permute final : public BoundKernel {
+ public:
+  explicit Permute(const BindArgs& args)
+      : group_(group_of(args)),
+        source_(0),
+        destination_(0),
+        sent_(static_cast<size_t>(group_.size()), 0),
+        received_(sent_) {
+    const std::vector<int64_t>& sources = args.node.attributes.integers("sources");
+    if (sources.size() != sent_.size()) {
+      fail_bind(args, str(sources.size(), " sources for a group of ", sent_.size()));
+    }
+    source_ = static_cast<size_t>(sources[static_cast<size_t>(group_.rank())]);
+    const auto own = std::ranges::find(sources, static_cast<int64_t>(group_.rank()));
+    destination_ = static_cast<size_t>(own - sources.begin());
+  }
+
+  void run(Views inputs, Views outputs) override {
+    sent_[destination_] = inputs[0].elements();
+    received_[source_] = outputs[0].elements();
+    group_.all_to_all(inputs[0].data, sent_, outputs[0].data, received_, inputs[0].dtype);
+  }
+
+ private:
+  comm::Communicator& group_;
+  size_t source_;       // position of the rank that this one receives from
+  size_t destination_;  // and of the one that it sends to
+  std::vector<int64_t> sent_;
+  std::vector<int64_t> received_;
+};
+
 class Broadcast final : public BoundKernel {
  public:
   explicit Broadcast(const BindArgs& args)
@@ -285,10 +318,11 @@ std::unique_ptr<BoundKernel> bind(const BindArgs& args) {
 template <typename Collective>
 constexpr std::array<Kernel, 1> kKernels = {{{"reference", bind<Collective>}}};
 
-constexpr std::array<KernelList, 7> kLists = {{{"all_reduce", kKernels<AllReduce>},
+constexpr std::array<KernelList, 8> kLists = {{{"all_reduce", kKernels<AllReduce>},
                                                {"all_gather", kKernels<AllGather>},
                                                {"reduce_scatter", kKernels<ReduceScatter>},
                                                {"all_to_all", kKernels<AllToAll>},
+                                               {"permute", kKernels<Permute>},
                                                {"broadcast", kKernels<Broadcast>},
                                                {"send", kKernels<Send>},
                                                {"recv", kKernels<Recv>}}};

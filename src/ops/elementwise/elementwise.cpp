@@ -32,7 +32,7 @@ ir::Dim aligned_dim(const ir::TensorType& type, size_t dim, size_t rank) {
   return dim < missing ? ir::Dim(1) : type.dims[dim - missing];
 }
 
-std::vector<std::vector<int>> linear_sets(Linear linear, bool same_shape) {
+std::vector<std::vector<int>> linear_sets(Linear linear) {
   switch (linear) {
     case Linear::kNone:
       return {};
@@ -41,8 +41,7 @@ std::vector<std::vector<int>> linear_sets(Linear linear, bool same_shape) {
     case Linear::kEach:
       return {{0}, {1}};
     case Linear::kTogether:
-      // A Partial bias would need a reduction of its own anyway: only equal shapes pass together.
-      return same_shape ? std::vector<std::vector<int>>{{0, 1}} : std::vector<std::vector<int>>{};
+      return {{0, 1}};
   }
   return {};
 }
@@ -72,7 +71,7 @@ spec::Notation bind_binary(const OpCall& call) {
   }
   notation.inputs = {index_of(in[0]), index_of(in[1])};
   notation.outputs = {index_of(out)};
-  notation.linear_in = linear_sets(kLinear, a.dims == b.dims);
+  notation.linear_in = linear_sets(kLinear);
   return bound(call, std::move(notation));
 }
 
@@ -171,12 +170,10 @@ constexpr std::array kOps = {
     unary("leaky_relu", "x where x >= 0, else x * slope. Attribute slope.", leaky_relu_samples),
     unary("clip", "min(max(x, low), high). Attributes low, high; none when missing.", clip_samples),
     unary<Linear::kFirst>("scale", "x * factor. Attribute factor.", scale_samples),
-    binary<Linear::kTogether>("add",
-                              "a + b with numpy broadcasting.",
-                              "y[..] = a[..] + b[..]; map ..; linear a b (equal shapes)"),
-    binary<Linear::kTogether>("sub",
-                              "a - b with numpy broadcasting.",
-                              "y[..] = a[..] - b[..]; map ..; linear a b (equal shapes)"),
+    binary<Linear::kTogether>(
+        "add", "a + b with numpy broadcasting.", "y[..] = a[..] + b[..]; map ..; linear a b"),
+    binary<Linear::kTogether>(
+        "sub", "a - b with numpy broadcasting.", "y[..] = a[..] - b[..]; map ..; linear a b"),
     binary<Linear::kEach>(
         "mul", "a * b with numpy broadcasting.", "y[..] = a[..] * b[..]; map ..; linear a | b"),
     binary<Linear::kFirst>("div",

@@ -66,7 +66,7 @@ std::string spec_text(const GraphFacts& facts,
 std::string path_text(const spec::ReshardPath& steps, const spec::Mesh& mesh) {
   std::string text;
   for (const spec::ReshardStep& step : steps) {
-    if (step.kind == spec::ReshardKind::kSlice) continue;
+    if (spec::is_local(step.kind)) continue;
     std::string axes;
     for (const int axis : step.axes) {
       axes += str(axes.empty() ? "" : "*", mesh.axes().at(static_cast<size_t>(axis)).name);

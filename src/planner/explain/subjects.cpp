@@ -18,13 +18,14 @@ bool is_stored(const ir::Value& value) {
   return value.kind == ir::ValueKind::kWeight || value.kind == ir::ValueKind::kState;
 }
 
-// What is stored is never a term of a sum: such a strategy exists on paper only.
+// A stored matrix is never a term of a sum: such a strategy exists on paper only.
 bool can_be_stored(const StrategyOption& option,
                    const ir::Node& node,
                    OpenPlan& plan,
                    size_t stage) {
   for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-    if (is_stored(plan.graph().value(node.inputs[slot])) &&
+    const ir::Value& input = plan.graph().value(node.inputs[slot]);
+    if (is_stored(input) && !may_be_term(input) &&
         !plan.space(stage).spec(option.inputs[slot]).partials.empty()) {
       return false;
     }
