@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "planner/explain/human_text.h"
+#include "planner/explain/warnings.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -107,7 +108,7 @@ CollectiveTable collectives_per_layer(const plan::Plan& plan, const ir::Graph& g
     const int32_t layer = producer == ir::kNoId ? -1 : graph.node(producer).layer;
     bool is_first = true;
     for (const spec::ReshardStep& step : reshard.steps) {
-      if (step.kind == spec::ReshardKind::kSlice) continue;
+      if (spec::is_local(step.kind)) continue;
       CollectiveCount& count = table[{layer, std::string(spec::to_string(step.kind))}];
       ++count.calls;
       // A plan holds the bytes of a whole path; they are shown at its first collective.
@@ -136,6 +137,9 @@ std::string explain(const plan::Plan& plan, const ir::Graph& graph) {
               " compute, ", seconds_text(time.prefill_comm_s), " communication)\n");
   text += source_lines(plan);
   text += str("solver     ", plan.solver, ", gap ", fixed_text(plan.gap * 100, 3), " %\n");
+  for (const std::string& warning : warnings_of(plan, graph)) {
+    text += str("warning    ", warning, "\n");
+  }
   return text;
 }
 
