@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// ctest-label: slow
 // Every derived strategy of every operator on meshes of three axes and uneven ones, with pieces
 // that keep to a granularity and pieces that overlap.
 #include <gtest/gtest.h>
