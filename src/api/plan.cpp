@@ -107,8 +107,6 @@ PlanCandidate to_public(const planner::CandidateReport& report) {
           .kv_tokens = report.kv_tokens};
 }
 
-<<<<<<< HEAD
-=======
 PlanCandidate to_public(const planner::TriedMesh& tried) {
   return {.mesh = tried.mesh,
           .fits = tried.fits,
@@ -121,14 +119,6 @@ PlanCandidate to_public(const planner::TriedMesh& tried) {
           .limit_bytes = tried.limit_bytes};
 }
 
-std::vector<planner::Pin> pins_of(const PlanOptions& options) {
-  std::vector<planner::Pin> pins;
-  if (!options.pins_file.empty()) pins = planner::load_pins(options.pins_file);
-  for (const std::string& text : options.pins) pins.push_back(planner::parse_pin(text, "--pin"));
-  return pins;
-}
-
->>>>>>> e620422 (partita plan --html: the plan as one page for people, with the meshes that were tried; page on explanations)
 struct Decision {
   planner::PlanResult result;
   std::vector<PlanCandidate> candidates;
