@@ -184,6 +184,28 @@ TEST(Planner, SearchReportsWhatItTriedAndTheChosenOneIsThePlan) {
   }
 }
 
+// Each number is one that a flag or a device file may give; together they are beyond the solvers.
+TEST(Planner, NumbersTooLargeToAddAreRefused) {
+  const ir::Graph graph = model("llama-3.1-405b");
+  PlanRequest request = {
+      .graph = graph, .mesh = spec::Mesh({{"gpu", 1}}), .profile = devices("h100-16x8")};
+  request.workload = {.concurrency = 65536, .max_context = 131072};
+  const auto message = [&] {
+    try {
+      (void)make_plan(request);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(message(), testing::HasSubstr("lower concurrency"));
+  request.workload = {};
+  request.mesh = spec::Mesh({{"gpu", 8}});
+  for (cost::Link& link : request.profile.links) link.latency_s = 10;
+  EXPECT_THAT(message(), testing::HasSubstr("more than 20 hours"));
+}
+
 TEST(Planner, UnknownWeightToKeepWholeIsRefused) {
   const ir::Graph graph = model("gpt2");
   const PlanRequest request = {.graph = graph,

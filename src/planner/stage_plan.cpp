@@ -78,6 +78,22 @@ std::vector<plan::RankMemory> memory_of(const StageDecisions& decisions,
   return memory;
 }
 
+// Numbers of a workload or of a device file may be within their own ranges and yet too large
+// together.
+void require_range(const Problem& problem, const PlanSpace& space) {
+  const ProblemTotals totals = totals_of(problem);
+  if (totals.bytes > kMaxBytes) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[planner] weights and KV caches that are not cut take more than 2^50 bytes on one "
+                "rank, beyond which plans are not compared; lower concurrency or max_context");
+  }
+  if (totals.cost <= kMaxTotal) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[planner] one step of ", space.graph().name(), " on ", space.profile().name,
+                  " may take more than 20 hours (2^56 ps), beyond which plans are not compared; "
+                  "correct the rates and links of the device file, or lower max_step_tokens"));
+}
+
 StagePlan from_solution(const StageProblem& stage, PlanSpace& space, const Solution& solution) {
   StagePlan plan;
   plan.decisions = decisions_of(stage, space, solution.choice);
@@ -108,6 +124,7 @@ StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
 
 std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest& request) {
   StageProblem stage(space, request.nodes, request.pinned);
+  require_range(stage.problem(), space);
   const EliminationSolver exact(request.time_limit_s);
   const Solver& solver = request.solver != nullptr ? *request.solver : exact;
   const cost::Device& device = space.profile().device;

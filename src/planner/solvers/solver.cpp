@@ -13,10 +13,20 @@ namespace {
 Cost largest_real(const std::vector<Cost>& costs) {
   Cost largest = 0;
   for (const Cost cost : costs) {
-    CHECK(cost >= 0 && cost <= kForbidden, "cost ", cost, " is out of range");
     if (cost < kForbidden) largest = std::max(largest, cost);
   }
   return largest;
+}
+
+void check_costs(const std::vector<Cost>& costs) {
+  for (const Cost cost : costs) {
+    CHECK(cost >= 0 && cost <= kForbidden, "cost ", cost, " is out of range");
+  }
+}
+
+// Both are at most 2^62.
+int64_t limited_sum(int64_t sum, int64_t more, int64_t limit) {
+  return std::min(sum + std::min(more, limit + 1), limit + 1);
 }
 
 // The most bytes that the timed usages of an assignment occupy together at any time.
@@ -54,30 +64,44 @@ Value evaluate(const Problem& problem, const std::vector<int>& choice) {
   return value;
 }
 
+ProblemTotals totals_of(const Problem& problem) {
+  ProblemTotals totals;
+  const auto add_cost = [&](Cost cost) { totals.cost = limited_sum(totals.cost, cost, kMaxTotal); };
+  for (const Variable& variable : problem.variables) {
+    add_cost(largest_real(variable.cost));
+    const int64_t bytes = *std::max_element(variable.bytes.begin(), variable.bytes.end());
+    totals.bytes = limited_sum(totals.bytes, bytes, kMaxBytes);
+    for (const TimedUsage& usage : variable.timed) {
+      const int64_t timed = *std::max_element(usage.bytes.begin(), usage.bytes.end());
+      totals.timed_bytes = limited_sum(totals.timed_bytes, timed, kMaxTotal);
+    }
+  }
+  std::vector<Cost> largest_of_table;
+  for (const EdgeTable& table : problem.tables) {
+    largest_of_table.push_back(largest_real(table.cost));
+  }
+  for (const Edge& edge : problem.edges) {
+    add_cost(largest_of_table.at(static_cast<size_t>(edge.table)));
+  }
+  return totals;
+}
+
 void check_problem(const Problem& problem) {
-  Cost total = 0;
-  int64_t bytes = 0;
-  int64_t timed_bytes = 0;
   for (const Variable& variable : problem.variables) {
     CHECK(!variable.cost.empty() && variable.cost.size() == variable.bytes.size(),
           "a variable has ", variable.cost.size(), " costs and ", variable.bytes.size(), " bytes");
-    total += largest_real(variable.cost);
-    const auto [least, most] = std::minmax_element(variable.bytes.begin(), variable.bytes.end());
-    CHECK(*least >= 0 && *most <= kMaxBytes, "bytes of a variable are out of range");
-    bytes += *most;
+    check_costs(variable.cost);
+    CHECK(*std::min_element(variable.bytes.begin(), variable.bytes.end()) >= 0,
+          "bytes of a variable are out of range");
     for (const TimedUsage& usage : variable.timed) {
       CHECK(usage.bytes.size() == variable.cost.size(), "a timed usage has ", usage.bytes.size(),
             " entries for ", variable.cost.size(), " options");
       for (const int64_t timed : usage.bytes) {
         CHECK(timed >= 0 && timed <= kMaxBytes, "timed bytes ", timed, " are out of range");
       }
-      timed_bytes += *std::max_element(usage.bytes.begin(), usage.bytes.end());
-      CHECK(timed_bytes <= kMaxTotal, "the problem's timed bytes are too large");
     }
-    CHECK(total <= kMaxTotal && bytes <= kMaxBytes, "the problem's numbers are too large");
   }
-  std::vector<Cost> table_largest;
-  for (const EdgeTable& table : problem.tables) table_largest.push_back(largest_real(table.cost));
+  for (const EdgeTable& table : problem.tables) check_costs(table.cost);
   for (const Edge& edge : problem.edges) {
     const EdgeTable& table = problem.tables.at(static_cast<size_t>(edge.table));
     const auto& first = problem.variables.at(static_cast<size_t>(edge.first));
@@ -87,9 +111,8 @@ void check_problem(const Problem& problem) {
               static_cast<size_t>(table.columns) == second.cost.size() &&
               table.cost.size() == first.cost.size() * second.cost.size(),
           "an edge table does not fit its variables");
-    total += table_largest[static_cast<size_t>(edge.table)];
-    CHECK(total <= kMaxTotal, "the problem's costs are too large");
   }
+  CHECK(totals_of(problem).fits(), "the problem's numbers are too large");
 }
 
 }  // namespace partita::planner

@@ -86,7 +86,22 @@ struct Value {
 };
 [[nodiscard]] Value evaluate(const Problem& problem, const std::vector<int>& choice);
 
-// CHECKs the sizes of tables, the indices of edges and the bounds kMaxTotal and kMaxBytes.
+// The largest numbers of a problem added up: of every variable and edge the dearest real entry and
+// the most bytes, whichever options those belong to. What exceeds its bound (kMaxTotal for costs,
+// kMaxBytes for bytes, kMaxTotal for timed ones) counts as one more than that.
+struct ProblemTotals {
+  Cost cost = 0;
+  int64_t bytes = 0;
+  int64_t timed_bytes = 0;
+
+  // Whether the solvers can add without overflow.
+  [[nodiscard]] bool fits() const {
+    return cost <= kMaxTotal && bytes <= kMaxBytes && timed_bytes <= kMaxTotal;
+  }
+};
+[[nodiscard]] ProblemTotals totals_of(const Problem& problem);
+
+// CHECKs the sizes of tables, the indices of edges, the signs of numbers and that the totals fit.
 void check_problem(const Problem& problem);
 
 // Implementations are deterministic and stateless; equal costs are decided by fewer bytes, unless
