@@ -5,6 +5,8 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "support/error.h"
@@ -118,7 +120,12 @@ class Simulation {
       : traffic_(traffic),
         source_(traffic),
         replicas_(static_cast<size_t>(replicas), Replica(times)),
-        total_(total) {}
+        total_(total) {
+    for (size_t i = 0; i < replicas_.size(); ++i) {
+      by_load_.emplace(replicas_[i].in_flight(), i);
+      by_step_end_.emplace(replicas_[i].step_end_s(), i);
+    }
+  }
 
   std::vector<Request> run() {
     if (traffic_.requests_per_s > 0) {
@@ -134,38 +141,55 @@ class Simulation {
   void arrive(double now_s) {
     if (requests_.size() >= total_) return;
     requests_.push_back(source_.request(requests_.size(), now_s));
-    const auto least = std::min_element(
-        replicas_.begin(), replicas_.end(),
-        [](const Replica& a, const Replica& b) { return a.in_flight() < b.in_flight(); });
-    least->add(requests_.size() - 1);
-    least->start_step(now_s, requests_);
+    change(by_load_.begin()->second, [&](Replica& replica) {
+      replica.add(requests_.size() - 1);
+      replica.start_step(now_s, requests_);
+    });
+  }
+
+  // Changes a replica and its places in the orders.
+  template <typename Change>
+  void change(size_t index, const Change& apply) {
+    Replica& replica = replicas_[index];
+    const std::pair load(replica.in_flight(), index);
+    const std::pair step_end(replica.step_end_s(), index);
+    apply(replica);
+    if (replica.in_flight() != load.first) {
+      by_load_.erase(load);
+      by_load_.emplace(replica.in_flight(), index);
+    }
+    if (replica.step_end_s() != step_end.first) {
+      by_step_end_.erase(step_end);
+      by_step_end_.emplace(replica.step_end_s(), index);
+    }
   }
 
   // To the next event: an arrival or the end of a step.
   void advance() {
-    const auto next = std::min_element(
-        replicas_.begin(), replicas_.end(),
-        [](const Replica& a, const Replica& b) { return a.step_end_s() < b.step_end_s(); });
-    if (next_arrival_s_ <= next->step_end_s()) {
+    const double step_end_s = by_step_end_.begin()->first;
+    const size_t next = by_step_end_.begin()->second;
+    if (next_arrival_s_ <= step_end_s) {
       const double now_s = next_arrival_s_;
       arrive(now_s);
       next_arrival_s_ =
           requests_.size() < total_ ? now_s + source_.gap_s(requests_.size()) : kNever;
       return;
     }
-    const double now_s = next->step_end_s();
-    CHECK(now_s < kNever, "requests are left but nothing runs");
-    const int64_t finished = next->finish_step(requests_);
+    CHECK(step_end_s < kNever, "requests are left but nothing runs");
+    int64_t finished = 0;
+    change(next, [&](Replica& replica) { finished = replica.finish_step(requests_); });
     finished_ += static_cast<size_t>(finished);
     if (traffic_.requests_per_s == 0) {
-      for (int64_t i = 0; i < finished; ++i) arrive(now_s);
+      for (int64_t i = 0; i < finished; ++i) arrive(step_end_s);
     }
-    next->start_step(now_s, requests_);
+    change(next, [&](Replica& replica) { replica.start_step(step_end_s, requests_); });
   }
 
   const Traffic& traffic_;
   RequestSource source_;
   std::vector<Replica> replicas_;
+  std::set<std::pair<size_t, size_t>> by_load_;      // (requests in flight, replica)
+  std::set<std::pair<double, size_t>> by_step_end_;  // (end of the present step, replica)
   size_t total_;
   std::vector<Request> requests_;
   size_t finished_ = 0;
