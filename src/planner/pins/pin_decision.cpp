@@ -64,11 +64,11 @@ void read_spec_axes(std::string_view text, PinDecision& decision) {
 }
 
 bool read_stage(std::string_view text, std::string_view source, PinDecision& decision) {
-  constexpr std::string_view kWord = "stage";
-  if (text.substr(0, kWord.size()) != kWord || text.find(':') != std::string_view::npos) {
+  constexpr std::string_view kWord = "stage ";
+  if (!text.starts_with(kWord) || text.find(':') != std::string_view::npos) {
     return false;
   }
-  const std::string_view number = text.substr(std::min(text.size(), kWord.size() + 1));
+  const std::string_view number = text.substr(kWord.size());
   decision.kind = Kind::kStage;
   decision.stage = PinDecision::kLastStage;
   if (number == "last") return true;

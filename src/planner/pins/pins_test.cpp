@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "importer/importer.h"
+#include "planner/pins/pin_decision.h"
 #include "planner/planner.h"
 #include "support/error.h"
 
@@ -293,6 +294,13 @@ TEST(Pins, BadPinsAreRefusedClearly) {
   }
   for (const char* text : {"", "=", "a=", "=n:tp", "layers.0.mlp.up_proj"}) {
     EXPECT_THROW((void)parse_pin(text, "--pin"), Error) << text;
+  }
+}
+
+TEST(PinDecision, AStageIsAWordAndANumber) {
+  EXPECT_EQ(parse_decision("stage 12", "--pin").stage, 12);
+  for (const char* text : {"stage12", "stage_1", "stage", "stage -1", "stage 1 2"}) {
+    EXPECT_THROW((void)parse_decision(text, "--pin"), Error) << text;
   }
 }
 

@@ -51,7 +51,8 @@ void throw_stage_conflict(const ir::Graph& graph, const PinnedGraph& pins, int s
   throw Error(ErrorCode::kInvalidArgument,
               str("[pins] no cut of ", graph.name(), " into ", stages,
                   " stages gives every stage an operator and puts the pinned ones where ",
-                  pins.pins().empty() ? "they belong" : to_string(pins.pins().front()),
+                  pins.stages().empty() ? "they belong"
+                                        : to_string(pins.pin(pins.stages().begin()->second.pin)),
                   " and the other stage pins want them; use fewer stages or other pins"));
 }
 
