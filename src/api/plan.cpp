@@ -61,6 +61,12 @@ void check_options(const Model& model, const PlanOptions& options) {
                     options.optimize, ") are both given; the search chooses the mesh, so give ",
                     "the number of ranks instead"));
   }
+  constexpr double kMostSeconds = 1e6;  // clocks cannot count to infinity
+  if (!(options.time_limit_seconds > 0 && options.time_limit_seconds <= kMostSeconds)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] time limit ", options.time_limit_seconds,
+                    " seconds; expected a number above 0, up to ", kMostSeconds));
+  }
   if (!(options.memory_limit_gb >= 0) || options.memory_limit_gb > 1e9) {
     throw Error(ErrorCode::kInvalidArgument, str("[plan] memory limit ", options.memory_limit_gb,
                                                  " GB; expected a number >= 0"));

@@ -27,10 +27,11 @@ bool verify(const planner::IopddlInstance& instance, const planner::Solution& so
 }  // namespace
 
 InstanceBenchResult bench_instance(const InstanceBenchOptions& options) {
-  if (!(options.time_limit_seconds > 0)) {
+  constexpr double kMostSeconds = 1e6;  // eleven days; clocks cannot count to infinity
+  if (!(options.time_limit_seconds > 0 && options.time_limit_seconds <= kMostSeconds)) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[bench] the time limit is ", options.time_limit_seconds,
-                    " seconds; expected a positive number"));
+                    " seconds; expected a number above 0, up to ", kMostSeconds));
   }
   const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
   InstanceBenchResult result;
