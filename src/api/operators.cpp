@@ -16,6 +16,8 @@ namespace {
 
 // The reference kernels are slow: a proof beyond this many operations per rule would seem to hang.
 constexpr double kMaxProofFlops = 1e8;
+// The same for operators that only move elements, and for memory: of all inputs and outputs.
+constexpr double kMaxProofElements = 1e6;
 
 OperatorSummary summary_of(const ops::OpDef& op) {
   return {std::string(op.name), std::string(op.summary), std::string(op.notation),
@@ -120,6 +122,16 @@ class SpecTexts {
   const spec::Mesh& mesh_;
 };
 
+double elements_of(const std::vector<ir::TensorType>& types) {
+  double sum = 0;
+  for (const ir::TensorType& type : types) {
+    double product = 1;
+    for (const ir::Dim& dim : type.dims) product *= static_cast<double>(dim.size);
+    sum += product;
+  }
+  return sum;
+}
+
 void refuse_unprovable(const ops::OpDef& op, const ops::OpSample& sample) {
   for (size_t i = 0; i < sample.inputs.size(); ++i) {
     const ir::TensorType& type = sample.inputs[i];
@@ -133,7 +145,13 @@ void refuse_unprovable(const ops::OpDef& op, const ops::OpSample& sample) {
                  "expected the sample"));
     }
   }
-  const double flops = ops::flops_of({op.name, sample.attributes, sample.inputs}, {});
+  const ops::OpCall call{op.name, sample.attributes, sample.inputs};
+  const double elements = elements_of(sample.inputs) + elements_of(ops::infer_types(call));
+  if (elements > kMaxProofElements) {
+    refuse(str("--prove of a call with ", elements, " elements; expected at most ",
+               kMaxProofElements, ": try smaller shapes"));
+  }
+  const double flops = ops::flops_of(call, {});
   if (flops > kMaxProofFlops) {
     refuse(str("--prove of a call of ", flops, " operations; expected at most ", kMaxProofFlops,
                ": try smaller shapes"));

@@ -86,6 +86,12 @@ TEST(Operators, RefuseBadTexts) {
   EXPECT_THAT(message_of({.op = "gelu", .shapes = {"t,3"}, .prove = true}), HasSubstr("symbolic"));
   EXPECT_THAT(message_of({.op = "gelu", .shapes = {"100000x100000"}, .prove = true}),
               HasSubstr("smaller shapes"));
+  // Nothing is computed, but much is moved.
+  EXPECT_THAT(message_of({.op = "transpose",
+                          .shapes = {"30000x30000"},
+                          .attributes = {"permutation=1,0"},
+                          .prove = true}),
+              HasSubstr("elements"));
   EXPECT_THAT(message_of({.op = "embedding", .shapes = {"20x3", "7"}, .prove = true}), "no error");
 }
 
