@@ -10,6 +10,9 @@
 namespace partita::spec {
 namespace {
 
+// Every axis multiplies them: six axes with six choices each.
+constexpr size_t kMaxCombinations = size_t{1} << 16;
+
 using FactorAxes = std::vector<std::vector<int>>;      // per factor: mesh axes that split it
 using FactorPieces = std::vector<std::vector<Range>>;  // per factor: its pieces over those axes
 
@@ -231,6 +234,12 @@ std::vector<Strategy> derive_strategies(const Notation& notation,
   const std::vector<int> choices = choices_of(notation);
   std::vector<std::vector<int>> combinations = {{}};
   for (const MeshAxis& axis : mesh.axes()) {
+    const size_t count = combinations.size() * (axis.size == 1 ? 1 : choices.size());
+    if (count > kMaxCombinations) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  str("[strategy] mesh ", mesh.to_string(), " gives more than ", kMaxCombinations,
+                      " ways to cut one operator; join some of its axes"));
+    }
     std::vector<std::vector<int>> longer;
     for (const std::vector<int>& combination : combinations) {
       for (const int choice : choices) {

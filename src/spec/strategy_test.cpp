@@ -85,6 +85,11 @@ std::vector<std::string> table(const Case& at, const Shapes& input_shapes) {
   return rows;
 }
 
+TEST(DeriveStrategies, RefusesMoreAxesThanCanBeCombined) {
+  const Case many(kMatmul, {{32, 64}, {64, 32}}, "a=2,b=2,c=2,d=2,e=2,f=2,g=2,h=2,i=2,j=2,k=2,l=2");
+  EXPECT_THROW((void)many.names(), Error);
+}
+
 TEST(DeriveStrategies, MatmulOnOneAxis) {
   const Shapes shapes = {{32, 64}, {64, 32}};
   EXPECT_THAT(
