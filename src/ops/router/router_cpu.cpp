@@ -27,7 +27,7 @@ template <typename Logit>
 int64_t next_best(const Logit* logits, const float* taken, int64_t experts) {
   int64_t best = -1;
   for (int64_t expert = 0; expert < experts; ++expert) {
-    if (taken[expert] >= 0) continue;
+    if (!(taken[expert] < 0)) continue;  // a NaN is taken too
     if (best < 0 || logits[expert] > logits[best]) best = expert;
   }
   return best;

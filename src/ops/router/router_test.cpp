@@ -51,6 +51,18 @@ TEST(Router, LargeLogitsDoNotOverflow) {
   }
 }
 
+TEST(Router, PassesNaNsOnInAsManyExpertsAsAreChosen) {
+  const float nan = std::nanf("");
+  std::vector<HostTensor> inputs = {HostTensor::from_floats({1, 1}, std::vector<float>{nan}),
+                                    HostTensor::from_floats({3, 1}, std::vector<float>{1, 3, 2})};
+  const auto top_2 = attributes({{"top_k", int64_t{2}}, {"normalize", int64_t{0}}});
+  for (const Kernel& kernel : cpu_kernels_of("router")) {
+    const auto weights = evaluate("router", top_2, inputs, {.kernel = kernel.name})[0].floats();
+    EXPECT_TRUE(std::isnan(weights[0]) && std::isnan(weights[1])) << kernel.name;
+    EXPECT_EQ(weights[2], 0) << kernel.name;
+  }
+}
+
 TEST(Router, RefusesMoreChoicesThanExperts) {
   const std::vector<ir::TensorType> inputs = {f32({4, 6}), f32({3, 6})};
   for (const int64_t top_k : {0, 4}) {
