@@ -11,8 +11,7 @@ namespace partita {
 
 struct CalibrateOptions {
   std::vector<int> ranks = {1};  // one profile for each number of ranks on this host
-  // Which transports to measure collectives of: "shm" and "mpi" (needs mpirun). Plans use the
-  // first.
+  // Which transports to measure collectives of; "shm" is the only one so far.
   std::vector<std::string> transports = {"shm"};
   bool is_quick = false;  // seconds instead of the better part of a minute
   // Where the profile goes; only for one number of ranks. Empty: the cache folder, where plans for
@@ -31,8 +30,8 @@ struct Calibration {
 };
 
 // Measures with the runtime's own kernels and collectives and writes the profiles. Call it while
-// the machine rests. Throws kInvalidArgument for options that do not go together, kSystem when a
-// file cannot be written, kUnsupported when mpirun is asked for and absent.
+// the machine rests. Throws kInvalidArgument for an unknown transport and for options that do not
+// go together, kSystem when a file cannot be written.
 [[nodiscard]] std::vector<Calibration> calibrate(const CalibrateOptions& options);
 
 }  // namespace partita
