@@ -119,6 +119,7 @@ void add_plan_command(CLI::App& app, Action& action) {
   auto* optimize = command->add_option(
       "--optimize", options->planning.plan.optimize,
       "latency, throughput or kv: search replicas, stages and tensor ranks together");
+  optimize->excludes(command->get_option("--plan"));
   command
       ->add_option("--requests-per-second", options->planning.plan.requests_per_second,
                    "Arrivals that --optimize simulates (0 = --concurrency clients that wait)")
