@@ -149,7 +149,8 @@ class FitSearch {
                            .shard_weights = request().shard_weights,
                            .keep_whole = request().keep_whole,
                            .pins = request().pins,
-                           .time_limit_s = request().time_limit_s};
+                           .time_limit_s = request().time_limit_s,
+                           .solver = request().solver};
     if (!question_.again(changed).fits) return;
     changes_.push_back({FitChange::Kind::kBf16, 0, "", "bf16 weights"});
   }
