@@ -63,6 +63,12 @@ class Question {
   // A strategy is asked of an operator, a spec of a tensor; "replicated" of what has the name, an
   // operator first.
   Subject subject_of(const std::string& name) {
+    if (decision_.kind == PinDecision::Kind::kStage) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  str("[explain] --why-not asks for a spec like \"[_, _:tp]\" or a strategy like "
+                      "\"n:tp\", not for \"",
+                      decision_.text, "\"; plan with --pin to see another cut into stages"));
+    }
     const bool is_spec = decision_.kind == PinDecision::Kind::kSpec;
     const bool is_strategy = decision_.kind == PinDecision::Kind::kStrategy;
     for (SubjectGroup& group : subjects_of(plan_, name)) {
@@ -93,10 +99,7 @@ class Question {
   void answer_spec(const spec::Mesh& mesh) {
     const std::vector<int64_t> shape = plan_.graph().value(subject_.value).type.shape();
     const WantedSpec wanted(decision_, shape, mesh);
-    const spec::TensorSpec spec = decision_.kind == PinDecision::Kind::kReplicated
-                                      ? spec::TensorSpec::replicated(static_cast<int>(shape.size()))
-                                      : spec::parse_tensor_spec(decision_.text, shape, mesh);
-    const std::vector<int> use = use_of_axes(spec, mesh.axis_count());
+    const std::vector<int> use = use_of_axes(wanted.spec(), mesh.axis_count());
     std::vector<int> distances;
     for (const SubjectChoice& choice : subject_.choices) {
       const spec::TensorSpec& offered = plan_.space(subject_.stage).spec(choice.spec);

@@ -99,6 +99,9 @@ TEST_F(WhyNotTest, NonsenseIsRefused) {
   EXPECT_THROW((void)ask("layers.0.up.weight", "n:tp"), Error);  // a tensor has no strategy
   EXPECT_THROW((void)ask("layers.*.up", "n:tp"), Error);         // not one name
   EXPECT_THROW((void)ask("layers.9.up", "n:tp"), Error);
+  EXPECT_THROW((void)ask("layers.0.up", "stage 0"), Error);  // neither strategy nor spec
+  EXPECT_THROW((void)ask("layers.0.up.weight", "stage 0"), Error);
+  EXPECT_NO_THROW((void)ask("layers.0.up.weight", "[_:*, _]"));
 }
 
 }  // namespace

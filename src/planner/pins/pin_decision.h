@@ -50,6 +50,8 @@ class WantedSpec {
   // kReplicated or kSpec. Throws kInvalidArgument (unknown axis, wrong number of dims, ...).
   WantedSpec(const PinDecision& decision, std::span<const int64_t> shape, const spec::Mesh& mesh);
   [[nodiscard]] bool allows(const spec::TensorSpec& spec) const;
+  // With axes written out and those of size 1 left out.
+  [[nodiscard]] const spec::TensorSpec& spec() const { return wanted_; }
   // A stored tensor cannot be a term of a sum.
   [[nodiscard]] bool is_partial() const { return !wanted_.partials.empty(); }
 
