@@ -14,7 +14,7 @@ struct Question {
   std::string name;
   // A spec ("[t, n:tp]") or strategy ("n:tp") that `name`, then one exact name, has not: the
   // cheapest plan that has it, or why there is none.
-  std::string why_not;
+  std::string why_not = {};
   bool as_json = false;
 };
 

@@ -35,8 +35,8 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
       ->capture_default_str();
   auto* mesh = command.add_option(
       "--mesh", plan.mesh,
-      "Explicit degrees, e.g. tp=2,pp=2, or stage by stage: \"tp=2 | tp=1\"; tp=2x4 = 8 as two "
-      "axes; @spread or @TP = order of ranks");
+      "Explicit degrees, e.g. tp=2,pp=2; tp=2x4 = 8 as two axes; @spread or @TP = order of ranks; "
+      "\"tp=2 | tp=1\" = stage by stage");
   auto* ranks =
       command.add_option("--ranks", plan.ranks, "Number of ranks; the planner chooses the degrees");
   auto* file =

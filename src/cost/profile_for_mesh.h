@@ -12,10 +12,11 @@
 namespace partita::cost {
 
 // The same profile with one link per axis of `mesh`. An axis of a name that the profile knows keeps
-// its link, its sub-axes too. Another one gets the slowest of the links that it spans when the ranks of `mesh` are
-// numbered through the described mesh: tp=8 over { host=2, gpu=8 } stays within a host, tp=16 does
-// not. When the ranks of `mesh` are in an order of their own, every axis gets the slowest of the
-// links between its ranks. Throws kInvalidArgument when the mesh is larger than the described one or no link is known.
+// its link, its sub-axes too. Another one gets the slowest of the links that it spans when the
+// ranks of `mesh` are numbered through the described mesh: tp=8 over { host=2, gpu=8 } stays within
+// a host, tp=16 does not. When the ranks of `mesh` are in an order of their own, every axis gets
+// the slowest of the links between its ranks. Throws kInvalidArgument when the mesh is larger than
+// the described one or no link is known.
 [[nodiscard]] Profile profile_for_mesh(const Profile& profile, const spec::Mesh& mesh);
 
 // An axis of some mesh, and the described axes that its groups cross; none = groups of one device.
