@@ -18,6 +18,9 @@ MACHINE_PLACES = [f"{place}/" for place in (ROOT.parent, pathlib.Path.home()) if
 FORBIDDEN_TEXT = re.compile("|".join([*map(re.escape, MACHINE_PLACES),
                                       r"\bTODO\b(?!\(#\d+\))", r"\b(?:pypi|deb)\.[a-z]+(?:\.[a-z]+)*\b"]))
 
+# What a merge leaves where two changes collide. A row of equals signs alone may underline a title.
+MERGE_MARK = re.compile(r"(<{7}|>{7}) ")
+
 
 def tracked_files():
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
@@ -38,6 +41,8 @@ def check(name, problems):
     if path.suffix in {".cpp", ".h", ".cu"} and any(byte > 127 for byte in data):
         problems.append(f"{name}: holds bytes that are not ASCII; write them as escapes")
     is_test = name.endswith("_test.cpp")
+    merge_marks = {number for number, line in enumerate(lines, 1) if MERGE_MARK.match(line)}
+    problems += [f"{name}:{number}: a mark of an unfinished merge" for number in sorted(merge_marks)]
     for number, line in enumerate(lines, 1):
         if name != "tools/check_text.py" and FORBIDDEN_TEXT.search(line):
             problems.append(f"{name}:{number}: a path, host or bare to-do note: {line.strip()[:80]}")
