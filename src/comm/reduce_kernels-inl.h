@@ -14,6 +14,7 @@
 #endif
 
 #include "comm/reduce_kernels.h"
+#include "support/error.h"
 
 namespace partita::comm {
 namespace {
@@ -203,6 +204,9 @@ void reduce_any(const ReduceArguments& arguments) {
       return reduce_kind<Direct<float>>(arguments);
     case DType::kF64:
       return reduce_kind<Direct<double>>(arguments);
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+      CHECK(false, "blocks of ", to_string(arguments.reduction.dtype), " cannot be reduced");
   }
 }
 

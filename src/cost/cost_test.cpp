@@ -221,6 +221,15 @@ TEST(LocalBytes, OfUnevenPiecesAndTheLargest) {
   EXPECT_EQ(largest_local_bytes(type, spec::TensorSpec::replicated(2), symbols), 2 * 10 * 7);
 }
 
+TEST(LocalBytes, OfBlocks) {
+  const spec::Mesh mesh({{"tp", 2}});
+  const ir::TensorType type = {DType::kQ8_0, {5, 96}};
+  spec::TensorSpec split = spec::TensorSpec::replicated(2);
+  split.dims[1] = {{0}, {{0, 64}, {64, 96}}};
+  EXPECT_EQ(largest_local_bytes(type, split, {}), 5 * 2 * 34);
+  EXPECT_EQ(local_bytes(type, split, mesh, 1, {}), 5 * 34);
+}
+
 class LinearWork : public testing::Test {
  protected:
   LinearWork()

@@ -13,11 +13,11 @@ int64_t local_bytes(const ir::TensorType& type,
                     const spec::Mesh& mesh,
                     int64_t cell,
                     const ir::SymbolSizes& symbols) {
-  int64_t bytes = size_of(type.dtype);
+  int64_t elements = 1;
   for (const Range& range : spec::local_ranges(spec, type.shape(symbols), mesh, cell)) {
-    bytes *= range.size();
+    elements *= range.size();
   }
-  return bytes;
+  return bytes_of(type.dtype, elements);
 }
 
 int64_t largest_local_bytes(const ir::TensorType& type,
@@ -26,13 +26,13 @@ int64_t largest_local_bytes(const ir::TensorType& type,
   const std::vector<int64_t> shape = type.shape(symbols);
   CHECK(shape.size() == spec.dims.size(), "spec of ", spec.dims.size(), " dims for a value of ",
         shape.size());
-  int64_t bytes = size_of(type.dtype);
+  int64_t elements = 1;
   for (size_t i = 0; i < shape.size(); ++i) {
     int64_t longest = spec.dims[i].axes.empty() ? shape[i] : 0;
     for (const Range& piece : spec.dims[i].pieces) longest = std::max(longest, piece.size());
-    bytes *= longest;
+    elements *= longest;
   }
-  return bytes;
+  return bytes_of(type.dtype, elements);
 }
 
 int64_t peak_live_bytes(std::span<const LiveValue> values, int64_t times) {

@@ -45,7 +45,7 @@ DType dtype_of(const Json& entry, std::string_view what, std::string_view tensor
     broken(what, tensor, "dtype is missing or no text");
   const auto text = name->get<std::string>();
   const auto dtype = parse_dtype(text);
-  if (!dtype || safetensors_dtype_name(*dtype) != text) {
+  if (!dtype || is_block_type(*dtype) || safetensors_dtype_name(*dtype) != text) {
     throw Error(ErrorCode::kUnsupported,
                 str("[safetensors] ", what, ": tensor ", tensor, ": dtype ", name->dump(),
                     " is not known; partita reads BOOL U8 I8 I16 I32 I64 F16 BF16 F32 F64"));

@@ -134,7 +134,7 @@ TEST(Safetensors, NamesFileTensorAndRuleOfHeaderLies) {
 }
 
 TEST(Safetensors, UnknownDtypeIsUnsupportedAndListsTheKnownOnes) {
-  for (const std::string dtype : {"F8_E4M3", "f32", "float32", "F33"}) {
+  for (const std::string dtype : {"F8_E4M3", "f32", "float32", "F33", "q8_0", "Q8_0"}) {
     const Refusal refusal =
         refusal_of(raw_safetensors("{" + entry("w", dtype, "[2]", "[0,8]") + "}", 8));
     EXPECT_EQ(refusal.code, ErrorCode::kUnsupported);

@@ -76,6 +76,19 @@ TEST(Verify, RefusesUnknownOutputsSymbolicWeightsAndReservedAttributes) {
   EXPECT_THROW(verify(reserved), Error);
 }
 
+TEST(Verify, OnlyWeightsMayBeStoredInBlocks) {
+  Graph graph;
+  const ValueId weight =
+      graph.add_weight("w", {DType::kQ8_0, {4, 32}}, WeightSource::from_tensor("w"));
+  verify(graph);
+  const TensorType type{DType::kQ8_0, {4, 32}};
+  graph.add_node({"relu", "y", {weight}, {}, {}, -1}, std::span(&type, 1));
+  EXPECT_THROW(verify(graph), Error);
+  Graph ragged;
+  ragged.add_weight("w", {DType::kQ4_0, {4, 33}}, WeightSource::from_tensor("w"));
+  EXPECT_THROW(verify(ragged), Error);
+}
+
 TEST(WeightType, FollowsSliceTransposeReshapeAndConcat) {
   const auto lookup = [](const std::string&) { return parse_type("bf16[4,12]"); };
   const auto fused = WeightSource::from_tensor("qkv");

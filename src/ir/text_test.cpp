@@ -109,6 +109,16 @@ TEST(TypeText, SymbolsAndScalarsReadBack) {
   EXPECT_EQ(parse_type("bf16[t,512]").bytes(symbols), 3 * 512 * 2);
 }
 
+TEST(TypeText, BlockTypesNeedWholeBlocks) {
+  EXPECT_EQ(parse_type("q8_0[3,64]").bytes(), 3 * 2 * 34);
+  EXPECT_EQ(parse_type("q4_0[2,3,32]").bytes(), 2 * 3 * 18);
+  EXPECT_EQ(to_string(TensorType{DType::kQ4_0, {2, 32}}), "q4_0[2,32]");
+  for (const char* text : {"q8_0[3,33]", "q8_0[]", "q4_0[32,t]"}) {
+    EXPECT_THROW((void)parse_type(text), Error) << text;
+  }
+  EXPECT_THROW((void)(TensorType{DType::kQ8_0, {2, 16}}.bytes()), Error);
+}
+
 TEST(AttributeText, FloatsKeepTheirBits) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 2000; ++i) {

@@ -55,8 +55,20 @@ int64_t TensorType::elements(const SymbolSizes& symbols) const {
   return *count;
 }
 
+void check_blocks(const TensorType& type) {
+  if (!is_block_type(type.dtype)) return;
+  const int64_t block = block_elements(type.dtype);
+  if (!type.dims.empty() && !type.dims.back().is_symbolic() && type.dims.back().size % block == 0) {
+    return;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[type] ", to_string(type), ": the last dim of ", to_string(type.dtype),
+                  " must be a known multiple of ", block));
+}
+
 int64_t TensorType::bytes(const SymbolSizes& symbols) const {
-  const auto total = checked_mul(elements(symbols), size_of(dtype));
+  check_blocks(*this);
+  const auto total = checked_mul(elements(symbols) / block_elements(dtype), block_bytes(dtype));
   if (!total) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[type] ", to_string(*this), " has more than 2^63 bytes; use smaller sizes"));
@@ -82,7 +94,10 @@ TensorType scan_type(Scanner& scanner) {
     scanner.fail(str("a known element type before here, not ", name));
   type.dtype = *dtype;
   scanner.expect("[");
-  if (scanner.accept("]")) return type;
+  if (scanner.accept("]")) {
+    if (is_block_type(type.dtype)) scanner.fail("dims: this element type is stored in blocks");
+    return type;
+  }
   do {
     if (type.dims.size() == kMaxDims) scanner.fail("at most 16 dims");
     if (scanner.peek('-')) scanner.fail("a size of 0 or more");
@@ -96,6 +111,11 @@ TensorType scan_type(Scanner& scanner) {
       type.dims.emplace_back(scanner.identifier().c_str());
     }
   } while (scanner.accept(","));
+  if (is_block_type(type.dtype) &&
+      (type.dims.back().is_symbolic() || type.dims.back().size % block_elements(type.dtype) != 0)) {
+    scanner.fail(
+        str("a last dim that is a multiple of ", block_elements(type.dtype), " before here"));
+  }
   scanner.expect("]");
   return type;
 }

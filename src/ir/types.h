@@ -36,11 +36,15 @@ struct TensorType {
   // All dims with symbols replaced. CHECKs that every symbol is bound.
   [[nodiscard]] std::vector<int64_t> shape(const SymbolSizes& symbols) const;
   [[nodiscard]] bool is_static() const;
-  // Elements and bytes with symbols replaced.
+  // Elements and bytes with symbols replaced. bytes() throws where check_blocks() does.
   [[nodiscard]] int64_t elements(const SymbolSizes& symbols = {}) const;
   [[nodiscard]] int64_t bytes(const SymbolSizes& symbols = {}) const;
   bool operator==(const TensorType&) const = default;
 };
+
+// Throws kInvalidArgument unless the type is stored element by element, or its last dim is a known
+// multiple of the blocks it is stored in.
+void check_blocks(const TensorType& type);
 
 // "f32[t,512]". parse_type() is the inverse and throws kInvalidFile.
 [[nodiscard]] std::string to_string(const TensorType& type);

@@ -47,6 +47,12 @@ void verify_value(const Value& value) {
     throw Error(ErrorCode::kInvalidArgument, str("[graph] weight %", value.name, " has type ",
                                                  to_string(value.type), "; expected known sizes"));
   }
+  if (value.kind != ValueKind::kWeight && is_block_type(value.type.dtype)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[graph] %", value.name, " has type ", to_string(value.type),
+                    "; only weights can ", "be stored in blocks"));
+  }
+  check_blocks(value.type);
 }
 
 }  // namespace

@@ -70,6 +70,15 @@ std::vector<std::string> factor_symbols(const OpCall& call, const spec::Notation
   return symbols;
 }
 
+void require_no_blocks(const OpCall& call, const OpDef& op) {
+  for (size_t input = 0; input < call.inputs.size(); ++input) {
+    if (op.reads_blocks || !is_block_type(call.inputs[input].dtype)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[ops] ", call.op, ": input ", input, " is ", ir::to_string(call.inputs[input]),
+                    "; this operator reads no weights that are stored in blocks"));
+  }
+}
+
 std::vector<ir::TensorType> types_from(const OpCall& call,
                                        const OpDef& op,
                                        const spec::Notation& notation) {
@@ -147,6 +156,7 @@ const OpDef& find_op(std::string_view name) {
 
 std::vector<ir::TensorType> infer_types(const OpCall& call) {
   const OpDef& op = find_op(call.op);
+  require_no_blocks(call, op);
   return types_from(call, op, op.bind(call));
 }
 

@@ -58,6 +58,8 @@ struct OpDef {
   bool has_side_effect =
       false;  // changes a state input in place, or talks to other ranks: never removed or merged
   bool is_collective = false;
+  // Weights may be stored in blocks (is_block_type()); its kernels read them so.
+  bool reads_blocks = false;
   // Kernels keep weights that only this node reads in a layout of their own: see kPackedBlockBytes.
   bool packs_weights = false;
   // flops and bytes are to be asked of the largest piece: the work is not the whole one divided by

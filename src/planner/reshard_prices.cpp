@@ -8,6 +8,17 @@
 
 namespace partita::planner {
 
+namespace {
+
+PricedReshard forbidden() {
+  PricedReshard priced;
+  priced.cost = kForbidden;
+  priced.is_local = false;
+  return priced;
+}
+
+}  // namespace
+
 SpecId SpecPool::id_of(const spec::TensorSpec& spec) {
   const auto [found, is_new] = ids_.try_emplace(spec, static_cast<SpecId>(specs_.size()));
   if (is_new) specs_.push_back(&found->first);
@@ -21,6 +32,7 @@ const PricedReshard& ReshardPrices::price(SpecId from, SpecId to, int type) {
 }
 
 PricedReshard ReshardPrices::search(SpecId from, SpecId to, const ir::TensorType& type) const {
+  if (is_block_type(type.dtype)) return forbidden();
   const Phases& phases = context_.phases;
   std::vector<int64_t> shape = type.shape(phases.prefill);
   for (size_t dim = 0; dim < shape.size(); ++dim) {
@@ -43,12 +55,8 @@ PricedReshard ReshardPrices::search(SpecId from, SpecId to, const ir::TensorType
   };
   const spec::TensorSpec& before = pool_.spec(from);
   auto path = spec::cheapest_path(before, pool_.spec(to), shape, context_.mesh, step_cost);
+  if (!path) return forbidden();
   PricedReshard priced;
-  if (!path) {
-    priced.cost = kForbidden;
-    priced.is_local = false;
-    return priced;
-  }
   priced.steps = std::move(path->steps);
   for (size_t i = 0; i < priced.steps.size(); ++i) {
     add_step(priced.steps[i], i == 0 ? before : priced.steps[i - 1].result, type, priced);

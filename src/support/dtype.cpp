@@ -4,20 +4,23 @@
 #include <array>
 #include <cstring>
 
+#include "support/checked_math.h"
 #include "support/error.h"
+#include "support/quant_blocks.h"
 
 namespace partita {
 namespace {
 
 struct DTypeInfo {
   DType dtype;
-  int64_t bytes;
+  int64_t bytes;  // of one block
   std::string_view name;
   std::string_view safetensors_name;
   std::string_view hugging_face_name;
+  int64_t elements = 1;  // of one block
 };
 
-constexpr std::array<DTypeInfo, 10> kDTypes = {{
+constexpr std::array<DTypeInfo, 12> kDTypes = {{
     {DType::kBool, 1, "bool", "BOOL", "bool"},
     {DType::kU8, 1, "u8", "U8", "uint8"},
     {DType::kI8, 1, "i8", "I8", "int8"},
@@ -28,7 +31,12 @@ constexpr std::array<DTypeInfo, 10> kDTypes = {{
     {DType::kBF16, 2, "bf16", "BF16", "bfloat16"},
     {DType::kF32, 4, "f32", "F32", "float32"},
     {DType::kF64, 8, "f64", "F64", "float64"},
+    // Neither safetensors nor Hugging Face has them.
+    {DType::kQ8_0, sizeof(Q8Block), "q8_0", "q8_0", "q8_0", kQuantBlock},
+    {DType::kQ4_0, sizeof(Q4Block), "q4_0", "q4_0", "q4_0", kQuantBlock},
 }};
+
+const DTypeInfo& info_of(DType dtype) { return kDTypes.at(static_cast<size_t>(dtype)); }
 
 template <typename T>
 void widen(const void* from, float* to, int64_t count) {
@@ -53,9 +61,24 @@ void narrow(const float* from, void* to, int64_t count) {
 
 }  // namespace
 
-int64_t size_of(DType dtype) { return kDTypes.at(static_cast<size_t>(dtype)).bytes; }
+int64_t size_of(DType dtype) {
+  CHECK(!is_block_type(dtype), to_string(dtype), " has no bytes per element");
+  return info_of(dtype).bytes;
+}
 
-std::string_view to_string(DType dtype) { return kDTypes.at(static_cast<size_t>(dtype)).name; }
+int64_t block_elements(DType dtype) { return info_of(dtype).elements; }
+
+int64_t block_bytes(DType dtype) { return info_of(dtype).bytes; }
+
+int64_t bytes_of(DType dtype, int64_t elements) {
+  const DTypeInfo& info = info_of(dtype);
+  const int64_t blocks = elements / info.elements + (elements % info.elements != 0 ? 1 : 0);
+  const auto bytes = checked_mul(blocks, info.bytes);
+  CHECK(bytes, elements, " elements of ", info.name, " overflow");
+  return *bytes;
+}
+
+std::string_view to_string(DType dtype) { return info_of(dtype).name; }
 
 std::optional<DType> parse_dtype(std::string_view name) {
   for (const DTypeInfo& info : kDTypes) {
@@ -125,6 +148,10 @@ void convert_to_f32(DType dtype, const void* from, float* to, int64_t count) {
     case DType::kI64:
       widen<int64_t>(from, to, count);
       return;
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+      dequantize(dtype, from, count, to);
+      return;
   }
 }
 
@@ -147,6 +174,8 @@ void convert_from_f32(const float* from, DType dtype, void* to, int64_t count) {
     case DType::kI32:
     case DType::kI64:
     case DType::kF64:
+    case DType::kQ8_0:
+    case DType::kQ4_0:
       CHECK(false, "convert_from_f32 to ", to_string(dtype));
   }
 }

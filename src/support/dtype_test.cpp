@@ -8,6 +8,8 @@
 #include <limits>
 #include <vector>
 
+#include "support/error.h"
+
 namespace partita {
 namespace {
 
@@ -43,6 +45,17 @@ TEST(DType, NamesOfAllSpellingsParse) {
   EXPECT_EQ(parse_dtype("BF16"), DType::kBF16);
   EXPECT_EQ(parse_dtype("bfloat16"), DType::kBF16);
   EXPECT_EQ(parse_dtype("F8_E4M3"), std::nullopt);
+}
+
+TEST(DType, BlockTypesHaveBytesPerBlockOnly) {
+  EXPECT_EQ(parse_dtype("q8_0"), DType::kQ8_0);
+  EXPECT_EQ(to_string(DType::kQ4_0), "q4_0");
+  EXPECT_EQ(block_elements(DType::kF16), 1);
+  EXPECT_EQ(bytes_of(DType::kF16, 3), 6);
+  EXPECT_EQ(bytes_of(DType::kQ8_0, 64), 68);
+  EXPECT_EQ(bytes_of(DType::kQ4_0, 33), 36);  // the second block is begun
+  EXPECT_EQ(bytes_of(DType::kQ4_0, 0), 0);
+  EXPECT_THROW(static_cast<void>(size_of(DType::kQ8_0)), Error);
 }
 
 TEST(DType, ConvertsUnalignedFileBytes) {

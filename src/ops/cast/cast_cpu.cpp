@@ -73,6 +73,9 @@ void visit_type(DType dtype, const Visit& visit) {
       return visit(float{});
     case DType::kF64:
       return visit(double{});
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+      return;  // no operator makes them, none but the products reads them
   }
 }
 
