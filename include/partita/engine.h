@@ -59,6 +59,12 @@ struct CollectiveCost {
   double seconds = 0;         // waiting for peers included
 };
 
+struct OpCost {
+  std::string op;  // "linear", "attention", ...; collectives of the program included
+  int64_t calls = 0;
+  double seconds = 0;
+};
+
 struct RankCost {
   int rank = 0;
   int stage = 0;
@@ -70,6 +76,7 @@ struct RankCost {
   int64_t peak_rss_bytes = 0;
   double load_seconds = 0;
   std::vector<CollectiveCost> collectives;
+  std::vector<OpCost> ops;  // in the order of first use; what moves no data is not listed
 };
 
 struct RunReport {

@@ -17,6 +17,7 @@ struct ModelBenchOptions {
   PlanOptions plan;
   EngineOptions engine;
   int repeats = 5;
+  bool profile_ops = false;  // also time every operator; asks the ranks for reports between steps
 };
 
 // Seconds of one step: as the plan predicts it, and the repeats, frontend and sampling included.
@@ -33,13 +34,24 @@ struct MemoryBytes {
   int64_t measured = 0;   // most resident memory of its process; 0 where ranks share one
 };
 
+// Seconds that all nodes of one operator take in a step of one rank.
+struct OpTimes {
+  int rank = 0;
+  std::string op;
+  int64_t calls = 0;  // per step
+  double best = 0;
+  double median = 0;
+};
+
 struct ModelBenchResult {
   std::string mesh;  // "" for one rank
   int ranks = 1;
-  int64_t vocab_size = 0;           // the prompt's tokens are below
-  std::string profile;              // the id
-  StepTimes prefill;                // the whole prompt in one step
-  StepTimes decode;                 // one token, averaged over the output of a request
+  int64_t vocab_size = 0;            // the prompt's tokens are below
+  std::string profile;               // the id
+  StepTimes prefill;                 // the whole prompt in one step
+  StepTimes decode;                  // one token, averaged over the output of a request
+  std::vector<OpTimes> prefill_ops;  // by rank, slowest first; empty unless asked for
+  std::vector<OpTimes> decode_ops;
   std::vector<MemoryBytes> memory;  // by rank
   double busy_share = 0;            // of the processors by other programs, before
   double round_trip_before_ns = 0;  // see calibrate.h

@@ -31,8 +31,10 @@ RankCost to_public(const engine::RankReport& report) {
                 .bytes_read = report.bytes_read,
                 .peak_rss_bytes = report.peak_rss_bytes,
                 .load_seconds = report.load_seconds,
-                .collectives = {}};
+                .collectives = {},
+                .ops = {}};
   for (const auto& row : report.collectives) cost.collectives.push_back(to_public(row));
+  for (const auto& row : report.ops) cost.ops.push_back({row.op, row.calls, row.seconds});
   return cost;
 }
 

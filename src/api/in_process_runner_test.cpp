@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <new>
 #include <set>
@@ -140,6 +141,10 @@ TEST_F(TinyModel, ReportsCountWhatEachRankDid) {
     EXPECT_GT(report.kv_bytes, 0);
     EXPECT_GE(report.bytes_read, report.weight_bytes);
     EXPECT_TRUE(report.collectives.empty());  // everything is replicated
+    const auto is_attention = [](const engine::OpReport& row) { return row.op == "attention"; };
+    const auto attention = std::find_if(report.ops.begin(), report.ops.end(), is_attention);
+    ASSERT_NE(attention, report.ops.end());
+    EXPECT_EQ(attention->calls, 3 * model_.info.layers);
   }
   EXPECT_EQ(last_done, reports[0].weight_bytes);
 }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "api/calibrate/host_state.h"
+#include "api/op_profile.h"
 #include "api/plan_impl.h"
 #include "support/error.h"
 
@@ -24,10 +25,11 @@ std::vector<int32_t> random_prompt(int64_t tokens, int64_t vocab_size) {
 
 using Clock = std::chrono::steady_clock;
 
-// The seconds of every step of one request.
+// The seconds of every step of one request; `profile` (if any) notes the operators of each.
 std::vector<double> step_seconds(Engine& engine,
                                  const std::vector<int32_t>& prompt,
-                                 int64_t output_tokens) {
+                                 int64_t output_tokens,
+                                 api::OpProfile* profile = nullptr) {
   GenerateOptions generate;
   generate.max_tokens = output_tokens;
   generate.ignore_end_of_text = true;
@@ -38,6 +40,8 @@ std::vector<double> step_seconds(Engine& engine,
     const bool is_running = engine.step();
     if (!is_running) break;
     seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    if (profile == nullptr) continue;
+    profile->note(engine.report(), seconds.size() == 1 ? profile->prefill : profile->decode);
   }
   (void)engine.take(request);
   return seconds;
@@ -45,18 +49,23 @@ std::vector<double> step_seconds(Engine& engine,
 
 void measure(Engine& engine,
              const plan::Workload& workload,
-             int repeats,
+             const ModelBenchOptions& options,
              ModelBenchResult& result) {
   const std::vector<int32_t> prompt = random_prompt(workload.prompt_tokens, result.vocab_size);
   (void)step_seconds(engine, prompt, workload.output_tokens);
-  for (int i = 0; i < repeats; ++i) {
-    const std::vector<double> seconds = step_seconds(engine, prompt, workload.output_tokens);
+  api::OpProfile profile;
+  profile.start(engine.report());
+  for (int i = 0; i < options.repeats; ++i) {
+    const std::vector<double> seconds = step_seconds(engine, prompt, workload.output_tokens,
+                                                     options.profile_ops ? &profile : nullptr);
     CHECK(seconds.size() >= 2, "a request of one step");
     result.prefill.measured.push_back(seconds.front());
     result.decode.measured.insert(result.decode.measured.end(), seconds.begin() + 1, seconds.end());
   }
   std::sort(result.prefill.measured.begin(), result.prefill.measured.end());
   std::sort(result.decode.measured.begin(), result.decode.measured.end());
+  result.prefill_ops = api::op_times_of(profile.prefill);
+  result.decode_ops = api::op_times_of(profile.decode);
 }
 
 void compare_memory(const RunReport& report,
@@ -98,7 +107,7 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   Engine engine(model, plan, options.engine);
   result.busy_share = api::busy_share();
   result.round_trip_before_ns = api::round_trip_ns();
-  measure(engine, decided.workload, options.repeats, result);
+  measure(engine, decided.workload, options, result);
   result.round_trip_after_ns = api::round_trip_ns();
   compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
   return result;

@@ -9,6 +9,24 @@
 namespace partita {
 namespace {
 
+// Two layers with seven products each and the logits, on either rank.
+void expect_op_times(const std::vector<OpTimes>& times) {
+  int linears = 0;
+  for (size_t i = 0; i < times.size(); ++i) {
+    EXPECT_LE(times[i].best, times[i].median) << times[i].op;
+    EXPECT_GE(times[i].best, 0) << times[i].op;
+    EXPECT_GT(times[i].calls, 0) << times[i].op;
+    if (i > 0 && times[i].rank == times[i - 1].rank) {
+      EXPECT_LE(times[i].median, times[i - 1].median);
+    }
+    if (times[i].op != "linear") continue;
+    ++linears;
+    EXPECT_EQ(times[i].calls, 2 * 7 + 1);
+    EXPECT_GT(times[i].best, 0);
+  }
+  EXPECT_EQ(linears, 2);
+}
+
 TEST(ModelBench, ReportsEveryStepBesideItsPrediction) {
   const std::filesystem::path source(PARTITA_SOURCE_DIR);
   const Model model = Model::load(source / "tests/golden/llama_gqa_tied");
@@ -18,6 +36,7 @@ TEST(ModelBench, ReportsEveryStepBesideItsPrediction) {
   options.plan.prompt_tokens = 12;
   options.plan.output_tokens = 4;
   options.repeats = 2;
+  options.profile_ops = true;
   const ModelBenchResult result = bench_model(model, options);
   EXPECT_EQ(result.mesh, "tp=2");
   EXPECT_EQ(result.ranks, 2);
@@ -26,6 +45,8 @@ TEST(ModelBench, ReportsEveryStepBesideItsPrediction) {
   EXPECT_LE(result.decode.best(), result.decode.median());
   EXPECT_GT(result.decode.best(), 0);
   EXPECT_GT(result.prefill.predicted, result.decode.predicted);
+  expect_op_times(result.prefill_ops);
+  expect_op_times(result.decode_ops);
   ASSERT_EQ(result.memory.size(), 2);
   EXPECT_GT(result.memory[1].predicted, 0);
   EXPECT_EQ(result.memory[1].measured, 0);  // threads share one process

@@ -111,6 +111,9 @@ engine::RankReport RankRunner::report() const {
   report.step_seconds = step_seconds_;
   report.steps = steps_;
   report.collectives = collective_reports(executor_->counters());
+  for (const runtime::OpTime& time : executor_->op_times()) {
+    report.ops.push_back({std::string(time.op), time.calls, time.seconds});
+  }
   return report;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita bench model: predicted and measured step times of a model on this machine.
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "cli/commands.h"
 #include "partita/model_bench.h"
 #include "support/json.h"
+#include "support/units.h"
 
 namespace partita::cli {
 namespace {
@@ -23,6 +25,30 @@ Json to_json(const StepTimes& times) {
           {"best_s", times.best()},
           {"predicted_over_median", times.predicted / times.median()},
           {"predicted_over_best", times.predicted / times.best()}};
+}
+
+Json to_json(const std::vector<OpTimes>& times) {
+  Json rows = Json::array();
+  for (const OpTimes& row : times) {
+    rows.push_back({{"rank", row.rank},
+                    {"op", row.op},
+                    {"calls", row.calls},
+                    {"median_s", row.median},
+                    {"best_s", row.best}});
+  }
+  return rows;
+}
+
+// One line per rank and operator, for people.
+void print_ops(const char* phase, const std::vector<OpTimes>& times) {
+  std::map<int, double> sums;
+  for (const OpTimes& row : times) sums[row.rank] += row.median;
+  for (const OpTimes& row : times) {
+    std::fprintf(stderr, "  %-8s rank %-3d %-20s %5ld calls  median %10s  best %10s  %5.1f %%\n",
+                 phase, row.rank, row.op.c_str(), static_cast<long>(row.calls),
+                 format_seconds(row.median).c_str(), format_seconds(row.best).c_str(),
+                 row.median / sums[row.rank] * 100);
+  }
 }
 
 Json to_json(const Options& options, const ModelBenchResult& result) {
@@ -46,6 +72,8 @@ Json to_json(const Options& options, const ModelBenchResult& result) {
           {"repeats", options.bench.repeats},
           {"prefill", to_json(result.prefill)},
           {"decode", to_json(result.decode)},
+          {"prefill_ops", to_json(result.prefill_ops)},
+          {"decode_ops", to_json(result.decode_ops)},
           {"memory", memory},
           {"busy_share", result.busy_share},
           {"round_trip_before_ns", result.round_trip_before_ns},
@@ -57,7 +85,10 @@ int run(const Options& options) {
   for (const std::string& mesh : options.meshes) {
     ModelBenchOptions bench = options.bench;
     bench.plan.mesh = mesh == "1" ? "" : mesh;
-    const Json json = to_json(options, bench_model(model, bench));
+    const ModelBenchResult result = bench_model(model, bench);
+    print_ops("prefill", result.prefill_ops);
+    print_ops("decode", result.decode_ops);
+    const Json json = to_json(options, result);
     std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     std::fflush(stdout);
   }
@@ -83,6 +114,10 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
   command->add_option("--prompt-tokens", options->bench.plan.prompt_tokens)->capture_default_str();
   command->add_option("--output-tokens", options->bench.plan.output_tokens)->capture_default_str();
   command->add_option("--repeats", options->bench.repeats)->capture_default_str();
+  command->add_flag("--profile-ops", options->bench.profile_ops,
+                    "Also the time of every operator: in the JSON line, and as a table on stderr");
+  command->add_option("--threads", options->bench.engine.threads_per_rank,
+                      "Threads of each rank (default: the cores divided by the ranks)");
   command->add_option("--step-timeout-ms", options->bench.engine.step_timeout_ms)
       ->capture_default_str();
   command->add_option("--launcher", options->bench.engine.launcher, "fork, threads, mpirun, srun")

@@ -45,6 +45,13 @@ struct CollectiveReport {
   double seconds = 0;
 };
 
+// What the nodes of one operator have cost on one rank since load.
+struct OpReport {
+  std::string op;
+  int64_t calls = 0;
+  double seconds = 0;
+};
+
 struct RankReport {
   int rank = 0;
   int stage = 0;
@@ -58,6 +65,7 @@ struct RankReport {
   double step_seconds = 0;  // sum over steps
   int64_t steps = 0;
   std::vector<CollectiveReport> collectives;
+  std::vector<OpReport> ops;  // collectives, as operators of the program, included
 };
 
 // Executes steps on all ranks of one replica. Owned and called by one thread.

@@ -18,6 +18,12 @@ engine::CollectiveReport collective_from_json(const Json& json) {
           .seconds = json_get<double>(json, "seconds", kWhat)};
 }
 
+engine::OpReport op_from_json(const Json& json) {
+  return {.op = json_get<std::string>(json, "op", kWhat),
+          .calls = json_get<int64_t>(json, "calls", kWhat),
+          .seconds = json_get<double>(json, "seconds", kWhat)};
+}
+
 }  // namespace
 
 Json to_json(const engine::RankReport& report) {
@@ -28,6 +34,10 @@ Json to_json(const engine::RankReport& report) {
                            {"payload_bytes", row.payload_bytes},
                            {"wire_bytes", row.wire_bytes},
                            {"seconds", row.seconds}});
+  }
+  Json ops = Json::array();
+  for (const engine::OpReport& row : report.ops) {
+    ops.push_back({{"op", row.op}, {"calls", row.calls}, {"seconds", row.seconds}});
   }
   return {{"rank", report.rank},
           {"stage", report.stage},
@@ -40,7 +50,8 @@ Json to_json(const engine::RankReport& report) {
           {"load_seconds", report.load_seconds},
           {"step_seconds", report.step_seconds},
           {"steps", report.steps},
-          {"collectives", collectives}};
+          {"collectives", collectives},
+          {"ops", ops}};
 }
 
 engine::RankReport report_from_json(const Json& json) {
@@ -58,6 +69,7 @@ engine::RankReport report_from_json(const Json& json) {
   report.steps = json_get<int64_t>(json, "steps", kWhat);
   for (const Json& row : json.at("collectives"))
     report.collectives.push_back(collective_from_json(row));
+  for (const Json& row : json.at("ops")) report.ops.push_back(op_from_json(row));
   return report;
 }
 

@@ -3,6 +3,7 @@
 #include "runtime/executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -79,7 +80,9 @@ void Executor::make_views() {
   nodes_.reserve(nodes.size());
   // Views are tracked by address, so the lists are filled before.
   for (size_t i = 0; i < nodes.size(); ++i) {
-    BoundNode& bound = nodes_.emplace_back(BoundNode{&nodes[i], loaded_.kernels[i].get(), {}, {}});
+    ops::BoundKernel* kernel = loaded_.kernels[i].get();
+    const size_t op = kernel == nullptr ? 0 : op_index(nodes[i].op);
+    BoundNode& bound = nodes_.emplace_back(BoundNode{&nodes[i], kernel, op, {}, {}});
     for (const ValueId id : nodes[i].inputs) bound.inputs.push_back(view_of(id));
     for (const ValueId id : nodes[i].outputs) bound.outputs.push_back(view_of(id));
     for (size_t k = 0; k < bound.inputs.size(); ++k) track(nodes[i].inputs[k], bound.inputs[k]);
@@ -122,6 +125,13 @@ void Executor::track(ValueId id, ops::TensorView& view) {
   for (BoundInput& input : inputs_) {
     if (input.value == &root && &input.view != &view) input.readers.push_back(&view);
   }
+}
+
+size_t Executor::op_index(std::string_view op) {
+  const auto found = std::ranges::find(op_times_, op, &OpTime::op);
+  if (found != op_times_.end()) return static_cast<size_t>(found - op_times_.begin());
+  op_times_.push_back({.op = op});
+  return op_times_.size() - 1;
 }
 
 size_t Executor::symbol_index(const std::string& symbol) const {
@@ -175,9 +185,16 @@ void Executor::bind_inputs(std::span<const StepInput> inputs) {
 }
 
 void Executor::run_nodes() {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point before = Clock::now();
   for (const BoundNode& bound : nodes_) {
     if (bound.kernel == nullptr) continue;
     with_node_context(*bound.node, [&] { bound.kernel->run(bound.inputs, bound.outputs); });
+    const Clock::time_point after = Clock::now();
+    OpTime& time = op_times_[bound.op];
+    ++time.calls;
+    time.seconds += std::chrono::duration<double>(after - before).count();
+    before = after;
   }
 }
 

@@ -61,6 +61,18 @@ TEST(Executor, ReportsItsMemory) {
   EXPECT_EQ(memory.activations, 128);  // h and y: 48 bytes each, aligned
 }
 
+TEST(Executor, CountsTheTimeOfEveryOp) {
+  Executor executor(tiny_program(), read_tiny_weight, nullptr);
+  for (int step = 0; step < 3; ++step) (void)run_tiny(executor, {1, 1});
+  ASSERT_EQ(executor.op_times().size(), 2U);  // the view costs nothing
+  EXPECT_EQ(executor.op_times()[0].op, "linear");
+  EXPECT_EQ(executor.op_times()[1].op, "relu");
+  for (const OpTime& time : executor.op_times()) {
+    EXPECT_EQ(time.calls, 3);
+    EXPECT_GE(time.seconds, 0);
+  }
+}
+
 // Allocations of ten steps of two sizes after both sizes have been seen.
 int64_t allocations_of_ten_steps(Executor& executor) {
   const std::vector<float> x = {1, 0, 0, 1, 2, 0, 0, -1};
