@@ -2,6 +2,8 @@
 // Opens checkpoint directories.
 #include "formats/checkpoint.h"
 
+#include "formats/gguf/file.h"
+#include "formats/safetensors.h"
 #include "formats/safetensors_index.h"
 #include "support/error.h"
 
@@ -24,6 +26,11 @@ std::string other_weights(const std::filesystem::path& directory) {
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
+  if (const auto gguf = find_gguf(directory)) {
+    Checkpoint checkpoint(directory);
+    checkpoint.open_gguf(*gguf);
+    return checkpoint;
+  }
   std::error_code ignored;
   const auto index = directory / kSafetensorsIndexName;
   if (std::filesystem::exists(index, ignored)) {
@@ -35,7 +42,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(single, ignored)) {
     throw Error(ErrorCode::kNotFound,
                 str("[checkpoint] ", directory.string(), " holds neither ", kSafetensorsIndexName,
-                    " nor ", kSafetensorsSingleName, other_weights(directory)));
+                    ", ", kSafetensorsSingleName, " nor a GGUF file", other_weights(directory)));
   }
   return open_file(single);
 }
@@ -43,7 +50,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
 Checkpoint Checkpoint::open_file(const std::filesystem::path& file) {
   Checkpoint checkpoint(file);
   checkpoint.files_.push_back(std::make_unique<SafetensorsFile>(file));
-  const SafetensorsFile& opened = *checkpoint.files_.back();
+  const TensorFile& opened = *checkpoint.files_.back();
   for (const TensorInfo& tensor : opened.tensors())
     checkpoint.places_[tensor.name] = {&opened, &tensor};
   return checkpoint;
@@ -55,7 +62,7 @@ Checkpoint Checkpoint::open_parts(const std::filesystem::path& directory,
   for (const std::string& name : files) {
     const auto path = directory / name;
     checkpoint.files_.push_back(std::make_unique<SafetensorsFile>(path));
-    const SafetensorsFile& opened = *checkpoint.files_.back();
+    const TensorFile& opened = *checkpoint.files_.back();
     for (const TensorInfo& tensor : opened.tensors()) {
       checkpoint.places_[str(path.stem().string(), "/", tensor.name)] = {&opened, &tensor};
     }
@@ -65,7 +72,7 @@ Checkpoint Checkpoint::open_parts(const std::filesystem::path& directory,
 
 void Checkpoint::open_index(const std::filesystem::path& index_path) {
   const SafetensorsIndex index = read_safetensors_index(index_path);
-  std::map<std::string, const SafetensorsFile*, std::less<>> opened;
+  std::map<std::string, const TensorFile*, std::less<>> opened;
   for (const std::string& name : index.files()) {
     const auto file = index_path.parent_path() / name;
     std::error_code ignored;
@@ -77,7 +84,7 @@ void Checkpoint::open_index(const std::filesystem::path& index_path) {
     opened[name] = files_.back().get();
   }
   for (const auto& [tensor, file_name] : index.file_of_tensor) {
-    const SafetensorsFile* file = opened.at(file_name);
+    const TensorFile* file = opened.at(file_name);
     const TensorInfo* info = file->find(tensor);
     if (info == nullptr) {
       throw Error(ErrorCode::kInvalidFile,
@@ -96,11 +103,24 @@ void Checkpoint::open_index(const std::filesystem::path& index_path) {
   }
 }
 
+void Checkpoint::open_gguf(const std::filesystem::path& first) {
+  for (auto& part : open_gguf_parts(first)) {
+    for (const TensorInfo& tensor : part->tensors()) {
+      if (!places_.emplace(tensor.name, TensorPlace{part.get(), &tensor}).second) {
+        throw Error(ErrorCode::kInvalidFile,
+                    str("[gguf] ", part->path().string(), ": tensor ", tensor.name,
+                        " is in another part as well; download all parts again"));
+      }
+    }
+    files_.push_back(std::move(part));
+  }
+}
+
 TensorPlace Checkpoint::find(std::string_view name) const {
   const auto found = places_.find(name);
   if (found == places_.end()) {
     throw Error(ErrorCode::kNotFound, str("[checkpoint] ", path_.string(), " holds no tensor ",
-                                          name, "; does config.json belong to these weights?"));
+                                          name, "; does its config belong to these weights?"));
   }
   return found->second;
 }

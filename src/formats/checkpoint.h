@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tensors of a checkpoint directory, in one file or many.
+// The tensors of a checkpoint, in one file or many, of any format.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,27 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/safetensors.h"
+#include "formats/tensor_file.h"
 
 namespace partita::formats {
 
 // Where a tensor lies. Both pointers live as long as the checkpoint.
 struct TensorPlace {
-  const SafetensorsFile* file = nullptr;
+  const TensorFile* file = nullptr;
   const TensorInfo* info = nullptr;
 };
 
-// An open checkpoint; headers are read, tensors are not. Movable; thread-safe after opening.
+// An open checkpoint of any format; headers are read, tensors are not. Movable; thread-safe after
+// opening.
 //   const Checkpoint checkpoint = Checkpoint::open("dir");
 //   const TensorPlace place = checkpoint.find("model.norm.weight");
 class Checkpoint {
  public:
-  // Opens DIR/model.safetensors.index.json with all its files, else DIR/model.safetensors. Throws
-  // kNotFound (neither is there, or a file that the index names is missing), kInvalidFile (a header
-  // is wrong, or a file lacks a tensor of the index).
-  [[nodiscard]] static Checkpoint open(const std::filesystem::path& directory);
+  // `path`: a GGUF file (with all its parts), or a folder: DIR/model.safetensors.index.json with
+  // all its files, else DIR/model.safetensors, else its one GGUF file. Throws kNotFound (nothing of
+  // that is there, or a file that the index names is missing), kInvalidFile (a header is wrong, or
+  // a file lacks a tensor of the index), kInvalidArgument (several GGUF files).
+  [[nodiscard]] static Checkpoint open(const std::filesystem::path& path);
   // Opens one safetensors file.
   [[nodiscard]] static Checkpoint open_file(const std::filesystem::path& file);
   // Opens several files of one directory; a tensor is called "<file without .safetensors>/<name>".
@@ -44,7 +46,7 @@ class Checkpoint {
   [[nodiscard]] std::vector<std::string> names() const;  // sorted
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] const std::vector<std::unique_ptr<SafetensorsFile>>& files() const {
+  [[nodiscard]] const std::vector<std::unique_ptr<const TensorFile>>& files() const {
     return files_;
   }
   // Tensors that files hold but the index does not name (empty without index).
@@ -57,16 +59,17 @@ class Checkpoint {
  private:
   explicit Checkpoint(std::filesystem::path path) : path_(std::move(path)) {}
   void open_index(const std::filesystem::path& index_path);
+  void open_gguf(const std::filesystem::path& first);
 
   std::filesystem::path path_;
-  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::vector<std::unique_ptr<const TensorFile>> files_;
   std::map<std::string, TensorPlace, std::less<>> places_;
   std::vector<std::string> unindexed_;
 };
 
-// Names of all tensors of a checkpoint, from the index alone when there is one, else from the
-// header of the single file. Nothing when the directory holds no safetensors checkpoint: planning
-// needs none.
+// Names of all tensors of a safetensors checkpoint, from the index alone when there is one, else
+// from the header of the single file. Nothing when the directory holds no safetensors checkpoint:
+// planning needs none.
 [[nodiscard]] std::optional<std::set<std::string, std::less<>>> peek_tensor_names(
     const std::filesystem::path& directory);
 

@@ -8,29 +8,26 @@
 
 namespace partita::formats {
 
-SafetensorsFile::SafetensorsFile(std::filesystem::path path) : file_(std::move(path)) {
-  const std::string what = file_.path().string();
-  if (file_.size() < kSafetensorsPrefixBytes) {
-    throw Error(ErrorCode::kInvalidFile, str("[safetensors] ", what, " has ", file_.size(),
+SafetensorsFile::Opened SafetensorsFile::open(const std::filesystem::path& path) {
+  auto file = std::make_unique<const InputFile>(path);
+  const std::string what = path.string();
+  if (file->size() < kSafetensorsPrefixBytes) {
+    throw Error(ErrorCode::kInvalidFile, str("[safetensors] ", what, " has ", file->size(),
                                              " bytes; expected at least 8; it is truncated"));
   }
   std::array<std::byte, kSafetensorsPrefixBytes> prefix{};
-  file_.read(0, prefix);
-  std::string json(static_cast<size_t>(safetensors_header_bytes(prefix, file_.size(), what)), '\0');
-  file_.read(kSafetensorsPrefixBytes, std::as_writable_bytes(std::span(json)));
-  header_ = parse_safetensors_header(json, file_.size(), what);
-  header_bytes_ = kSafetensorsPrefixBytes + static_cast<int64_t>(json.size());
-  for (size_t i = 0; i < header_.tensors.size(); ++i) index_[header_.tensors[i].name] = i;
+  file->read(0, prefix);
+  std::string json(static_cast<size_t>(safetensors_header_bytes(prefix, file->size(), what)), '\0');
+  file->read(kSafetensorsPrefixBytes, std::as_writable_bytes(std::span(json)));
+  SafetensorsHeader header = parse_safetensors_header(json, file->size(), what);
+  return {std::move(file), std::move(header),
+          kSafetensorsPrefixBytes + static_cast<int64_t>(json.size())};
 }
 
-void SafetensorsFile::read(int64_t offset, std::span<std::byte> to) const {
-  file_.read(offset, to);
-  payload_bytes_read_ += static_cast<int64_t>(to.size());
-}
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : SafetensorsFile(open(path)) {}
 
-const TensorInfo* SafetensorsFile::find(std::string_view name) const {
-  const auto found = index_.find(name);
-  return found == index_.end() ? nullptr : &header_.tensors[found->second];
-}
+SafetensorsFile::SafetensorsFile(Opened opened)
+    : TensorFile(std::move(opened.file), std::move(opened.header.tensors), opened.header_bytes),
+      metadata_(std::move(opened.header.metadata)) {}
 
 }  // namespace partita::formats

@@ -2,51 +2,35 @@
 // Reads one safetensors file.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <map>
-#include <span>
+#include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "formats/input_file.h"
 #include "formats/safetensors_header.h"
+#include "formats/tensor_file.h"
 
 namespace partita::formats {
 
-// An open safetensors file whose header has been checked completely. Tensor bytes are read on
-// demand with pread; nothing is mapped or cached. Thread-safe after construction.
-class SafetensorsFile {
+// An open safetensors file.
+class SafetensorsFile : public TensorFile {
  public:
   // Reads and checks the header. Throws kNotFound, kInvalidFile or kUnsupported (see
   // safetensors_header.h).
-  explicit SafetensorsFile(std::filesystem::path path);
+  explicit SafetensorsFile(const std::filesystem::path& path);
 
-  // Fills `to` with the file's bytes from `offset` (see TensorInfo::bytes) and counts them.
-  void read(int64_t offset, std::span<std::byte> to) const;
-
-  [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
-  [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
-  [[nodiscard]] const std::map<std::string, std::string>& metadata() const {
-    return header_.metadata;
-  }
-  // Null when there is no tensor of that name. Valid as long as the file.
-  [[nodiscard]] const TensorInfo* find(std::string_view name) const;
-
-  [[nodiscard]] int64_t header_bytes() const {
-    return header_bytes_;
-  }  // with the 8 bytes before it
-  [[nodiscard]] int64_t payload_bytes_read() const { return payload_bytes_read_; }
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
-  InputFile file_;
-  SafetensorsHeader header_;
-  std::map<std::string, size_t, std::less<>> index_;  // name -> place in header_.tensors
-  int64_t header_bytes_ = 0;
-  mutable std::atomic<int64_t> payload_bytes_read_{0};
+  struct Opened {
+    std::unique_ptr<const InputFile> file;
+    SafetensorsHeader header;
+    int64_t header_bytes = 0;  // with the 8 bytes before it
+  };
+  static Opened open(const std::filesystem::path& path);
+  explicit SafetensorsFile(Opened opened);
+
+  std::map<std::string, std::string> metadata_;
 };
 
 }  // namespace partita::formats

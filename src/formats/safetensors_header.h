@@ -10,20 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/tensor_file.h"
 #include "support/dtype.h"
-#include "support/range.h"
 
 namespace partita::formats {
-
-// One tensor of a file: row major, little endian.
-struct TensorInfo {
-  std::string name;
-  DType dtype = DType::kF32;
-  std::vector<int64_t> shape;
-  Range bytes;  // from the start of the file
-
-  [[nodiscard]] int64_t elements() const { return bytes.size() / size_of(dtype); }
-};
 
 struct SafetensorsHeader {
   std::vector<TensorInfo> tensors;  // in file order

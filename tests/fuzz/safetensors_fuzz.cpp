@@ -28,7 +28,7 @@ void read_file(const uint8_t* data, int64_t size) {
     int64_t elements = 1;
     for (const int64_t dim : tensor.shape) elements = dim == 0 ? 0 : elements * dim;
     const bool has_zero = std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0;
-    if (!has_zero && elements != tensor.elements()) std::abort();
+    if (!has_zero && elements * partita::size_of(tensor.dtype) != tensor.bytes.size()) std::abort();
     end = tensor.bytes.end;
   }
   if (end != size) std::abort();
