@@ -31,7 +31,9 @@ std::string message_of(const auto& action) {
 std::vector<std::string> folders_on_disk() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(PARTITA_SOURCE_DIR "/src/ops")) {
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+    // "product" is what several operators multiply with, not an operator.
+    if (!entry.is_directory() || entry.path().filename() == "product") continue;
+    names.push_back(entry.path().filename().string());
   }
   std::ranges::sort(names);
   return names;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// linear on the CPU: oneDNN with packed weights, and a plain reference.
+// linear on the CPU: oneDNN or own kernels with packed weights, and a plain reference.
 #include <algorithm>
 #include <array>
 #include <vector>
 
 #include "device/cpu/pages.h"
 #include "ops/cpu_kernel.h"
+#include "ops/linear/linear_packed.h"
 #include "ops/op.h"
 #include "ops/weight_product.h"
 
@@ -164,8 +165,13 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   return kernel;
 }
 
+// Dense weights by oneDNN, those in blocks by own kernels.
+std::unique_ptr<BoundKernel> bind_packed(const BindArgs& args) {
+  return is_block_type(args.inputs[1].dtype) ? bind_packed_linear(args) : bind_onednn(args);
+}
+
 constexpr std::array<Kernel, 2> kKernels = {
-    {{"onednn", bind_onednn}, {"reference", bind_reference}}};
+    {{"packed", bind_packed}, {"reference", bind_reference}}};
 constexpr std::array<KernelList, 1> kLists = {{{"linear", kKernels}}};
 
 }  // namespace

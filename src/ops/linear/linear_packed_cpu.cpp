@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// linear with weights that are stored in blocks, packed once for the kernels of ops/product/.
+#include <algorithm>
+
+#include "device/cpu/pages.h"
+#include "device/device.h"
+#include "ops/cpu_kernel.h"
+#include "ops/linear/linear_packed.h"
+#include "ops/op.h"
+#include "ops/product/block_product.h"
+
+namespace partita::ops {
+namespace {
+
+// Rows of x that are quantised at once: enough that the weights' way from memory costs nothing.
+constexpr int64_t kMostRows = 512;
+
+class PackedLinear final : public BoundKernel {
+ public:
+  // `packed` is empty where the plain weight is read.
+  PackedLinear(const BindArgs& args, const BlockProduct& product, device::Buffer packed)
+      : product_(product), packed_(std::move(packed)), scratch_(args) {}
+
+  void run(Views inputs, Views outputs) override {
+    const int64_t n = inputs[1].shape[0];
+    const int64_t k = inputs[1].shape[1];
+    const int64_t rows = elements_of(inputs[0].shape, 0, inputs[0].shape.size() - 1);
+    for (int64_t row = 0; row < rows; row += kMostRows) {
+      const int64_t part = std::min(kMostRows, rows - row);
+      std::byte* x = scratch_->reserve(Scratch::kInput, product_.quantised_bytes(part));
+      product_.quantise({.x = inputs[0].as<const float>() + row * k, .rows = part}, x);
+      const BlockOutput y{outputs[0].as<float>() + row * n, n};
+      if (packed_.data() != nullptr) {
+        product_.run(x, part, packed_.data(), y);
+      } else {
+        std::byte* tiles = scratch_->reserve(Scratch::kLibrary, product_.plain_scratch_bytes());
+        product_.run_plain(x, part, inputs[1].as<const std::byte>(), tiles, y);
+      }
+    }
+  }
+
+ private:
+  BlockProduct product_;
+  device::Buffer packed_;
+  ScratchHandle scratch_;
+};
+
+// Piece by piece, so that the memory of each can be given back when it is packed.
+device::Buffer pack(const BlockProduct& product, const TensorView& weight) {
+  const int64_t n = weight.shape[0];
+  const int64_t row_bytes = bytes_of(weight.dtype, weight.shape[1]);
+  const int64_t tiles =
+      kPackedBlockBytes / std::max<int64_t>(1, row_bytes * BlockProduct::kTileRows);
+  const int64_t piece = std::max<int64_t>(1, tiles) * BlockProduct::kTileRows;
+  device::Buffer packed = device::make_cpu_device()->allocate(product.packed_bytes());
+  for (int64_t row = 0; row < n; row += piece) {
+    const Range rows{row, std::min(n, row + piece)};
+    std::byte* plain = weight.as<std::byte>() + row * row_bytes;
+    product.pack(plain, rows, packed.data());
+    device::discard_pages(plain, rows.size() * row_bytes);
+  }
+  return packed;
+}
+
+}  // namespace
+
+std::unique_ptr<BoundKernel> bind_packed_linear(const BindArgs& args) {
+  const ir::TensorType& weight = args.inputs[1];
+  if (args.inputs[0].dtype != DType::kF32 || !is_block_type(weight.dtype)) return nullptr;
+  if (!weight.is_static()) return nullptr;
+  const std::vector<int64_t> shape = weight.shape();
+  const BlockProduct product({weight.dtype, shape[0], shape[1]});
+  // Packing gives the plain data away, so it needs the loader's consent.
+  const bool may_pack =
+      !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();
+  device::Buffer packed;
+  if (may_pack) {
+    packed = pack(product, *args.weights[1]);
+    args.release_weight[1] = true;
+  }
+  return std::make_unique<PackedLinear>(args, product, std::move(packed));
+}
+
+}  // namespace partita::ops

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with block-quantised weights for AVX-512 with VNNI: vpdpbusd, 16 rows per vector.
+#include "ops/product/block_kernels.h"
+
+#if defined(__AVX512VNNI__)
+#include <immintrin.h>
+
+namespace partita::ops {
+namespace {
+
+// How far ahead of its use a weight is asked for. One core needs about 7 KiB in flight (42 GB/s x
+// 163 ns), and the processor's own prefetcher stops at every 4 KiB page. Seen for q4_0 at 4 rows:
+// 28 GB/s with 1 KiB, 33 with 4, 39 with 8, 38 with 12 of a raw read's 39.
+constexpr int64_t kPrefetchBytes = 8192;
+constexpr int64_t kCacheLine = 64;
+constexpr int kGroups = kTileRows / kGroupRows;
+
+__m512i quants_at(const std::byte* data) { return _mm512_load_si512(data); }
+
+// Quants of 4 k of both groups of rows.
+struct Quants {
+  __m512i group[kGroups];  // NOLINT: std::array would be code shared between instruction sets
+};
+
+template <int kRows>
+struct Sums {
+  __m512i of[kGroups][kRows];  // NOLINT
+};
+
+// Each activation is broadcast once for both groups.
+template <int kRows>
+inline void multiply(const Quants& weights, const int32_t* x, Sums<kRows>& sums) {
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+    const __m512i value = _mm512_set1_epi32(x[row]);
+#pragma GCC unroll 2
+    for (int group = 0; group < kGroups; ++group) {
+      sums.of[group][row] = _mm512_dpbusd_epi32(sums.of[group][row], weights.group[group], value);
+    }
+  }
+}
+
+struct Q8 {
+  static constexpr int64_t kUnitBytes = kQ8UnitBytes;
+  template <int kRows>
+  static inline void unit(const std::byte* quants, const int32_t* x, Sums<kRows>& sums) {
+#pragma GCC unroll 8
+    for (int part = 0; part < 8; ++part) {
+      const Quants weights = {{quants_at(quants + part * 64), quants_at(quants + 512 + part * 64)}};
+      multiply<kRows>(weights, x + part * kRows, sums);
+    }
+  }
+};
+
+struct Q4 {
+  static constexpr int64_t kUnitBytes = kQ4UnitBytes;
+  template <int kRows>
+  static inline void unit(const std::byte* quants, const int32_t* x, Sums<kRows>& sums) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+#pragma GCC unroll 4
+    for (int part = 0; part < 4; ++part) {
+      const __m512i first = quants_at(quants + part * 64);
+      const __m512i second = quants_at(quants + 256 + part * 64);
+      const Quants low = {{_mm512_and_si512(first, nibble), _mm512_and_si512(second, nibble)}};
+      multiply<kRows>(low, x + part * kRows, sums);
+      const Quants high = {{_mm512_and_si512(_mm512_srli_epi16(first, 4), nibble),
+                            _mm512_and_si512(_mm512_srli_epi16(second, 4), nibble)}};
+      multiply<kRows>(high, x + (part + 4) * kRows, sums);
+    }
+  }
+};
+
+// tile[32 rows, k] times panel[kRows, k]; y[kRows, 32]; see TileCall for the order of sums.
+template <typename Format, int kRows>
+void tile_product(const TileCall& call) {
+  __m512 y[kGroups][kRows];  // NOLINT
+  for (auto& group : y) {
+    for (__m512& sum : group) sum = _mm512_setzero_ps();
+  }
+  const std::byte* unit = call.tile;
+  const std::byte* record = call.panel;
+  for (int64_t block = 0; block < call.blocks; ++block) {
+#pragma GCC unroll 17
+    for (int64_t line = 0; line < Format::kUnitBytes; line += kCacheLine) {
+      _mm_prefetch(reinterpret_cast<const char*>(unit) + kPrefetchBytes + line, _MM_HINT_T0);
+    }
+    const auto* x = reinterpret_cast<const int32_t*>(record);
+    const auto* x_scales = reinterpret_cast<const float*>(record + kBlockColumns * kRows);
+    const auto* starts = reinterpret_cast<const int32_t*>(x_scales + kRows);
+    Sums<kRows> sums;
+#pragma GCC unroll 8
+    for (int row = 0; row < kRows; ++row) {
+      sums.of[0][row] = sums.of[1][row] = _mm512_set1_epi32(starts[row]);
+    }
+    Format::template unit<kRows>(unit + kUnitScaleBytes, x, sums);
+#pragma GCC unroll 2
+    for (int group = 0; group < kGroups; ++group) {
+      const __m512 scales = _mm512_cvtph_ps(
+          _mm256_load_si256(reinterpret_cast<const __m256i*>(unit + group * kGroupRows * 2)));
+#pragma GCC unroll 8
+      for (int row = 0; row < kRows; ++row) {
+        const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(x_scales[row]));
+        y[group][row] =
+            _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums.of[group][row]), scale, y[group][row]);
+      }
+    }
+    unit += Format::kUnitBytes;
+    record += kRecordBytesPerRow * kRows;
+  }
+  for (int64_t group = 0; group < kGroups; ++group) {
+    const int64_t left = call.tile_rows - group * kGroupRows;
+    if (left <= 0) break;
+    const auto mask = static_cast<__mmask16>(left >= kGroupRows ? 0xffff : (1 << left) - 1);
+    for (int row = 0; row < kRows; ++row) {
+      _mm512_mask_storeu_ps(call.y + row * call.y_columns + group * kGroupRows, mask,
+                            y[group][row]);
+    }
+  }
+}
+
+void quantise(const QuantiseCall& call) {
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  const int64_t record_bytes = kRecordBytesPerRow * call.rows;
+  for (int64_t block = 0; block < call.blocks; ++block) {
+    const __m512 low = _mm512_loadu_ps(call.x + block * kBlockColumns);
+    const __m512 high = _mm512_loadu_ps(call.x + block * kBlockColumns + 16);
+    // Magnitudes compare like integers, with infinity and NaN above all others.
+    const uint32_t most_bits = _mm512_reduce_max_epu32(
+        _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                         _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+    const float most = __builtin_bit_cast(float, most_bits);
+    float scale = 0.0F;
+    float inverse = 0.0F;
+    if (most_bits >= 0x7f800000U) {
+      scale = __builtin_nanf("");
+    } else if (most >= kLeastMagnitude) {
+      scale = most / 127.0F;
+      inverse = 127.0F / most;
+    }
+    const __m512 factor = _mm512_set1_ps(inverse);
+    // Products with zero could be NaN, which has no integer.
+    const auto mask = static_cast<__mmask16>(inverse == 0.0F ? 0 : 0xffff);
+    const __m512i first = _mm512_maskz_cvtps_epi32(mask, _mm512_mul_ps(low, factor));
+    const __m512i second = _mm512_maskz_cvtps_epi32(mask, _mm512_mul_ps(high, factor));
+    const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(first, second));
+    alignas(64) int32_t quants[8];  // NOLINT
+    _mm_store_si128(reinterpret_cast<__m128i*>(quants), _mm512_cvtepi32_epi8(first));
+    _mm_store_si128(reinterpret_cast<__m128i*>(quants + 4), _mm512_cvtepi32_epi8(second));
+    std::byte* record = call.panel + block * record_bytes;
+    auto* to = reinterpret_cast<int32_t*>(record) + call.row;
+    for (int part = 0; part < 8; ++part) to[part * call.rows] = quants[part];
+    auto* scales = reinterpret_cast<float*>(record + kBlockColumns * call.rows);
+    scales[call.row] = scale;
+    reinterpret_cast<int32_t*>(scales + call.rows)[call.row] = -call.zero * sum;
+  }
+}
+
+constexpr BlockKernels kKernels = {
+    quantise,
+    {nullptr, tile_product<Q8, 1>, tile_product<Q8, 2>, tile_product<Q8, 3>, tile_product<Q8, 4>,
+     tile_product<Q8, 5>, tile_product<Q8, 6>, tile_product<Q8, 7>, tile_product<Q8, 8>},
+    {nullptr, tile_product<Q4, 1>, tile_product<Q4, 2>, tile_product<Q4, 3>, tile_product<Q4, 4>,
+     tile_product<Q4, 5>, tile_product<Q4, 6>, tile_product<Q4, 7>, tile_product<Q4, 8>}};
+
+}  // namespace
+
+const BlockKernels& block_kernels_avx512() { return kKernels; }
+
+}  // namespace partita::ops
+#else
+namespace partita::ops {
+const BlockKernels& block_kernels_avx512() { return block_kernels_avx2(); }
+}  // namespace partita::ops
+#endif
