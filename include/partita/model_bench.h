@@ -12,8 +12,8 @@
 namespace partita {
 
 struct ModelBenchOptions {
-  // The prompt is one prefill step, then the output tokens are decoded; max_context and
-  // max_step_tokens follow from both.
+  // plan.concurrency prompts are prefilled, in one step where the runner has only one in flight;
+  // then the output tokens are decoded. max_context and max_step_tokens follow.
   PlanOptions plan;
   EngineOptions engine;
   int repeats = 5;
@@ -48,8 +48,8 @@ struct ModelBenchResult {
   int ranks = 1;
   int64_t vocab_size = 0;            // the prompt's tokens are below
   std::string profile;               // the id
-  StepTimes prefill;                 // the whole prompt in one step
-  StepTimes decode;                  // one token, averaged over the output of a request
+  StepTimes prefill;                 // all prompts
+  StepTimes decode;                  // one token of every request
   std::vector<OpTimes> prefill_ops;  // by rank, slowest first; empty unless asked for
   std::vector<OpTimes> decode_ops;
   std::vector<MemoryBytes> memory;  // by rank

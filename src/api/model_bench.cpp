@@ -68,6 +68,44 @@ void measure(Engine& engine,
   result.decode_ops = api::op_times_of(profile.decode);
 }
 
+// Seconds of several requests at once, each of `output_tokens`, from the first to the last step.
+double batch_seconds(Engine& engine,
+                     const plan::Workload& workload,
+                     int64_t vocab_size,
+                     int64_t output_tokens) {
+  GenerateOptions generate;
+  generate.max_tokens = output_tokens;
+  generate.ignore_end_of_text = true;
+  std::vector<int64_t> requests;
+  for (int64_t i = 0; i < workload.concurrency; ++i) {
+    requests.push_back(engine.submit(random_prompt(workload.prompt_tokens, vocab_size), generate));
+  }
+  const auto start = Clock::now();
+  while (engine.step()) {
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  for (const int64_t request : requests) (void)engine.take(request);
+  return seconds;
+}
+
+// Requests of one token are all prefill; what longer ones take on top is decoding. So it does not
+// matter which steps mix both, or how many steps are in flight.
+void measure_batch(Engine& engine,
+                   const plan::Workload& workload,
+                   int repeats,
+                   ModelBenchResult& result) {
+  (void)batch_seconds(engine, workload, result.vocab_size, workload.output_tokens);
+  const auto decode_steps = static_cast<double>(workload.output_tokens - 1);
+  for (int i = 0; i < repeats; ++i) {
+    const double prefill = batch_seconds(engine, workload, result.vocab_size, 1);
+    const double all = batch_seconds(engine, workload, result.vocab_size, workload.output_tokens);
+    result.prefill.measured.push_back(prefill);
+    result.decode.measured.push_back((all - prefill) / decode_steps);
+  }
+  std::sort(result.prefill.measured.begin(), result.prefill.measured.end());
+  std::sort(result.decode.measured.begin(), result.decode.measured.end());
+}
+
 void compare_memory(const RunReport& report,
                     const plan::Plan& plan,
                     bool has_processes,
@@ -91,10 +129,15 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
                 "[bench] the output is one token, which prefill gives; expected two or more, so "
                 "that there is something to decode");
   }
-  // One prefill step per request, so that it is the one that the plan predicts.
+  if (options.profile_ops && options.plan.concurrency > 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[bench] operators are timed for one request, not ", options.plan.concurrency,
+                    "; drop --profile-ops or --batch"));
+  }
+  // All prompts in one prefill step; of one request it is the one that the plan predicts.
   PlanOptions plan_options = options.plan;
   plan_options.max_context = plan_options.prompt_tokens + plan_options.output_tokens;
-  plan_options.max_step_tokens = plan_options.prompt_tokens;
+  plan_options.max_step_tokens = plan_options.prompt_tokens * plan_options.concurrency;
   const Plan plan = Plan::make(model, plan_options);
   const plan::Plan& decided = plan.impl().plan;
   ModelBenchResult result;
@@ -107,7 +150,11 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   Engine engine(model, plan, options.engine);
   result.busy_share = api::busy_share();
   result.round_trip_before_ns = api::round_trip_ns();
-  measure(engine, decided.workload, options, result);
+  if (decided.workload.concurrency == 1) {
+    measure(engine, decided.workload, options, result);
+  } else {
+    measure_batch(engine, decided.workload, options.repeats, result);
+  }
   result.round_trip_after_ns = api::round_trip_ns();
   compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
   return result;

@@ -52,6 +52,23 @@ TEST(ModelBench, ReportsEveryStepBesideItsPrediction) {
   EXPECT_EQ(result.memory[1].measured, 0);  // threads share one process
 }
 
+TEST(ModelBench, TimesBatches) {
+  const std::filesystem::path source(PARTITA_SOURCE_DIR);
+  const Model model = Model::load(source / "tests/golden/llama_gqa_tied");
+  ModelBenchOptions options;
+  options.plan.devices = source / "tests/data/devices/test-cpu.toml";
+  options.plan.concurrency = 3;
+  options.plan.prompt_tokens = 8;
+  options.plan.output_tokens = 5;
+  options.repeats = 2;
+  const ModelBenchResult result = bench_model(model, options);
+  EXPECT_EQ(result.prefill.measured.size(), 2);
+  EXPECT_EQ(result.decode.measured.size(), 2);
+  EXPECT_GT(result.prefill.best(), 0);
+  options.profile_ops = true;
+  EXPECT_THROW((void)bench_model(model, options), Error);
+}
+
 TEST(ModelBench, RefusesNothingToMeasure) {
   const Model model =
       Model::load(std::filesystem::path(PARTITA_SOURCE_DIR) / "tests/golden/llama_gqa_tied");

@@ -69,6 +69,7 @@ Json to_json(const Options& options, const ModelBenchResult& result) {
           {"profile", result.profile},
           {"prompt_tokens", options.bench.plan.prompt_tokens},
           {"output_tokens", options.bench.plan.output_tokens},
+          {"batch", options.bench.plan.concurrency},
           {"repeats", options.bench.repeats},
           {"prefill", to_json(result.prefill)},
           {"decode", to_json(result.decode)},
@@ -113,6 +114,8 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
                       "A profile file (default: this machine's, see calibrate)");
   command->add_option("--prompt-tokens", options->bench.plan.prompt_tokens)->capture_default_str();
   command->add_option("--output-tokens", options->bench.plan.output_tokens)->capture_default_str();
+  command->add_option("--batch", options->bench.plan.concurrency, "Requests at once")
+      ->capture_default_str();
   command->add_option("--repeats", options->bench.repeats)->capture_default_str();
   command->add_flag("--profile-ops", options->bench.profile_ops,
                     "Also the time of every operator: in the JSON line, and as a table on stderr");
