@@ -130,6 +130,12 @@ void export_ilp(const Model& model,
 // transformers would: what it does not list is on every rank. A few lines: predicted times of both.
 [[nodiscard]] std::string compare_tp_plan(const Model& model, const PlanOptions& options);
 
+// The planner's own plan against what people do by hand, under the same cost model: Megatron-LM's
+// tensor plan, and layers shared out evenly over stages with the best tensor plan inside. On
+// `options.mesh` when given, else on every split of the ranks into stages and tensor ranks. A line
+// each: mesh, predicted times, how many times the planner's own request.
+[[nodiscard]] std::string compare_baselines(const Model& model, const PlanOptions& options);
+
 // Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json,
 // and copies of the config and the tokenizer into `out_dir` (created; must be empty or absent).
 // Model::load(out_dir) runs it again, also at another rank count.

@@ -23,6 +23,7 @@ struct Options {
   bool as_json = false;
   bool pareto = false;
   bool compare_tp_plan = false;
+  bool compare_baselines = false;
 };
 
 // A program that asked for JSON reads why nothing fits as JSON too; people get the message.
@@ -68,6 +69,10 @@ int run(const Options& options) {
   }
   if (options.compare_tp_plan) {
     std::printf("%s", compare_tp_plan(model, options.planning.plan).c_str());
+    return 0;
+  }
+  if (options.compare_baselines) {
+    std::printf("%s", compare_baselines(model, options.planning.plan).c_str());
     return 0;
   }
   const Plan plan = plan_or_reasons(model, options);
@@ -135,6 +140,9 @@ void add_plan_command(CLI::App& app, Action& action) {
   command->add_flag("--compare-tp-plan", options->compare_tp_plan,
                     "Print the predicted times of the planner's own plan and of --tp-plan (that "
                     "of config.json without it), and stop");
+  command->add_flag("--compare-baselines", options->compare_baselines,
+                    "Print the predicted times of the planner's own plan, of Megatron-LM's tensor "
+                    "plan and of evenly shared layers, and stop");
   // The sub-command has no DIR of its own kind, so DIR is asked for here.
   CLI::App* diff_command = add_plan_diff_command(*command, action);
   CLI::Option* directory = command->get_option("DIR")->required(false);

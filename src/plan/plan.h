@@ -92,6 +92,8 @@ struct RankMemory {
   [[nodiscard]] int64_t total() const {
     return weights + kv_cache + activations + communication + reserve;
   }
+  // Bytes beyond the limit; negative = free.
+  [[nodiscard]] int64_t excess() const { return total() - limit; }
   bool operator==(const RankMemory&) const = default;
 };
 

@@ -2,8 +2,10 @@
 #include "planner/mesh_candidates.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
+#include "ops/op.h"
 #include "planner/mesh_parts.h"
 #include "support/error.h"
 
@@ -32,6 +34,18 @@ Axes described_tensor_axes(const Axes& described, int64_t ranks) {
   return ranks == 1 ? axes : Axes{};
 }
 
+// The first of `result` with each of its axes seen as two, in every way.
+void add_factorised(std::vector<Axes>& result) {
+  const spec::Mesh whole(result.front());
+  for (const spec::MeshAxis& axis : whole.axes()) {
+    for (int64_t factor = 2; factor < axis.size; ++factor) {
+      if (axis.size % factor != 0) continue;
+      const std::array<int64_t, 2> sizes = {factor, axis.size / factor};
+      result.push_back(whole.factorised(axis.name, sizes).axes());
+    }
+  }
+}
+
 const cost::Link& slowest_link(const cost::Profile& profile) {
   CHECK(!profile.links.empty(), "a profile without links");
   return *std::min_element(
@@ -41,28 +55,48 @@ const cost::Link& slowest_link(const cost::Profile& profile) {
 
 }  // namespace
 
-std::vector<Axes> submesh_axes(const Axes& described, int64_t ranks) {
+MeshShapes mesh_shapes(const std::vector<spec::MeshAxis>& described, const ir::Graph& graph) {
+  // The work of a piece is no fixed share of the whole: which way an axis splits it matters.
+  const bool is_uneven = std::ranges::any_of(
+      graph.nodes(), [](const ir::Node& node) { return ops::find_op(node.op).is_cost_of_piece; });
+  return {described, is_uneven};
+}
+
+std::vector<Axes> submesh_axes(const MeshShapes& shapes, int64_t ranks) {
   if (ranks == 1) return {Axes{}};
-  std::vector<Axes> result;
-  if (!described.empty()) {
-    const Axes axes = described_tensor_axes(described, ranks);
+  if (!shapes.described.empty()) {
+    const Axes axes = described_tensor_axes(shapes.described, ranks);
     // Unlike the described borders: one axis over all of them.
-    result.push_back(axes.empty() ? Axes{{"tp", ranks}} : axes);
+    std::vector<Axes> result = {axes.empty() ? Axes{{"tp", ranks}} : axes};
+    if (shapes.has_all_factors) add_factorised(result);
     return result;
   }
-  result.push_back({{"tp", ranks}});
+  std::vector<Axes> result = {{{"tp", ranks}}};
   const int64_t prime = smallest_prime_factor(ranks);
-  if (prime != ranks) result.push_back({{"tp2", prime}, {"tp", ranks / prime}});
+  for (int64_t factor = prime; factor < ranks; ++factor) {
+    if (ranks % factor != 0 || (factor != prime && !shapes.has_all_factors)) continue;
+    result.push_back({{"tp2", factor}, {"tp", ranks / factor}});
+  }
   return result;
 }
 
-std::vector<spec::Mesh> candidate_meshes(const std::vector<spec::MeshAxis>& described,
+double gain_wanted(const MeshShapes& shapes, const spec::Mesh& mesh) {
+  const spec::Mesh whole = mesh.merged();
+  const auto tensor_axes = std::ranges::count_if(whole.axes(), [](const spec::MeshAxis& axis) {
+    return axis.name != kStageAxis && axis.name != kReplicaAxis;
+  });
+  const bool is_cut_finer = whole.axis_count() < mesh.axis_count();
+  const bool is_plain = tensor_axes <= 1 || !shapes.described.empty();
+  return is_plain && !is_cut_finer ? 0 : kWorthwhileGain;
+}
+
+std::vector<spec::Mesh> candidate_meshes(const MeshShapes& shapes,
                                          int64_t ranks,
                                          int64_t max_stages) {
   std::vector<spec::Mesh> meshes;
   for (int64_t stages = 1; stages <= std::min(ranks, max_stages); ++stages) {
     if (ranks % stages != 0) continue;
-    for (Axes& axes : submesh_axes(described, ranks / stages)) {
+    for (Axes& axes : submesh_axes(shapes, ranks / stages)) {
       if (stages > 1) axes.insert(axes.begin(), {kStageAxis, stages});
       meshes.emplace_back(axes);
     }

@@ -11,18 +11,33 @@
 
 namespace partita::planner {
 
+// Into which axes ranks may be arranged.
+struct MeshShapes {
+  std::vector<spec::MeshAxis> described;  // empty when the ranks are not arranged
+  // Every pair of factors of an axis too, because one op may be better split in two ways than in
+  // either (experts: some ranks by expert, some inside).
+  bool has_all_factors = false;
+};
+[[nodiscard]] MeshShapes mesh_shapes(const std::vector<spec::MeshAxis>& described,
+                                     const ir::Graph& graph);
+
 // Every split of `ranks` into stages and tensor ranks, fewest stages first. Over described axes the
 // tensor ranks of a stage are neighbours and keep the described borders: 16 of { host=2, gpu=8 }
 // are "host=2,gpu=8", 4 of them "gpu=4". Without axes they are "tp=n", and "tp2=p,tp=n/p" as well,
 // p the smallest prime factor: some dims may then be split over one axis only (fewer KV heads than
 // ranks).
-[[nodiscard]] std::vector<spec::Mesh> candidate_meshes(const std::vector<spec::MeshAxis>& described,
+[[nodiscard]] std::vector<spec::Mesh> candidate_meshes(const MeshShapes& shapes,
                                                        int64_t ranks,
                                                        int64_t max_stages);
 
 // The axes that `ranks` neighbours may have as one stage, as above; {} for one rank.
-[[nodiscard]] std::vector<std::vector<spec::MeshAxis>> submesh_axes(
-    const std::vector<spec::MeshAxis>& described, int64_t ranks);
+[[nodiscard]] std::vector<std::vector<spec::MeshAxis>> submesh_axes(const MeshShapes& shapes,
+                                                                    int64_t ranks);
+
+// Predictions of layouts that nobody makes by hand must be better by this share of time than those
+// of the best simpler one; equal stages with the described axes, or one, need no margin.
+inline constexpr double kWorthwhileGain = 0.02;
+[[nodiscard]] double gain_wanted(const MeshShapes& shapes, const spec::Mesh& mesh);
 
 // A search over many devices forms at most this many stages of unlike sizes.
 inline constexpr int64_t kMostBlocks = 16;

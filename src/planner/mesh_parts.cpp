@@ -62,10 +62,14 @@ spec::Mesh MeshParts::devices_of_stage(size_t stage) const {
   return {stages[stage].axes(), of_stage};
 }
 
+bool MeshParts::is_equal() const {
+  return replica.axis_index(kRankAxis) < 0 && std::ranges::all_of(stages, [&](const auto& stage) {
+           return stage.axes() == stages.front().axes();
+         });
+}
+
 std::string MeshParts::to_string() const {
-  const bool is_equal = std::ranges::all_of(
-      stages, [&](const auto& stage) { return stage.axes() == stages.front().axes(); });
-  if (is_equal && replica.axis_index(kRankAxis) < 0) return replica.to_string();
+  if (is_equal()) return replica.to_string();
   std::string text;
   for (const spec::Mesh& stage : stages) {
     const std::string own = stage.axis_count() == 0 ? "tp=1" : stage.to_string();

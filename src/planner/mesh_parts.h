@@ -23,6 +23,8 @@ struct MeshParts {
 
   // The stage's mesh with devices instead of ranks.
   [[nodiscard]] spec::Mesh devices_of_stage(size_t stage) const;
+  // Whether all stages have equal meshes, so that the replica is one mesh.
+  [[nodiscard]] bool is_equal() const;
   // "pp=2,tp=4", or "tp=2 | tp=1" for stages of unlike meshes.
   [[nodiscard]] std::string to_string() const;
 };

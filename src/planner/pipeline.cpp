@@ -114,7 +114,7 @@ const plan::RankMemory& PipelinePlan::fullest_rank() const {
   const plan::RankMemory* fullest = &stages.front().memory.front();
   for (const StagePlan& stage : stages) {
     for (const plan::RankMemory& rank : stage.memory) {
-      if (rank.total() > fullest->total()) fullest = &rank;
+      if (rank.excess() > fullest->excess()) fullest = &rank;
     }
   }
   return *fullest;

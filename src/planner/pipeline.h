@@ -26,7 +26,7 @@ struct PipelinePlan {
   plan::CostTerms predicted;                   // transfers between stages included
   double request_seconds = 0;
 
-  // Memory of the fullest rank.
+  // Memory of the rank that lacks most, or has least to spare.
   [[nodiscard]] const plan::RankMemory& fullest_rank() const;
 };
 

@@ -13,15 +13,14 @@
 namespace partita::planner {
 namespace {
 
-// Predictions are not better than this; within it the simpler layout, which is tried first, wins.
-constexpr double kWorthwhileGain = 0.02;
 // Estimates of layouts are not better than this: so much slower ones are decided exactly too.
 constexpr double kEstimateError = 0.06;
 
-bool is_better(const PipelinePlan& plan, const PipelinePlan& best) {
+// `gain` = how much faster the plan has to be, because its layout is less simple.
+bool is_better(const PipelinePlan& plan, const PipelinePlan& best, double gain) {
   if (plan.fits != best.fits) return plan.fits;
-  if (!plan.fits) return plan.fullest_rank().total() < best.fullest_rank().total();
-  return plan.request_seconds < best.request_seconds * (1 - kWorthwhileGain);
+  if (!plan.fits) return plan.fullest_rank().excess() < best.fullest_rank().excess();
+  return plan.request_seconds < best.request_seconds * (1 - gain);
 }
 
 TriedMesh tried_layout(const StageLayout& layout) {
@@ -41,34 +40,99 @@ void note_plan(const PipelinePlan& plan, TriedMesh& tried) {
   tried.limit_bytes = plan.fullest_rank().limit;
 }
 
-// The fastest plan that fits; when none does, the one whose fullest rank needs the least. Decides
-// the promising layouts first, in their order, and the others only when none of those fits.
-PipelinePlan best_of(SubmeshSpaces& spaces,
-                     const std::vector<StageLayout>& layouts,
-                     std::vector<TriedMesh>& tried) {
-  double fastest = std::numeric_limits<double>::infinity();
-  for (const StageLayout& layout : layouts) {
-    if (layout.fits) fastest = std::min(fastest, layout.request_seconds);
+// What a search decides: each layout at most once.
+class LayoutChoice {
+ public:
+  LayoutChoice(SubmeshSpaces& spaces, const std::vector<StageLayout>& layouts)
+      : spaces_(spaces), layouts_(layouts), plans_(layouts.size()) {
+    for (const StageLayout& layout : layouts) tried_.push_back(tried_layout(layout));
   }
-  std::optional<PipelinePlan> best;
-  size_t best_index = 0;
-  for (const StageLayout& layout : layouts) tried.push_back(tried_layout(layout));
-  for (const bool is_promising : {true, false}) {
-    for (size_t i = 0; i < layouts.size(); ++i) {
-      const StageLayout& layout = layouts[i];
-      const bool is_near = layout.fits && layout.request_seconds <= fastest * (1 + kEstimateError);
-      if (is_near != is_promising) continue;
-      PipelinePlan plan = plan_pipeline(spaces, layout);
-      note_plan(plan, tried[i]);
-      if (best && !is_better(plan, *best)) continue;
-      best = std::move(plan);
-      best_index = i;
+
+  // The fastest plan that fits; when none does, the one whose fullest rank lacks the least.
+  // Estimates err, so whatever may be as fast as the best one decided is decided too.
+  PipelinePlan best() {
+    double fastest = std::numeric_limits<double>::infinity();
+    for (const StageLayout& layout : layouts_) {
+      if (layout.fits) fastest = std::min(fastest, layout.request_seconds);
     }
-    if (best && best->fits) break;
+    decide_up_to(fastest);
+    for (double decided = fastest_decided(); decided > fastest; decided = fastest_decided()) {
+      if (!decide_up_to(decided)) break;
+    }
+    if (fastest_decided() == std::numeric_limits<double>::infinity()) decide_all();
+    return take_best();
   }
-  CHECK(best.has_value(), "no layout to plan for");
-  tried[best_index].is_chosen = true;
-  return std::move(*best);
+
+  [[nodiscard]] std::vector<TriedMesh> take_tried() { return std::move(tried_); }
+
+ private:
+  void decide(size_t index) {
+    plans_[index] = plan_pipeline(spaces_, layouts_[index]);
+    note_plan(*plans_[index], tried_[index]);
+  }
+
+  // Those estimated to be as fast as that; false when there are no more.
+  bool decide_up_to(double seconds) {
+    bool is_any = false;
+    for (size_t i = 0; i < layouts_.size(); ++i) {
+      const StageLayout& layout = layouts_[i];
+      const bool is_near = layout.fits && layout.request_seconds <= seconds * (1 + kEstimateError);
+      if (plans_[i] || !is_near) continue;
+      decide(i);
+      is_any = true;
+    }
+    return is_any;
+  }
+
+  void decide_all() {
+    for (size_t i = 0; i < layouts_.size(); ++i) {
+      if (!plans_[i]) decide(i);
+    }
+  }
+
+  [[nodiscard]] double fastest_decided() const {
+    double fastest = std::numeric_limits<double>::infinity();
+    for (const auto& plan : plans_) {
+      if (plan && plan->fits) fastest = std::min(fastest, plan->request_seconds);
+    }
+    return fastest;
+  }
+
+  // Simple layouts without a margin first, so that no other one shuts them out.
+  PipelinePlan take_best() {
+    const MeshShapes shapes = mesh_shapes(spaces_.profile().axes, spaces_.facts().graph());
+    std::optional<size_t> best;
+    for (const bool is_plain : {true, false}) {
+      for (size_t i = 0; i < layouts_.size(); ++i) {
+        if (!plans_[i]) continue;
+        const MeshParts& parts = layouts_[i].parts;
+        const double gain = parts.is_equal() ? gain_wanted(shapes, parts.replica) : kWorthwhileGain;
+        if ((gain == 0) != is_plain) continue;
+        if (!best || is_better(*plans_[i], *plans_[*best], gain)) best = i;
+      }
+    }
+    CHECK(best.has_value(), "no layout to plan for");
+    tried_[*best].is_chosen = true;
+    return std::move(*plans_[*best]);
+  }
+
+  SubmeshSpaces& spaces_;
+  const std::vector<StageLayout>& layouts_;
+  std::vector<std::optional<PipelinePlan>> plans_;  // per layout; empty = not decided
+  std::vector<TriedMesh> tried_;
+};
+
+// The meshes with one stage more than there are cuts; all when the planner cuts itself.
+std::vector<spec::Mesh> with_stages(std::vector<spec::Mesh> meshes,
+                                    const std::vector<int64_t>& cuts) {
+  if (cuts.empty()) return meshes;
+  std::erase_if(meshes,
+                [&](const auto& mesh) { return parts_of(mesh).stages.size() != cuts.size() + 1; });
+  if (!meshes.empty()) return meshes;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[planner] ", cuts.size(), " cuts make ", cuts.size() + 1,
+                  " stages, which the ranks cannot be shared out to equally; give another number "
+                  "of ranks, or the mesh of every stage"));
 }
 
 // Equal stages of every number and, where they may be better, unequal ones.
@@ -76,12 +140,14 @@ std::vector<StageLayout> layouts_for(SubmeshSpaces& spaces, int64_t ranks) {
   std::vector<StageLayout> layouts;
   const ir::Graph& graph = spaces.facts().graph();
   const PinnedGraph& pins = spaces.facts().pins();
-  auto meshes = candidate_meshes(spaces.profile().axes, ranks, stage_limit(graph));
-  for (const spec::Mesh& mesh : with_pinned_axes(pins, std::move(meshes))) {
+  const std::vector<int64_t>& cuts = spaces.request().cuts;
+  auto meshes =
+      candidate_meshes(mesh_shapes(spaces.profile().axes, graph), ranks, stage_limit(graph));
+  for (const spec::Mesh& mesh : with_pinned_axes(pins, with_stages(std::move(meshes), cuts))) {
     layouts.push_back(cut_for(spaces, parts_of(mesh), StageObjective::kLatency));
   }
   // Pins name axes and stages, which unequal stages do not share.
-  if (!pins.empty()) return layouts;
+  if (!pins.empty() || !cuts.empty()) return layouts;
   auto found = search_layout(spaces, ranks, StageObjective::kLatency);
   if (found) layouts.push_back(std::move(*found));
   return layouts;
@@ -126,7 +192,8 @@ PipelinePlan plan_parts(const GraphFacts& facts,
 }
 
 bool has_pinned_mesh(const GraphFacts& facts, const cost::Profile& profile, int64_t ranks) {
-  const auto meshes = candidate_meshes(profile.axes, ranks, stage_limit(facts.graph()));
+  const ir::Graph& graph = facts.graph();
+  const auto meshes = candidate_meshes(mesh_shapes(profile.axes, graph), ranks, stage_limit(graph));
   return std::any_of(meshes.begin(), meshes.end(),
                      [&](const spec::Mesh& mesh) { return !misfit_of(facts.pins(), mesh); });
 }
@@ -137,8 +204,10 @@ PipelinePlan plan_search(const GraphFacts& facts,
                          const cost::Profile& profile,
                          std::vector<TriedMesh>* tried) {
   SubmeshSpaces spaces(facts, request, profile, 1);
-  std::vector<TriedMesh> list;
-  PipelinePlan best = best_of(spaces, layouts_for(spaces, ranks), list);
+  const std::vector<StageLayout> layouts = layouts_for(spaces, ranks);
+  LayoutChoice choice(spaces, layouts);
+  PipelinePlan best = choice.best();
+  std::vector<TriedMesh> list = choice.take_tried();
   // The search over all sizes may end at equal stages that were tried already.
   std::vector<TriedMesh> different;
   for (TriedMesh& mesh : list) {

@@ -36,6 +36,9 @@ struct PlanRequest {
   std::vector<std::string> keep_whole = {};
   // Decisions taken beforehand (docs/formats/pins.md).
   std::vector<Pin> pins = {};
+  // The nodes before which one stage ends and the next begins, ascending; one fewer than stages.
+  // Empty = the planner cuts.
+  std::vector<int64_t> cuts = {};
   double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
   // Borrowed for the call; null = the exact solver with the time limit.
   const Solver* solver = nullptr;
@@ -87,10 +90,11 @@ struct TriedMesh {
 };
 
 // Tries stages of all sizes over `ranks` ranks, equal and unequal, each with one or two tensor
-// axes, and returns the plan of least predicted time per request; fewer stages, then fewer axes,
-// then equal stages, unless others are at least 2 % faster. Over a described mesh the axes follow
-// its borders. Meshes without the axes and stages that pins name are passed over, and with pins
-// stages are equal. `tried` gets what was looked at, in that order.
+// axes, and returns the plan of least predicted time per request. Of equal ones fewer stages win;
+// arrangements that are not made by hand (unequal stages, axes that the machine has not) must be at
+// least 2 % faster. Over a described mesh the axes follow its borders. Meshes without the axes and
+// stages that pins name are passed over, and with pins or cuts stages are equal. `tried` gets what
+// was looked at, in that order.
 [[nodiscard]] PlanResult plan_for_ranks(const PlanRequest& request,
                                         int64_t ranks,
                                         std::vector<TriedMesh>* tried = nullptr);

@@ -149,6 +149,7 @@ class FitSearch {
                            .shard_weights = request().shard_weights,
                            .keep_whole = request().keep_whole,
                            .pins = request().pins,
+                           .cuts = request().cuts,
                            .time_limit_s = request().time_limit_s,
                            .solver = request().solver};
     if (!question_.again(changed).fits) return;
@@ -265,7 +266,7 @@ const char* name_of(FitChange::Kind kind) {
 Infeasible explain_infeasible(const FitQuestion& question) {
   Infeasible result;
   result.memory = question.smallest.fullest_rank();
-  result.shortfall_bytes = result.memory.total() - result.memory.limit;
+  result.shortfall_bytes = result.memory.excess();
   result.too_large = kinds_too_large(result.memory);
   find_fullest(question.smallest, result);
   result.changes = FitSearch(question).changes();

@@ -204,9 +204,11 @@ std::optional<ForcedPlan> OpenPlan::with(const ForcedChoice& choice) {
   result.touched = touched;
   result.fits = true;
   result.predicted = predicted_;
+  bool is_first = true;
   const auto consider = [&](const StagePlan& stage) {
     for (const plan::RankMemory& rank : stage.memory) {
-      if (rank.total() > result.fullest.total()) result.fullest = rank;
+      if (is_first || rank.excess() > result.fullest.excess()) result.fullest = rank;
+      is_first = false;
     }
   };
   for (size_t i = 0; i < stages_.size(); ++i) {

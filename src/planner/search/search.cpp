@@ -21,9 +21,6 @@ constexpr std::array<std::pair<Objective, std::string_view>, 3> kNames = {{
     {Objective::kKvTokens, "kv"},
 }};
 
-// Predictions are not better than this; within it the simpler mesh, which is tried first, wins.
-constexpr double kWorthwhileGain = 0.02;
-
 // All meshes, fewest replicas first.
 std::vector<spec::Mesh> meshes_of(const SearchRequest& request) {
   std::vector<spec::Mesh> meshes;
@@ -32,8 +29,8 @@ std::vector<spec::Mesh> meshes_of(const SearchRequest& request) {
     // A replica without a request is no use to anybody.
     if (replicas > request.plan.workload.concurrency && request.requests_per_s == 0) break;
     for (const spec::Mesh& inner :
-         candidate_meshes(request.plan.profile.axes, request.ranks / replicas,
-                          stage_limit(request.plan.graph))) {
+         candidate_meshes(mesh_shapes(request.plan.profile.axes, request.plan.graph),
+                          request.ranks / replicas, stage_limit(request.plan.graph))) {
       std::vector<spec::MeshAxis> axes = inner.axes();
       if (replicas > 1) axes.insert(axes.begin(), {kReplicaAxis, replicas});
       meshes.emplace_back(axes);

@@ -2,6 +2,7 @@
 #include "planner/stages/stage_layout.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -56,14 +57,32 @@ class EstimatedPrice : public StagePrice {
   std::vector<int64_t> misplaced_before_;  // per node; empty when no pin names a stage
 };
 
+// Where the stages may be cut: where the request cuts them, else between layers and where pins do.
+std::vector<int64_t> borders_for(const SubmeshSpaces& spaces, int stages) {
+  const std::vector<int64_t>& cuts = spaces.request().cuts;
+  if (cuts.empty()) {
+    return with_pinned_cuts(spaces.facts().pins(), cut_borders(spaces.facts().graph(), stages));
+  }
+  std::vector<int64_t> borders = {0};
+  borders.insert(borders.end(), cuts.begin(), cuts.end());
+  borders.push_back(spaces.facts().node_count());
+  const bool is_ascending =
+      std::ranges::adjacent_find(borders, std::greater_equal<>()) == borders.end();
+  if (is_ascending && static_cast<int>(borders.size()) == stages + 1) return borders;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[planner] ", cuts.size(), " cuts for ", stages, " stages of ",
+                  spaces.facts().node_count(),
+                  " operators; expected one cut between any two stages, each behind an operator "
+                  "of its own"));
+}
+
 std::optional<ChosenStages> cut_trusting(SubmeshSpaces& spaces,
                                          const MeshParts& parts,
                                          StageObjective objective,
                                          Trust trust) {
   const auto count = static_cast<int>(parts.stages.size());
   const PinnedGraph& pins = spaces.facts().pins();
-  const std::vector<int64_t> borders =
-      with_pinned_cuts(pins, cut_borders(spaces.facts().graph(), count));
+  const std::vector<int64_t> borders = borders_for(spaces, count);
   const std::vector<int> pinned = pinned_stages(pins, spaces.facts().node_count(), count);
   StageChoices choices = {.borders = borders, .blocks = {}, .handover_seconds = {}};
   std::vector<std::unique_ptr<EstimatedPrice>> prices;
@@ -115,12 +134,12 @@ class BlockSearch {
 
  private:
   void add_blocks(int first) {
-    const auto& described = spaces_.profile().axes;
+    const MeshShapes shapes = mesh_shapes(spaces_.profile().axes, spaces_.facts().graph());
     const auto count = static_cast<int64_t>(order_.size());
     for (const int64_t size : block_sizes(count)) {
-      if (first + size > count || !keeps_borders(described, first, size)) continue;
+      if (first + size > count || !keeps_borders(shapes.described, first, size)) continue;
       const std::vector<int> devices(order_.begin() + first, order_.begin() + first + size);
-      for (const auto& axes : submesh_axes(described, size)) {
+      for (const auto& axes : submesh_axes(shapes, size)) {
         const int shape = static_cast<int>(meshes_.size());
         meshes_.emplace_back(axes, devices);
         prices_.push_back(std::make_unique<EstimatedPrice>(spaces_, meshes_.back(), trust_));
