@@ -25,6 +25,9 @@ struct EngineOptions {
       {};  // of rank processes; empty = the program `partita` beside the caller, then on PATH
   std::string log_dir = {};     // output of rank processes; empty = ours
   int threads_per_rank = 0;     // 0 = usable cores / ranks on this host, at least 1
+  // Stages work on several steps at the same time, and all ranks while texts are made. False: one
+  // step at a time, none between calls of step(); for measuring steps by themselves.
+  bool overlap = true;
   int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
   int start_timeout_ms = 600000;  // until all rank processes have loaded
   // Told while weights load, on the thread that constructs the Engine: bytes of one rank.
@@ -75,6 +78,9 @@ struct RankCost {
   int64_t bytes_read = 0;
   int64_t peak_rss_bytes = 0;
   double load_seconds = 0;
+  // In steps, without waiting for and passing on the values of other stages. What is missing to the
+  // prefill and decode seconds of the report is the rank's bubble.
+  double busy_seconds = 0;
   std::vector<CollectiveCost> collectives;
   std::vector<OpCost> ops;  // in the order of first use; what moves no data is not listed
 };

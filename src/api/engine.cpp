@@ -31,6 +31,7 @@ RankCost to_public(const engine::RankReport& report) {
                 .bytes_read = report.bytes_read,
                 .peak_rss_bytes = report.peak_rss_bytes,
                 .load_seconds = report.load_seconds,
+                .busy_seconds = report.busy_seconds,
                 .collectives = {},
                 .ops = {}};
   for (const auto& row : report.collectives) cost.collectives.push_back(to_public(row));
@@ -62,8 +63,9 @@ struct Engine::Impl {
     // Checked here, once, so that a broken checkpoint gives one error and not one per rank.
     importer::require_weights(impl.imported.graph, impl.open_checkpoint());
     ranks = api::start_ranks(model, plan, options);
-    engine = std::make_unique<engine::Engine>(*ranks.runner, impl.tokenizer.get(),
-                                              impl.imported.info.eos_tokens);
+    engine = std::make_unique<engine::Engine>(
+        *ranks.runner, impl.tokenizer.get(), impl.imported.info.eos_tokens,
+        options.overlap ? engine::Overlap::kSteps : engine::Overlap::kNoOverlap);
     start_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   }
@@ -162,6 +164,7 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
     throw Error(ErrorCode::kInvalidArgument,
                 "[engine] logits() while requests are in flight; finish them first");
   }
+  impl_->engine->drain();
   const engine::RunnerLimits& limits = impl_->ranks.runner->limits();
   const auto length = static_cast<int64_t>(prompt.size());
   const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);

@@ -2,8 +2,11 @@
 // Threads as ranks, and what they tell each other.
 #include "api/in_process_runner.h"
 
+#include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -40,16 +43,25 @@ ErrorCode outer_code(ErrorCode code) {
 
 }  // namespace
 
-// The rank threads. All shared state is guarded by `mutex_`; each round of work is one increment of
-// `round_`.
+// The rank threads, and for each replica a queue of what its ranks do in order. All shared state is
+// guarded by `mutex_`.
 class InProcessRunner::Team {
  public:
-  Team(std::vector<RankPart> parts, const OpenCheckpoint& open_checkpoint, InProcessOptions options)
+  Team(std::vector<RankPart> parts,
+       int replicas,
+       const OpenCheckpoint& open_checkpoint,
+       InProcessOptions options)
       : options_(std::move(options)),
-        worlds_(comm::make_local_group(static_cast<int>(parts.size()))) {
-    reports_.resize(parts.size());
-    progress_.resize(parts.size());
-    working_ = parts.size();
+        ranks_per_replica_(parts.size() / static_cast<size_t>(replicas)),
+        queues_(static_cast<size_t>(replicas)),
+        reports_(parts.size()),
+        progress_(parts.size()) {
+    CHECK(parts.size() % queues_.size() == 0);
+    for (int replica = 0; replica < replicas; ++replica) {
+      auto group = comm::make_local_group(static_cast<int>(ranks_per_replica_));
+      std::move(group.begin(), group.end(), std::back_inserter(worlds_));
+    }
+    loading_ = alive_ = parts.size();
     try {
       for (size_t rank = 0; rank < parts.size(); ++rank) {
         worlds_[rank]->set_timeout(options_.step_timeout);
@@ -72,7 +84,7 @@ class InProcessRunner::Team {
   void wait_until_loaded() {
     std::unique_lock lock(mutex_);
     while (true) {
-      done_.wait(lock, [&] { return working_ == 0 || has_progress_; });
+      done_.wait(lock, [&] { return loading_ == 0 || failed_ || has_progress_; });
       if (!has_progress_) break;
       has_progress_ = false;
       std::vector<Progress> news(progress_.size());
@@ -81,22 +93,51 @@ class InProcessRunner::Team {
       tell(news);
       lock.lock();
     }
-    throw_failure();
+    throw_failure(lock);
   }
 
-  engine::StepResult run(const engine::StepBatch& batch) {
-    const auto start = std::chrono::steady_clock::now();
+  void submit(int replica, const engine::StepBatch& batch, int64_t most_in_flight) {
+    {
+      std::unique_lock lock(mutex_);
+      throw_failure(lock);
+      Queue& queue = queues_.at(static_cast<size_t>(replica));
+      CHECK(queue.steps < most_in_flight, queue.steps, " steps are in flight");
+      ++queue.steps;
+      queue.items.push_back({.batch = batch, .working = ranks_per_replica_});
+      queue.items.back().spans.resize(ranks_per_replica_);
+    }
+    wake_.notify_all();
+  }
+
+  engine::StepResult wait() {
+    std::unique_lock lock(mutex_);
+    CHECK(failed_ || std::any_of(queues_.begin(), queues_.end(),
+                                 [](const Queue& queue) { return queue.steps > 0; }),
+          "no step is in flight");
+    done_.wait(lock, [&] { return failed_ || !finished_.empty(); });
+    throw_failure(lock);
     engine::StepResult result;
-    begin_round(&batch, &result.logits);
-    wait_for_all();
-    result.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result.replica = static_cast<int>(finished_.front());
+    finished_.pop_front();
+    Queue& queue = queues_[static_cast<size_t>(result.replica)];
+    result.logits = std::move(queue.items.front().logits);
+    result.spans = std::move(queue.items.front().spans);
+    --queue.steps;
+    queue.pop();
+    queue.pop_reports();
     return result;
   }
 
   std::vector<engine::RankReport> report() {
-    begin_round(nullptr, nullptr);
-    wait_for_all();
+    std::unique_lock lock(mutex_);
+    throw_failure(lock);
+    reporting_ = reports_.size();
+    for (Queue& queue : queues_)
+      queue.items.push_back({.batch = std::nullopt, .working = ranks_per_replica_});
+    wake_.notify_all();
+    done_.wait(lock, [&] { return failed_ || reporting_ == 0; });
+    throw_failure(lock);
+    for (Queue& queue : queues_) queue.pop_reports();
     return reports_;
   }
 
@@ -104,6 +145,27 @@ class InProcessRunner::Team {
   struct Progress {
     int64_t done_bytes = -1;  // -1 = nothing new
     int64_t total_bytes = 0;
+  };
+  // A step, or without batch a request for reports.
+  struct Item {
+    std::optional<engine::StepBatch> batch;
+    size_t working = 0;                        // ranks that have not finished it
+    std::vector<float> logits = {};            // written by one rank
+    std::vector<engine::RankSpan> spans = {};  // each written by its rank
+  };
+  // Of one replica. Its ranks keep references to items that they work on: a deque moves none.
+  struct Queue {
+    std::deque<Item> items;  // oldest first
+    uint64_t first = 0;      // number of items.front()
+    int64_t steps = 0;       // submitted and not yet given back
+
+    void pop() {
+      items.pop_front();
+      ++first;
+    }
+    void pop_reports() {
+      while (!items.empty() && !items.front().batch && items.front().working == 0) pop();
+    }
   };
 
   void end() {
@@ -141,58 +203,57 @@ class InProcessRunner::Team {
         if (options_.on_progress) note_progress(rank, {done, total});
       });
       checkpoint.reset();
-      finish_round();
-      for (uint64_t round = 1; wait_for_round(round); ++round) {
-        work(runner, static_cast<size_t>(rank));
-        finish_round();
+      finish_loading();
+      Queue& queue = queues_[static_cast<size_t>(rank) / ranks_per_replica_];
+      for (uint64_t number = 0; Item* item = next_item(queue, number); ++number) {
+        work(runner, static_cast<size_t>(rank), *item);
+        finish(queue, *item);
       }
     } catch (const Error& error) {
       fail(outer_code(error.code()), error.code() == ErrorCode::kCancelled, error.what());
     } catch (const std::bad_alloc&) {
       fail(ErrorCode::kOutOfMemory, false,
-           str("rank ", rank, ": an allocation failed; use more ranks, --weights q8 or a smaller ",
+           str("rank ", rank, ": an allocation failed; use more ranks, --dtype bf16 or a smaller ",
                "--max-context"));
     } catch (const std::exception& error) {
       fail(ErrorCode::kRankFailed, false, str("rank ", rank, ": ", error.what()));
     }
+    const std::lock_guard lock(mutex_);
+    --alive_;
+    done_.notify_all();  // under the lock: the last one may end the life of `done_`
   }
 
-  void work(RankRunner& runner, size_t rank) {
-    if (batch_ == nullptr) {
+  void work(RankRunner& runner, size_t rank, Item& item) {
+    if (!item.batch) {
       reports_[rank] = runner.report();
       return;
     }
-    const std::span<const float> logits = runner.run(*batch_);
-    if (runner.has_logits()) logits_->assign(logits.begin(), logits.end());
+    const std::span<const float> logits = runner.run(*item.batch);
+    if (runner.has_logits()) item.logits.assign(logits.begin(), logits.end());
+    item.spans[rank % ranks_per_replica_] = runner.last_span();
   }
 
-  // batch == nullptr asks for reports.
-  void begin_round(const engine::StepBatch* batch, std::vector<float>* logits) {
+  // Null when there is no more work.
+  Item* next_item(Queue& queue, uint64_t number) {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return stop_ || failed_ || queue.first + queue.items.size() > number; });
+    return stop_ || failed_ ? nullptr : &queue.items[number - queue.first];
+  }
+
+  // The ranks finish the items of a queue in order, so the items are finished in order too.
+  void finish(Queue& queue, Item& item) {
     {
       const std::lock_guard lock(mutex_);
-      throw_failure();
-      batch_ = batch;
-      logits_ = logits;
-      working_ = threads_.size();
-      ++round_;
+      if (!item.batch) --reporting_;
+      if (--item.working > 0) return;
+      if (item.batch) finished_.push_back(&queue - queues_.data());
     }
-    wake_.notify_all();
+    done_.notify_all();
   }
 
-  // False when there is no more work. A rank that wakes up late finds the round failed and still
-  // counts itself out of it.
-  bool wait_for_round(uint64_t round) {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return stop_ || failed_ || round_ >= round; });
-    const bool is_counted = round_ >= round;
-    if (!stop_ && !failed_) return true;
-    if (is_counted && --working_ == 0) done_.notify_all();
-    return false;
-  }
-
-  void finish_round() {
+  void finish_loading() {
     const std::lock_guard lock(mutex_);
-    if (--working_ == 0) done_.notify_all();
+    if (--loading_ == 0) done_.notify_all();
   }
 
   // A cancelled rank is the victim of another: its message stands only until the cause arrives.
@@ -205,39 +266,35 @@ class InProcessRunner::Team {
         failure_is_victim_ = is_victim;
       }
       failed_ = true;
-      --working_;
     }
     for (const auto& world : worlds_) world->cancel();
     wake_.notify_all();
     done_.notify_all();
   }
 
-  // Returns when no rank uses the batch any more: all have finished, failed or left.
-  void wait_for_all() {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return working_ == 0; });
+  // Waits for the end of all ranks first, so that the cause is known.
+  void throw_failure(std::unique_lock<std::mutex>& lock) {
     if (!failed_) return;
-    throw_failure();
-  }
-
-  void throw_failure() const {
-    if (failed_) throw Error(failure_code_, failure_);
+    done_.wait(lock, [&] { return alive_ == 0; });
+    throw Error(failure_code_, failure_);
   }
 
   InProcessOptions options_;
-  std::vector<std::unique_ptr<comm::Communicator>> worlds_;
+  size_t ranks_per_replica_;
+  std::vector<std::unique_ptr<comm::Communicator>> worlds_;  // by rank, of its replica
   std::mutex mutex_;
-  std::condition_variable wake_;  // a round begins, or the end
-  std::condition_variable done_;  // the last rank has finished its round, or there is progress
-  uint64_t round_ = 0;
-  size_t working_ = 0;  // ranks still busy with this round
+  std::condition_variable wake_;  // there is more to do, or the end
+  std::condition_variable done_;  // something is finished, failed, or there is progress
+  size_t loading_ = 0;            // ranks
+  size_t reporting_ = 0;
+  size_t alive_ = 0;
   bool stop_ = false;
   bool failed_ = false;
   bool failure_is_victim_ = false;
   ErrorCode failure_code_ = ErrorCode::kRankFailed;
   std::string failure_;
-  const engine::StepBatch* batch_ = nullptr;  // written between rounds only
-  std::vector<float>* logits_ = nullptr;
+  std::vector<Queue> queues_;                // by replica
+  std::deque<int64_t> finished_;             // replicas of finished steps, in that order
   std::vector<engine::RankReport> reports_;  // each written by its rank
   std::vector<Progress> progress_;           // of each rank, not yet told
   bool has_progress_ = false;
@@ -249,15 +306,20 @@ InProcessRunner::InProcessRunner(std::vector<RankPart> parts,
                                  const OpenCheckpoint& open_checkpoint,
                                  InProcessOptions options)
     : limits_(limits),
-      team_(std::make_unique<Team>(std::move(parts), open_checkpoint, std::move(options))) {
+      team_(std::make_unique<Team>(std::move(parts),
+                                   static_cast<int>(limits.replicas),
+                                   open_checkpoint,
+                                   std::move(options))) {
   team_->wait_until_loaded();
 }
 
 InProcessRunner::~InProcessRunner() = default;
 
-engine::StepResult InProcessRunner::run(const engine::StepBatch& batch) {
-  return team_->run(batch);
+void InProcessRunner::submit(int replica, const engine::StepBatch& batch) {
+  team_->submit(replica, batch, limits_.steps_in_flight);
 }
+
+engine::StepResult InProcessRunner::wait() { return team_->wait(); }
 
 std::vector<engine::RankReport> InProcessRunner::report() { return team_->report(); }
 

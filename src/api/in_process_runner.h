@@ -32,7 +32,8 @@ using OpenCheckpoint = std::function<formats::Checkpoint(int rank)>;
 // ends and joins all ranks.
 class InProcessRunner : public engine::StepRunner {
  public:
-  // Starts the ranks and waits until all have loaded. `parts` = one per rank, in order.
+  // Starts the ranks and waits until all have loaded. `parts` = one per rank, in order, those of
+  // the first replica first.
   InProcessRunner(std::vector<RankPart> parts,
                   engine::RunnerLimits limits,
                   const OpenCheckpoint& open_checkpoint,
@@ -40,7 +41,8 @@ class InProcessRunner : public engine::StepRunner {
   ~InProcessRunner() override;
 
   [[nodiscard]] const engine::RunnerLimits& limits() const override { return limits_; }
-  [[nodiscard]] engine::StepResult run(const engine::StepBatch& batch) override;
+  void submit(int replica, const engine::StepBatch& batch) override;
+  [[nodiscard]] engine::StepResult wait() override;
   [[nodiscard]] std::vector<engine::RankReport> report() override;
 
  private:

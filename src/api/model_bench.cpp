@@ -147,7 +147,9 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   result.profile = decided.profile;
   result.prefill.predicted = plan.predicted_prefill_seconds();
   result.decode.predicted = plan.predicted_decode_seconds();
-  Engine engine(model, plan, options.engine);
+  EngineOptions engine_options = options.engine;
+  engine_options.overlap = false;
+  Engine engine(model, plan, engine_options);
   result.busy_share = api::busy_share();
   result.round_trip_before_ns = api::round_trip_ns();
   if (decided.workload.concurrency == 1) {

@@ -84,17 +84,16 @@ TEST_P(PartitionFiles, RecutPartsKeepEveryBit) {
   for (const auto& [mesh, name] :
        {std::pair{"dp=2,tp=2", "grid"}, {"tp=2", "two"}, {"tp=1", "one"}}) {
     const PartitionedModel parts = load_partition(from);
-    const formats::Checkpoint checkpoint = open_partition(from, parts.manifest);
+    const formats::Checkpoint checkpoint = open_partition(from);
     EXPECT_EQ(weights_of(parts.model.graph, checkpoint), expected) << name;
     const fs::path to = folder_.path() / name;
     write_partition(parts.model, random_plan(parts.model.graph, mesh, 2), checkpoint, to);
     from = to;
   }
   const PartitionedModel one = load_partition(from);
-  EXPECT_EQ(weights_of(one.model.graph, open_partition(from, one.manifest)), expected);
+  EXPECT_EQ(weights_of(one.model.graph, open_partition(from)), expected);
   // One rank holds the plain weights under their own names.
-  const RankPart part = load_rank_part(from, one.manifest, 0);
-  EXPECT_EQ(weights_of(part.program.graph, open_rank_part(from, 0)), expected);
+  EXPECT_EQ(weights_of(load_rank_part(from, 0).program.graph, open_rank_part(from, 0)), expected);
 }
 
 TEST_P(PartitionFiles, TheSameInputsGiveTheSameBytes) {
@@ -121,11 +120,8 @@ TEST_P(PartitionFiles, PartsRunAlone) {
   const fs::path folder = folder_.path() / "parts";
   write_partition(model_, plan, formats::Checkpoint::open(source_), folder);
 
-  const PartitionedModel loaded = load_partition(folder);
   std::vector<RankPart> parts;
-  for (int rank = 0; rank < 3; ++rank) {
-    parts.push_back(load_rank_part(folder, loaded.manifest, rank));
-  }
+  for (int rank = 0; rank < 3; ++rank) parts.push_back(load_rank_part(folder, rank));
   InProcessRunner alone(std::move(parts), limits,
                         [&](int rank) { return open_rank_part(folder, rank); });
   EXPECT_EQ(logits_of(alone), expected);
@@ -135,9 +131,10 @@ TEST_P(PartitionFiles, PartsRunAlone) {
               static_cast<int64_t>(fs::file_size(folder / part_name(report.rank))));
   }
 
+  const PartitionedModel loaded = load_partition(folder);
   EXPECT_EQ(loaded.model.info.vocab_size, model_.info.vocab_size);
   EXPECT_EQ(loaded.model.info.eos_tokens, model_.info.eos_tokens);
-  const auto open = [&](int) { return open_partition(folder, loaded.manifest); };
+  const auto open = [&](int) { return open_partition(folder); };
   EXPECT_EQ(logits_of(*make_in_process_runner(loaded.model.graph, loaded.plan, open)), expected);
   const plan::Plan other = random_plan(loaded.model.graph, "tp=2", 3);
   const std::vector<float> again =
@@ -200,8 +197,7 @@ TEST_F(OneModel, BrokenManifestsAreRefusedByName) {
       },
       "a range is [3,1]");
   expect_refused([](Json& json) { json["max_sizes"]["t"] = -1; }, "the size of t is -1");
-  write_json(folder / kManifestName, good);
-  EXPECT_THROW((void)load_rank_part(folder, load_partition(folder).manifest, 2), Error);
+  EXPECT_THROW((void)load_rank_part(folder, 2), Error);
 }
 
 // Ranges of two pieces that overlap: the first is used whole, of the second what is left.

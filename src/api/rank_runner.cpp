@@ -20,6 +20,10 @@
 namespace partita::api {
 namespace {
 
+double clock_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 class Stopwatch {
  public:
   [[nodiscard]] double seconds() const {
@@ -67,6 +71,7 @@ RankRunner::RankRunner(RankPart part,
                        comm::Communicator& world,
                        const runtime::LoadProgress& on_progress)
     : stage_(part.program.stage), has_logits_(part.program.has_logits) {
+  span_.rank = part.program.rank;
   const Stopwatch stopwatch;
   const int64_t read_before = checkpoint.bytes_read();
   runtime::Program program{part.program.rank, std::move(part.program.graph), std::move(part.groups),
@@ -78,10 +83,19 @@ RankRunner::RankRunner(RankPart part,
 }
 
 std::span<const float> RankRunner::run(const engine::StepBatch& batch) {
-  const Stopwatch stopwatch;
+  const comm::Counters before = executor_->counters();
+  span_.begin = clock_seconds();
   const StepBinding binding(batch);
   const std::span<const ops::TensorView> outputs = executor_->run(binding.inputs());
-  step_seconds_ += stopwatch.seconds();
+  span_.end = clock_seconds();
+  const comm::Counters after = executor_->counters();
+  const auto spent = [&](comm::CollectiveKind kind) {
+    return after[static_cast<size_t>(kind)].seconds - before[static_cast<size_t>(kind)].seconds;
+  };
+  span_.receiving = spent(comm::CollectiveKind::kRecv);
+  span_.sending = spent(comm::CollectiveKind::kSend);
+  step_seconds_ += span_.end - span_.begin;
+  busy_seconds_ += span_.busy_seconds();
   ++steps_;
   return has_logits_ ? logits_of(outputs) : std::span<const float>{};
 }
@@ -109,6 +123,7 @@ engine::RankReport RankRunner::report() const {
   report.peak_rss_bytes = peak_rss_bytes();
   report.load_seconds = load_seconds_;
   report.step_seconds = step_seconds_;
+  report.busy_seconds = busy_seconds_;
   report.steps = steps_;
   report.collectives = collective_reports(executor_->counters());
   for (const runtime::OpTime& time : executor_->op_times()) {

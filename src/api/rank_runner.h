@@ -46,6 +46,8 @@ class RankRunner {
   [[nodiscard]] std::span<const float> run(const engine::StepBatch& batch);
 
   [[nodiscard]] bool has_logits() const { return has_logits_; }
+  // Of the last step.
+  [[nodiscard]] const engine::RankSpan& last_span() const { return span_; }
   [[nodiscard]] engine::RankReport report() const;
 
  private:
@@ -58,7 +60,9 @@ class RankRunner {
   int64_t bytes_read_ = 0;
   double load_seconds_ = 0;
   double step_seconds_ = 0;
+  double busy_seconds_ = 0;
   int64_t steps_ = 0;
+  engine::RankSpan span_;
 };
 
 // Sets how many threads the kernels of the calling thread use: `threads`, or this machine's cores

@@ -69,6 +69,17 @@ void check_tokens(const engine::StepBatch& batch, const engine::RunnerLimits& li
   }
 }
 
+// What a decode step costs beyond its tokens, in tokens of a full prefill step: where the straight
+// line through both meets zero tokens. 0 when the plan predicts no times.
+double step_overhead_tokens(const plan::Plan& plan, int64_t sequences) {
+  const double decode = plan.predicted.decode_compute_s + plan.predicted.decode_comm_s;
+  const double prefill = plan.predicted.prefill_compute_s + plan.predicted.prefill_comm_s;
+  const int64_t more_tokens = plan.workload.max_step_tokens - sequences;
+  if (decode <= 0 || prefill <= decode || more_tokens <= 0) return 0;
+  const double per_token = (prefill - decode) / static_cast<double>(more_tokens);
+  return std::max(0.0, decode / per_token - static_cast<double>(sequences));
+}
+
 }  // namespace
 
 void check_batch(const engine::StepBatch& batch, const engine::RunnerLimits& limits) {
@@ -115,6 +126,10 @@ engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
   limits.max_sequences = workload.concurrency;
   limits.block_size = workload.block_size;
   limits.kv_blocks = kv_blocks(workload);
+  limits.stages = static_cast<int64_t>(plan.stages.size());
+  // One more waits in front of the first stage, so that it never waits for the frontend.
+  limits.steps_in_flight = limits.stages > 1 ? limits.stages + 1 : 1;
+  limits.step_overhead_tokens = step_overhead_tokens(plan, limits.max_sequences);
   return limits;
 }
 

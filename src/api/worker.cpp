@@ -158,11 +158,11 @@ LoadedRank load_rank(Channel& channel,
     channel.send_json(FrameType::kProgress, Json{{"bytes", done}, {"total_bytes", total}});
   };
   // A part that was cut by this very plan is read from its own two files.
-  const auto& partition = model.impl().partition;
-  const bool reuses_part = partition && plan::hash_of(partition->plan, graph) == rank.plan_hash;
-  api::RankPart part = reuses_part
-                           ? api::load_rank_part(setup.directory, partition->manifest, self.rank)
-                           : api::make_rank_part(graph, plan, self.rank);
+  const bool reuses_part =
+      model.impl().is_partition &&
+      plan::hash_of(api::load_partition(setup.directory).plan, graph) == rank.plan_hash;
+  api::RankPart part = reuses_part ? api::load_rank_part(setup.directory, self.rank)
+                                   : api::make_rank_part(graph, plan, self.rank);
   const formats::Checkpoint checkpoint = reuses_part
                                              ? api::open_rank_part(setup.directory, self.rank)
                                              : model.impl().open_checkpoint();
@@ -172,12 +172,10 @@ LoadedRank load_rank(Channel& channel,
 }
 
 void serve_step(Channel& channel, LoadedRank& rank, const Frame& frame) {
-  const auto begin = Clock::now();
   const engine::StepBatch batch = launch::decode_batch(frame.payload);
   api::check_batch(batch, rank.limits);
   const std::span<const float> logits = rank.runner->run(batch);
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  channel.send(FrameType::kStepDone, launch::encode_result(seconds, logits));
+  channel.send(FrameType::kStepDone, launch::encode_result(rank.runner->last_span(), logits));
 }
 
 // Serves until the frontend asks to leave or is gone.
@@ -231,7 +229,7 @@ int serve_as(const launch::RankEnvironment& self, Channel& channel) {
   } catch (const std::bad_alloc&) {
     return report_failure(
         channel, ErrorCode::kOutOfMemory,
-        "[worker] an allocation failed; use more ranks, --weights q8 or a smaller "
+        "[worker] an allocation failed; use more ranks, --dtype bf16 or a smaller "
         "--max-context");
   } catch (const std::exception& e) {
     return report_failure(channel, ErrorCode::kInternal, e.what());

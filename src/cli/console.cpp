@@ -117,6 +117,7 @@ Json to_json(const RunReport& report, const Plan& plan) {
                      {"bytes_read", rank.bytes_read},
                      {"peak_rss_bytes", rank.peak_rss_bytes},
                      {"load_seconds", rank.load_seconds},
+                     {"busy_seconds", rank.busy_seconds},
                      {"collectives", collectives}});
   }
   return {{"start_seconds", report.start_seconds},

@@ -24,75 +24,154 @@ std::string_view to_string(FinishReason reason) {
 
 Engine::Engine(StepRunner& runner,
                const text::Tokenizer* tokenizer,
-               std::vector<int32_t> end_of_text)
+               std::vector<int32_t> end_of_text,
+               Overlap overlap)
     : runner_(&runner),
       tokenizer_(tokenizer),
       end_of_text_(std::move(end_of_text)),
-      scheduler_(runner.limits()) {}
+      overlap_(overlap) {
+  RunnerLimits limits = runner.limits();
+  if (overlap == Overlap::kNoOverlap) limits.stages = limits.steps_in_flight = 1;
+  for (int64_t replica = 0; replica < limits.replicas; ++replica)
+    replicas_.push_back({Scheduler(limits), {}});
+}
 
 int64_t Engine::submit(Request request) {
   check(request);
   const int64_t id = next_id_++;
-  scheduler_.add(std::make_unique<Sequence>(id, std::move(request), tokenizer_));
+  const auto least = std::min_element(
+      replicas_.begin(), replicas_.end(), [](const Replica& one, const Replica& other) {
+        return one.scheduler.sequences() < other.scheduler.sequences();
+      });
+  least->scheduler.add(std::make_unique<Sequence>(id, std::move(request), tokenizer_));
   return id;
 }
 
 bool Engine::step() {
-  if (emitting_)
+  if (telling_)
     refuse("step() was called by a callback of step(); call it after that has returned");
-  ScheduledStep step = scheduler_.next_step();
-  if (step.parts.empty()) return false;
-  const StepResult result = runner_->run(step.batch);
-  CHECK(result.logits.size() ==
-        step.batch.logit_rows.size() * static_cast<size_t>(runner_->limits().vocab_size));
-  emit(step, result);
-  scheduler_.finish_step(step);
-  for (const int64_t id : std::exchange(to_cancel_, {})) guarded([&] { cancel(id); });
-  if (callback_error_) std::rethrow_exception(std::exchange(callback_error_, nullptr));
-  return true;
+  while (true) {
+    fill();
+    if (!is_in_flight()) return false;
+    if (finish_one()) return true;
+  }
 }
 
-// Everything that can fail comes before the first change of a sequence.
+bool Engine::idle() const {
+  return std::all_of(replicas_.begin(), replicas_.end(),
+                     [](const Replica& replica) { return replica.scheduler.idle(); });
+}
+
+bool Engine::is_in_flight() const {
+  return std::any_of(replicas_.begin(), replicas_.end(),
+                     [](const Replica& replica) { return !replica.in_flight.empty(); });
+}
+
+void Engine::drain() {
+  CHECK(idle());
+  while (is_in_flight()) (void)finish_one();
+}
+
+// Hands all steps to the ranks that there are to compute now.
+void Engine::fill() {
+  for (size_t i = 0; i < replicas_.size(); ++i) {
+    Replica& replica = replicas_[i];
+    while (true) {
+      ScheduledStep step = replica.scheduler.next_step();
+      if (step.parts.empty()) break;
+      replica.in_flight.push_back({std::move(step), Clock::now()});
+      runner_->submit(static_cast<int>(i), replica.in_flight.back().step.batch);
+    }
+  }
+}
+
+// Waits for a step. False when all its sequences had ended before.
+bool Engine::finish_one() {
+  const StepResult result = runner_->wait();
+  Replica& replica = replicas_.at(static_cast<size_t>(result.replica));
+  CHECK(!replica.in_flight.empty(), "a step came back that was never handed over");
+  const StepInFlight done = std::move(replica.in_flight.front());
+  replica.in_flight.pop_front();
+  const ScheduledStep& step = done.step;
+  CHECK(result.logits.size() ==
+        step.batch.logit_rows.size() * static_cast<size_t>(runner_->limits().vocab_size));
+  const bool is_needed = std::any_of(step.parts.begin(), step.parts.end(),
+                                     [](const auto& part) { return !part.sequence->has_ended(); });
+  std::vector<int32_t> tokens;
+  try {
+    tokens = choose_tokens(step, result.logits);
+  } catch (...) {
+    replica.scheduler.abandon_step(step);
+    throw;
+  }
+  count(done);
+  for (size_t i = 0; i < step.parts.size(); ++i) {
+    if (tokens[i] >= 0) append(*step.parts[i].sequence, tokens[i]);
+  }
+  replica.scheduler.finish_step(step);
+  if (overlap_ == Overlap::kSteps) guarded([&] { fill(); });
+  tell(step, tokens, result);
+  replica.scheduler.drop_ended();
+  for (const int64_t id : std::exchange(to_cancel_, {})) guarded([&] { cancel(id); });
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  return is_needed;
+}
+
+// For each part its next token, -1 where there is none. Everything that can fail comes before the
+// first change of a sequence.
 std::vector<int32_t> Engine::choose_tokens(const ScheduledStep& step,
                                            std::span<const float> logits) const {
   const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
   std::vector<int32_t> tokens;
   for (const ScheduledStep::Part& part : step.parts) {
+    tokens.push_back(-1);
     if (!part.wants_logits) continue;
+    const std::span<const float> row = logits.first(vocab);
+    logits = logits.subspan(vocab);
     const Sequence& sequence = *part.sequence;
-    tokens.push_back(sample(logits.subspan(tokens.size() * vocab, vocab), sequence.tokens,
-                            sequence.request.sampling, static_cast<uint64_t>(sequence.emitted())));
+    if (sequence.has_ended()) continue;
+    tokens.back() = sample(row, sequence.tokens, sequence.request.sampling,
+                           static_cast<uint64_t>(sequence.emitted()));
   }
   return tokens;
 }
 
-void Engine::emit(const ScheduledStep& step, const StepResult& result) {
-  const std::vector<int32_t> tokens = choose_tokens(step, result.logits);
+void Engine::tell(const ScheduledStep& step,
+                  const std::vector<int32_t>& tokens,
+                  const StepResult& result) {
   const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
-  count(step, result.seconds);
-  emitting_ = true;
-  size_t row = 0;
-  for (const ScheduledStep::Part& part : step.parts) {
-    if (!part.wants_logits) continue;
-    emit_token(*part.sequence, tokens[row], std::span(result.logits).subspan(row * vocab, vocab));
-    ++row;
+  std::span<const float> logits = result.logits;
+  telling_ = true;
+  for (size_t i = 0; i < step.parts.size(); ++i) {
+    if (!step.parts[i].wants_logits) continue;
+    if (tokens[i] >= 0) tell_token(*step.parts[i].sequence, tokens[i], logits.first(vocab));
+    logits = logits.subspan(vocab);
   }
-  emitting_ = false;
+  telling_ = false;
 }
 
 void Engine::cancel(int64_t id) {
-  if (emitting_) {  // the step under way still points to its sequences
+  if (telling_) {  // the step under way is told first
     to_cancel_.push_back(id);
     return;
   }
-  const std::unique_ptr<Sequence> sequence = scheduler_.remove(id);
-  if (!sequence || !sequence->request.on_token) return;
-  sequence->request.on_token({.request = id, .text = {}, .finish = FinishReason::kCancelled});
+  for (Replica& replica : replicas_) {
+    const Sequence* sequence = replica.scheduler.cancel(id);
+    if (sequence == nullptr || !sequence->request.on_token) continue;
+    // The callback may submit and cancel.
+    const auto on_token = sequence->request.on_token;
+    on_token({.request = id, .text = {}, .finish = FinishReason::kCancelled});
+  }
+  for (Replica& replica : replicas_) replica.scheduler.drop_ended();
 }
 
 void Engine::restart(StepRunner& runner) {
   runner_ = &runner;
-  scheduler_.restart();
+  for (Replica& replica : replicas_) {
+    replica.in_flight.clear();
+    replica.scheduler.restart();
+    replica.scheduler.drop_ended();
+  }
 }
 
 void Engine::check(const Request& request) const {
@@ -124,25 +203,29 @@ void Engine::check(const Request& request) const {
   }
 }
 
-// Appends the token, streams its text and decides whether the sequence ends with it.
-void Engine::emit_token(Sequence& sequence, int32_t token, std::span<const float> logits) {
+// Appends the token and sees what of its end the token alone decides.
+void Engine::append(Sequence& sequence, int32_t token) const {
   const Request& request = sequence.request;
   sequence.tokens.push_back(token);
   const RunnerLimits& limits = runner_->limits();
   const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
   const bool is_end =
       std::find(end_of_text_.begin(), end_of_text_.end(), token) != end_of_text_.end();
-  TokenEvent event{
-      .request = sequence.id, .token = token, .text = {}, .finish = FinishReason::kNone};
   if (is_end && !request.ignore_end_of_text) {
-    event.finish = FinishReason::kEndOfText;
-  } else {
+    sequence.finish = FinishReason::kEndOfText;
+  } else if (sequence.emitted() >= request.max_tokens || sequence.length() >= room) {
+    sequence.finish = FinishReason::kLength;
+  }
+}
+
+// Streams the text of an appended token; a stop string in it ends the sequence, which may be in
+// flight again.
+void Engine::tell_token(Sequence& sequence, int32_t token, std::span<const float> logits) {
+  const Request& request = sequence.request;
+  TokenEvent event{.request = sequence.id, .token = token, .text = {}, .finish = sequence.finish};
+  if (event.finish != FinishReason::kEndOfText) {
     event.text = sequence.stops.push(sequence.detokenizer ? sequence.detokenizer->push(token) : "");
-    if (sequence.stops.stopped()) {
-      event.finish = FinishReason::kStopString;
-    } else if (sequence.emitted() >= request.max_tokens || sequence.length() >= room) {
-      event.finish = FinishReason::kLength;
-    }
+    if (sequence.stops.stopped()) event.finish = FinishReason::kStopString;
   }
   if (event.finish != FinishReason::kNone && !sequence.stops.stopped()) {
     if (sequence.detokenizer) event.text += sequence.stops.push(sequence.detokenizer->finish());
@@ -157,20 +240,28 @@ void Engine::emit_token(Sequence& sequence, int32_t token, std::span<const float
   });
 }
 
-// Keeps what user code throws until the step is complete.
-void Engine::guarded(const std::function<void()>& callback) {
+// Keeps what user code or the runner throws until the step is complete.
+void Engine::guarded(const std::function<void()>& action) {
   try {
-    callback();
+    action();
   } catch (...) {
-    if (!callback_error_) callback_error_ = std::current_exception();
+    if (!error_) error_ = std::current_exception();
   }
 }
 
-void Engine::count(const ScheduledStep& step, double seconds) {
-  const bool is_decode = std::all_of(step.parts.begin(), step.parts.end(), [](const auto& part) {
-    return part.tokens == 1 && part.wants_logits && part.sequence->emitted() > 0;
-  });
-  const auto tokens = static_cast<int64_t>(step.batch.token_ids.size());
+void Engine::count(const StepInFlight& done) {
+  const Clock::time_point now = Clock::now();
+  const double seconds =
+      std::chrono::duration<double>(now - std::max(done.submitted, last_done_)).count();
+  last_done_ = now;
+  bool is_decode = true;
+  int64_t tokens = 0;
+  for (const ScheduledStep::Part& part : done.step.parts) {
+    if (part.sequence->has_ended()) continue;  // computed for nobody
+    is_decode = is_decode && part.is_decode;
+    tokens += part.tokens;
+  }
+  if (tokens == 0) return;
   (is_decode ? stats_.decode_steps : stats_.prefill_steps) += 1;
   (is_decode ? stats_.decode_tokens : stats_.prefill_tokens) += tokens;
   (is_decode ? stats_.decode_seconds : stats_.prefill_seconds) += seconds;

@@ -2,8 +2,11 @@
 // The generation loop: requests in, tokens out, over any StepRunner.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,6 +19,7 @@
 namespace partita::engine {
 
 // Time and tokens of all steps so far, prefill and decode apart (a mixed step counts as prefill).
+// While steps overlap, each second is counted once, for the step that came back next.
 struct EngineStats {
   int64_t prefill_steps = 0;
   int64_t prefill_tokens = 0;
@@ -25,49 +29,79 @@ struct EngineStats {
   double decode_seconds = 0;
 };
 
-// Owns all requests; the runner executes. Owned by one thread. Example:
+enum class Overlap : uint8_t { kSteps, kNoOverlap };
+
+// Owns all requests; the runner executes. Keeps as many steps in flight as the runner's stages
+// need; when one is back, the ranks get the next before texts and callbacks take their time. Owned
+// by one thread. Example:
 //   Engine engine(runner, &tokenizer, {eos});
 //   engine.submit({.prompt = tokenizer.encode("Once"), .on_token = print});
 //   while (engine.step()) {}
 class Engine {
  public:
   // `runner` and `tokenizer` must outlive the engine; without tokenizer (null) events carry tokens
-  // but no text. Tokens of `end_of_text` end a request.
-  Engine(StepRunner& runner, const text::Tokenizer* tokenizer, std::vector<int32_t> end_of_text);
+  // but no text. Tokens of `end_of_text` end a request. With kNoOverlap there is one step at a
+  // time, none between calls of step(), and prompts are not cut for the sake of stages.
+  Engine(StepRunner& runner,
+         const text::Tokenizer* tokenizer,
+         std::vector<int32_t> end_of_text,
+         Overlap overlap = Overlap::kSteps);
 
-  // Queues a request and returns its id (1, 2, ...). Throws kInvalidArgument: empty prompt, ids
-  // outside the vocabulary, a prompt that leaves no room in max_context or in the KV cache, bad
-  // sampling values, empty stop string, max_tokens < 1.
+  // Queues a request for the replica with the fewest and returns its id (1, 2, ...). Throws
+  // kInvalidArgument: empty prompt, ids outside the vocabulary, a prompt that leaves no room in
+  // max_context or in the KV cache, bad sampling values, empty stop string, max_tokens < 1.
   int64_t submit(Request request);
-  // Runs one step; false when there is nothing to do. Errors of the runner pass through with no
-  // request lost: after restart() on a new runner the same requests go on from their tokens. What a
-  // callback throws comes out when the step is complete for all requests; of several, the first.
+  // Waits for one step of the ranks; false when there is nothing to do. Errors of the runner pass
+  // through with no request lost: after restart() on a new runner the same requests go on from
+  // their tokens. What a callback throws comes out when the step is complete for all requests; of
+  // several, the first.
   bool step();
   // Ends a request with kCancelled; unknown ids are ignored. From a callback: at the end of the
   // step.
   void cancel(int64_t id);
   // Goes on with another runner of the same limits.
   void restart(StepRunner& runner);
-  [[nodiscard]] bool idle() const { return scheduler_.idle(); }
+  // Waits for steps that nobody needs any more; then the caller may use the runner. CHECKs that the
+  // engine is idle.
+  void drain();
+  [[nodiscard]] bool idle() const;
   [[nodiscard]] const EngineStats& stats() const { return stats_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  struct StepInFlight {
+    ScheduledStep step;
+    Clock::time_point submitted;
+  };
+  struct Replica {
+    Scheduler scheduler;
+    std::deque<StepInFlight> in_flight;  // oldest first
+  };
+
   void check(const Request& request) const;
+  [[nodiscard]] bool is_in_flight() const;
+  void fill();
+  bool finish_one();
   [[nodiscard]] std::vector<int32_t> choose_tokens(const ScheduledStep& step,
                                                    std::span<const float> logits) const;
-  void emit(const ScheduledStep& step, const StepResult& result);
-  void emit_token(Sequence& sequence, int32_t token, std::span<const float> logits);
-  void guarded(const std::function<void()>& callback);
-  void count(const ScheduledStep& step, double seconds);
+  void append(Sequence& sequence, int32_t token) const;
+  void tell(const ScheduledStep& step,
+            const std::vector<int32_t>& tokens,
+            const StepResult& result);
+  void tell_token(Sequence& sequence, int32_t token, std::span<const float> logits);
+  void guarded(const std::function<void()>& action);
+  void count(const StepInFlight& step);
 
   StepRunner* runner_;
   const text::Tokenizer* tokenizer_;
   std::vector<int32_t> end_of_text_;
-  Scheduler scheduler_;
+  Overlap overlap_;
+  std::deque<Replica> replicas_;
   int64_t next_id_ = 1;
-  bool emitting_ = false;              // a callback may be running
-  std::vector<int64_t> to_cancel_;     // asked for by callbacks
-  std::exception_ptr callback_error_;  // of this step, if any
+  bool telling_ = false;            // a callback may be running
+  std::vector<int64_t> to_cancel_;  // asked for by callbacks
+  std::exception_ptr error_;     // of callbacks and of handing steps over, the first of this step
+  Clock::time_point last_done_;  // when the last step came back
   EngineStats stats_;
 };
 

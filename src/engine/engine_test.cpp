@@ -5,20 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <map>
-#include <set>
-
 #include "engine/block_pool.h"
+#include "engine/fake_runner.h"
 #include "support/error.h"
 
 namespace partita::engine {
 namespace {
 
 using testing::HasSubstr;
-
-constexpr int32_t kVocab = 27;  // "a" .. "z", then the end of text
-constexpr int32_t kEnd = 26;
 
 std::unique_ptr<const text::Tokenizer> letters() {
   Json vocab;
@@ -36,81 +30,6 @@ std::unique_ptr<const text::Tokenizer> letters() {
                                      {"rstrip", false},
                                      {"normalized", false}}})}};
   return text::Tokenizer::parse(json.dump(), "letters");
-}
-
-// Its "model": the next token is (sum of all tokens of the sequence + length) mod 27. It keeps
-// tokens in a paged cache, so that a wrong position, block or order gives a wrong sum. Real ranks
-// would read garbage there.
-class FakeRunner : public StepRunner {
- public:
-  explicit FakeRunner(RunnerLimits runner_limits) : limits_(runner_limits), cache_(slots(), -1) {}
-
-  const RunnerLimits& limits() const override { return limits_; }
-  std::vector<RankReport> report() override { return {}; }
-
-  StepResult run(const StepBatch& batch) override {
-    if (fail_at_step >= 0 && steps++ == fail_at_step) throw Error(ErrorCode::kRankFailed, "killed");
-    EXPECT_LE(static_cast<int64_t>(batch.token_ids.size()), limits_.max_step_tokens);
-    EXPECT_LE(batch.sequences, limits_.max_sequences);
-    expect_blocks_disjoint(batch);
-    for (size_t i = 0; i < batch.token_ids.size(); ++i)
-      cache_.at(slot(batch, i)) = batch.token_ids[i];
-    StepResult result;
-    for (const int32_t row : batch.logit_rows) {
-      std::vector<float> logits(kVocab, 0.0F);
-      logits[static_cast<size_t>(next_token(batch, static_cast<size_t>(row)))] = 1;
-      result.logits.insert(result.logits.end(), logits.begin(), logits.end());
-    }
-    batch_sizes.push_back(batch.token_ids.size());
-    const bool is_poisoned = static_cast<int>(batch_sizes.size()) == poison_step + 1;
-    if (is_poisoned) result.logits.back() = std::nanf("");
-    return result;
-  }
-
-  int fail_at_step = -1;
-  int poison_step = -1;  // gives a NaN to the last sequence
-  int steps = 0;
-  std::vector<size_t> batch_sizes;
-
- private:
-  size_t slots() const { return static_cast<size_t>(limits_.kv_blocks * limits_.block_size); }
-  size_t slot(const StepBatch& batch, size_t token, int64_t position = -1) const {
-    if (position < 0) position = batch.positions[token];
-    const int64_t row = batch.sequence_ids[token] * batch.blocks_per_sequence;
-    const int32_t block =
-        batch.block_tables.at(static_cast<size_t>(row + position / limits_.block_size));
-    EXPECT_GE(block, 0);
-    return static_cast<size_t>(block * limits_.block_size + position % limits_.block_size);
-  }
-  int32_t next_token(const StepBatch& batch, size_t token) const {
-    int32_t sum = batch.positions[token] + 1;
-    for (int64_t position = 0; position <= batch.positions[token]; ++position) {
-      sum += cache_.at(slot(batch, token, position));
-    }
-    return sum % kVocab;
-  }
-  static void expect_blocks_disjoint(const StepBatch& batch) {
-    std::set<int32_t> seen;
-    for (const int32_t block : batch.block_tables) {
-      const bool is_new = block < 0 || seen.insert(block).second;
-      EXPECT_TRUE(is_new) << "block " << block << " has two owners";
-    }
-  }
-
-  RunnerLimits limits_;
-  std::vector<int32_t> cache_;
-};
-
-std::vector<int32_t> expected_tokens(std::vector<int32_t> tokens, size_t count, bool ignore_end) {
-  std::vector<int32_t> emitted;
-  while (emitted.size() < count) {
-    int32_t sum = static_cast<int32_t>(tokens.size());
-    for (const int32_t token : tokens) sum += token;
-    tokens.push_back(sum % kVocab);
-    emitted.push_back(tokens.back());
-    if (tokens.back() == kEnd && !ignore_end) break;
-  }
-  return emitted;
 }
 
 constexpr RunnerLimits kRoomy{.vocab_size = kVocab,

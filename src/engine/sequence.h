@@ -30,6 +30,9 @@ struct Sequence {
   Request request;
   std::vector<int32_t> tokens;  // prompt, then emitted
   int64_t cached = 0;           // tokens whose keys and values are in the cache
+  int64_t planned = 0;          // the same when all steps in flight are back
+  int64_t steps_in_flight = 0;
+  bool preempted = false;       // gives its blocks back when its steps are back
   std::vector<int32_t> blocks;  // cache blocks, in order of positions
   std::optional<text::Detokenizer> detokenizer;
   StopStrings stops;
@@ -39,7 +42,11 @@ struct Sequence {
   [[nodiscard]] int64_t emitted() const {
     return length() - static_cast<int64_t>(request.prompt.size());
   }
-  [[nodiscard]] bool is_decoding() const { return cached == length() - 1; }
+  [[nodiscard]] bool has_ended() const { return finish != FinishReason::kNone; }
+  // Everything but the last token is cached or under way.
+  [[nodiscard]] bool is_decoding() const { return planned >= length() - 1; }
+  // Its next token is under way; there is nothing to compute until it is back.
+  [[nodiscard]] bool awaits_token() const { return planned == length(); }
 };
 
 }  // namespace partita::engine

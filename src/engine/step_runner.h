@@ -21,9 +21,22 @@ struct StepBatch {
       logit_rows;  // [r] indices of tokens whose logits are wanted, ascending; may be empty
 };
 
+// When a rank worked on a step, in seconds of its host's monotonic clock. Between two steps it had
+// nothing to do.
+struct RankSpan {
+  int rank = 0;
+  double begin = 0;
+  double end = 0;
+  double receiving = 0;  // of that, waiting for the stages before and taking their values
+  double sending = 0;    // and passing values to the stages behind
+
+  [[nodiscard]] double busy_seconds() const { return end - begin - receiving - sending; }
+};
+
 struct StepResult {
-  std::vector<float> logits;  // [r, vocab_size]
-  double seconds = 0;         // wall time of the step
+  int replica = 0;
+  std::vector<float> logits;    // [r, vocab_size]
+  std::vector<RankSpan> spans;  // of all ranks of the replica, in their order
 };
 
 // Sizes the scheduler must respect.
@@ -34,6 +47,12 @@ struct RunnerLimits {
   int64_t max_sequences = 0;    // s
   int64_t kv_blocks = 0;        // blocks in the cache of every rank
   int64_t block_size = 0;       // positions per block
+  int64_t replicas = 1;         // each with a cache of its own; all other limits are for one
+  int64_t stages = 1;           // so many steps keep all ranks of a replica busy
+  int64_t steps_in_flight = 1;  // most steps of a replica that are handed over and not back
+  // What a step costs beside its tokens (reading the weights, starting kernels), as so many tokens
+  // of a prompt; 0 = unknown.
+  double step_overhead_tokens = 0;
 };
 
 // Cost of one kind of collective on one rank since load.
@@ -53,7 +72,8 @@ struct OpReport {
 };
 
 struct RankReport {
-  int rank = 0;
+  int rank = 0;  // of all replicas: those of the first one come first
+  int replica = 0;
   int stage = 0;
   int64_t pid = 0;
   int64_t weight_bytes = 0;
@@ -63,21 +83,38 @@ struct RankReport {
   int64_t peak_rss_bytes = 0;  // of the process (shared by virtual ranks)
   double load_seconds = 0;
   double step_seconds = 0;  // sum over steps
+  double busy_seconds = 0;  // of these; the rest is for messages between stages
   int64_t steps = 0;
   std::vector<CollectiveReport> collectives;
   std::vector<OpReport> ops;  // collectives, as operators of the program, included
 };
 
-// Executes steps on all ranks of one replica. Owned and called by one thread.
+// Executes steps on all ranks. The steps of a replica run and come back in the order they were
+// handed over; its stages work on different ones at the same time. Owned and called by one thread.
+// After an error (kRankFailed, kDeadlineExceeded or kCancelled, naming the rank) the runner is
+// unusable, all its ranks are gone and so are the steps in flight. Example:
+//   runner.submit(0, first);
+//   runner.submit(0, second);
+//   use(runner.wait().logits);  // of the first; the second goes on meanwhile
 class StepRunner {
  public:
   virtual ~StepRunner() = default;
   [[nodiscard]] virtual const RunnerLimits& limits() const = 0;
-  // Runs one step on all ranks and returns the logits of the asked rows. Throws kRankFailed,
-  // kDeadlineExceeded or kCancelled (naming the rank); after that the runner is unusable and all
-  // its ranks are gone.
-  [[nodiscard]] virtual StepResult run(const StepBatch& batch) = 0;
+  // Hands a step to the ranks of a replica and returns; the batch may be changed afterwards. CHECKs
+  // that fewer than limits().steps_in_flight are in flight there.
+  virtual void submit(int replica, const StepBatch& batch) = 0;
+  // Waits until the oldest step in flight of some replica is done, and returns the logits of the
+  // asked rows. CHECKs that there is one.
+  [[nodiscard]] virtual StepResult wait() = 0;
+  // What the ranks did since they were loaded, in order of ranks. Waits for the steps in flight
+  // now, whose results wait() still gives.
   [[nodiscard]] virtual std::vector<RankReport> report() = 0;
+
+  // One step of the first replica from begin to end. No other may be in flight.
+  [[nodiscard]] StepResult run(const StepBatch& batch) {
+    submit(0, batch);
+    return wait();
+  }
 };
 
 }  // namespace partita::engine

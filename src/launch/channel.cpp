@@ -92,24 +92,37 @@ void Channel::send(FrameType type, std::span<const std::byte> payload) {
 }
 
 void Channel::send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline) {
+  OutgoingFrame frame(type, payload);
+  while (!try_send(frame)) {
+    if (wait_ready(fd_, POLLOUT, deadline)) continue;
+    throw Error(ErrorCode::kDeadlineExceeded,
+                "[launch] the peer did not read a message in time; it is stopped or hangs");
+  }
+}
+
+OutgoingFrame::OutgoingFrame(FrameType type, std::span<const std::byte> payload)
+    : payload_(payload) {
   const FrameHeader header{kMagic, static_cast<uint32_t>(type), payload.size()};
-  const std::span<const std::byte> head = std::as_bytes(std::span(&header, 1));
-  for (std::span<const std::byte> rest : {head, payload}) {
-    while (!rest.empty()) {
-      const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (sent >= 0) {
-        rest = rest.subspan(static_cast<size_t>(sent));
-      } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (!wait_ready(fd_, POLLOUT, deadline)) {
-          throw Error(ErrorCode::kDeadlineExceeded,
-                      "[launch] the peer did not read a message in time; it is stopped or hangs");
-        }
-      } else if (errno != EINTR) {
-        throw Error(ErrorCode::kRankFailed,
-                    str("[launch] the peer is gone: ", std::strerror(errno)));
-      }
+  static_assert(sizeof(header) == sizeof(header_));
+  std::memcpy(header_.data(), &header, sizeof(header));
+}
+
+bool Channel::try_send(OutgoingFrame& frame) {
+  while (frame.sent_ < frame.header_.size() + frame.payload_.size()) {
+    const bool is_header = frame.sent_ < frame.header_.size();
+    const std::span<const std::byte> rest =
+        is_header ? std::span<const std::byte>(frame.header_).subspan(frame.sent_)
+                  : frame.payload_.subspan(frame.sent_ - frame.header_.size());
+    const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      frame.sent_ += static_cast<size_t>(sent);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return false;
+    } else if (errno != EINTR) {
+      throw Error(ErrorCode::kRankFailed, str("[launch] the peer is gone: ", std::strerror(errno)));
     }
   }
+  return true;
 }
 
 void Channel::send_json(FrameType type, const Json& json) {

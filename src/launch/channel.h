@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -47,6 +48,18 @@ struct Peer {
   uid_t uid = 0;
 };
 
+// A frame on its way out. Borrows the payload.
+class OutgoingFrame {
+ public:
+  OutgoingFrame(FrameType type, std::span<const std::byte> payload);
+
+ private:
+  friend class Channel;
+  std::array<std::byte, 16> header_;
+  std::span<const std::byte> payload_;
+  size_t sent_ = 0;  // of both
+};
+
 // One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on
 // different threads. Frame on the wire, little endian: u32 magic, u32 type, u64 payload length (<=
 // kMaxPayloadBytes), payload.
@@ -65,6 +78,9 @@ class Channel {
   // (without one: for a minute).
   void send(FrameType type, std::span<const std::byte> payload);
   void send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline);
+  // Sends what the socket takes now; true when that is all of the frame. For those who must go on
+  // reading meanwhile. Throws kRankFailed when the peer is gone.
+  [[nodiscard]] bool try_send(OutgoingFrame& frame);
   void send_json(FrameType type, const Json& json);
   // The next frame, whole by `deadline`; nothing at end of file. Throws kDeadlineExceeded, or
   // kInvalidFile for bytes that are no frame or a payload above `max_payload_bytes`.

@@ -144,8 +144,10 @@ TEST(StepCodec, BatchAndResultSurviveTheRoundTrip) {
   EXPECT_EQ(copy.block_tables, batch.block_tables);
   EXPECT_EQ(copy.logit_rows, batch.logit_rows);
   EXPECT_EQ(copy.sequences, 2);
-  const engine::StepResult result = decode_result(encode_result(0.5, std::vector<float>{1, 2}));
-  EXPECT_EQ(result.seconds, 0.5);
+  const RankResult result = decode_result(encode_result(
+      {.begin = 1, .end = 4, .receiving = 0.5, .sending = 0.25}, std::vector<float>{1, 2}));
+  EXPECT_EQ(result.span.begin, 1);
+  EXPECT_EQ(result.span.busy_seconds(), 2.25);
   EXPECT_EQ(result.logits, (std::vector<float>{1, 2}));
 }
 

@@ -18,9 +18,9 @@ using std::chrono::milliseconds;
 constexpr auto kPollInterval = milliseconds(20);
 constexpr auto kReportTimeout = std::chrono::seconds(10);
 constexpr auto kShutdownTimeout = std::chrono::seconds(1);
-// After the first rank reports a missed deadline, its peers report within this time; who stays
-// silent is the culprit.
-constexpr auto kSilenceGrace = milliseconds(500);
+constexpr auto kLongestPoll = std::chrono::hours(1);
+// What a frame that has begun to arrive gets at least, however late it is.
+constexpr auto kFrameTime = milliseconds(500);
 
 }  // namespace
 
@@ -48,7 +48,7 @@ ProcessGroup::~ProcessGroup() {
 void ProcessGroup::shut_down() {
   const auto deadline = Clock::now() + kShutdownTimeout;
   try {
-    send_to_all(FrameType::kShutdown, {}, deadline);
+    for (Rank& rank : ranks_) rank.channel->send(FrameType::kShutdown, {}, deadline);
     for (Rank& rank : ranks_) {
       while (rank.channel->receive(deadline)) {
       }
@@ -107,10 +107,7 @@ void ProcessGroup::seat(Arrival arrival) {
 
 void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
   const std::string setup = options_.setup.dump();
-  const Round round{FrameType::kSetup,      FrameType::kReady,
-                    "loading its weights",  "raise start_timeout_ms, or ",
-                    options_.start_timeout, deadline};
-  run_round(round, std::as_bytes(std::span(setup)), [this](int rank, const Frame& frame) {
+  const auto take = [this](int rank, const Frame& frame) {
     const Json ready = frame.json("the ready message");
     const auto hash = json_get<std::string>(ready, "plan_hash", "the ready message");
     if (hash != options_.plan_hash) {
@@ -119,104 +116,181 @@ void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
                "; do frontend and ranks run the same version on the same files?"));
     }
     if (rank == 0) limits_ = limits_from_json(ready.at("limits"));
-  });
+  };
+  finish_round(begin_round({.request = FrameType::kSetup,
+                            .answer = FrameType::kReady,
+                            .doing = "loading its weights",
+                            .remedy = "raise start_timeout_ms, or ",
+                            .timeout = options_.start_timeout,
+                            .end_rank = options_.ranks,
+                            .take = take,
+                            .deadline = deadline},
+                           std::as_bytes(std::span(setup))));
+  if (options_.ranks % limits_.replicas != 0) {
+    fail(ErrorCode::kRankFailed, str(limits_.replicas, " replicas of ", options_.ranks,
+                                     " ranks; do frontend and ranks run the same version?"));
+  }
+  steps_.resize(static_cast<size_t>(limits_.replicas));
 }
 
-engine::StepResult ProcessGroup::run(const engine::StepBatch& batch) {
-  const auto begin = Clock::now();
-  engine::StepResult result;
-  const Round round{FrameType::kStep,      FrameType::kStepDone,
-                    "computing a step",    "raise --step-timeout-ms, or ",
-                    options_.step_timeout, begin + options_.step_timeout};
-  run_round(round, encode(batch), [&](int, const Frame& frame) {
-    engine::StepResult part = decode_result(frame.payload);
+void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
+  std::deque<StepInFlight>& steps = steps_.at(static_cast<size_t>(replica));
+  const auto in_flight = static_cast<int64_t>(steps.size());
+  CHECK(dead_ || in_flight < limits_.steps_in_flight, in_flight, " steps are in flight");
+  const int ranks = options_.ranks / static_cast<int>(limits_.replicas);
+  const int first = replica * ranks;
+  const auto logits = static_cast<int64_t>(batch.logit_rows.size()) * limits_.vocab_size;
+  StepInFlight& step = steps.emplace_back(StepInFlight{nullptr, logits, {replica, {}, {}}});
+  step.result.spans.resize(static_cast<size_t>(ranks));
+  const auto take = [&result = step.result, first](int rank, const Frame& frame) {
+    RankResult part = decode_result(frame.payload);
     if (!part.logits.empty()) result.logits = std::move(part.logits);
-  });
-  const size_t expected = batch.logit_rows.size() * static_cast<size_t>(limits_.vocab_size);
-  if (result.logits.size() != expected) {
-    fail(ErrorCode::kRankFailed, str("the ranks sent ", result.logits.size(), " logits, expected ",
-                                     expected, "; do frontend and ranks run the same version?"));
+    part.span.rank = rank;
+    result.spans[static_cast<size_t>(rank - first)] = part.span;
+  };
+  step.round = &begin_round({.request = FrameType::kStep,
+                             .answer = FrameType::kStepDone,
+                             .doing = "computing a step",
+                             .remedy = "raise --step-timeout-ms, or ",
+                             .timeout = options_.step_timeout,
+                             .first_rank = first,
+                             .end_rank = first + ranks,
+                             .take = take},
+                            encode(batch));
+}
+
+engine::StepResult ProcessGroup::wait() {
+  CHECK(dead_ || std::any_of(steps_.begin(), steps_.end(),
+                             [](const auto& steps) { return !steps.empty(); }),
+        "no step is in flight");
+  while (true) {
+    // In turn, so that a fast replica does not keep the others waiting.
+    for (size_t i = 1; i <= steps_.size(); ++i) {
+      const size_t replica = (last_served_ + i) % steps_.size();
+      std::deque<StepInFlight>& steps = steps_[replica];
+      if (steps.empty() || steps.front().round->waiting > 0) continue;
+      last_served_ = replica;
+      const StepInFlight done = std::move(steps.front());
+      steps.pop_front();
+      rounds_.remove_if([&](const Round& round) { return &round == done.round; });
+      const auto logits = static_cast<int64_t>(done.result.logits.size());
+      if (logits == done.logits) return done.result;
+      fail(ErrorCode::kRankFailed, str("the ranks sent ", logits, " logits, expected ", done.logits,
+                                       "; do frontend and ranks run the same version?"));
+    }
+    serve_ranks();
   }
-  result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  return result;
 }
 
 std::vector<engine::RankReport> ProcessGroup::report() {
   std::vector<engine::RankReport> reports(ranks_.size());
-  const Round round{FrameType::kReport, FrameType::kReport,           "reporting its costs", "",
-                    kReportTimeout,     Clock::now() + kReportTimeout};
-  run_round(round, {}, [&](int rank, const Frame& frame) {
-    reports[static_cast<size_t>(rank)] = report_from_json(frame.json("the report of a rank"));
-  });
+  Round& round = begin_round({.request = FrameType::kReport,
+                              .answer = FrameType::kReport,
+                              .doing = "reporting its costs",
+                              .remedy = "",
+                              .timeout = kReportTimeout,
+                              .end_rank = options_.ranks,
+                              .take =
+                                  [&](int rank, const Frame& frame) {
+                                    reports[static_cast<size_t>(rank)] =
+                                        report_from_json(frame.json("the report of a rank"));
+                                  }},
+                             {});
+  finish_round(round);
   return reports;
 }
 
-void ProcessGroup::run_round(Round round, std::span<const std::byte> payload, const Take& take) {
-  send_to_all(round.request, payload, round.deadline);
-  collect(round, take);
-}
-
-void ProcessGroup::send_to_all(FrameType type,
-                               std::span<const std::byte> payload,
-                               Clock::time_point deadline) {
-  if (dead_)
-    throw Error(ErrorCode::kRankFailed,
-                "[launch] the ranks are gone after an earlier failure; start them again");
-  for (size_t i = 0; i < ranks_.size(); ++i) {
-    const auto rank = static_cast<int>(i);
-    ranks_[i].answered = false;
-    try {
-      ranks_[i].channel->send(type, payload, deadline);
-    } catch (const Error& e) {
-      if (e.code() != ErrorCode::kDeadlineExceeded) fail_dead(rank);
-      fail(e.code(), str(name_of(rank), " did not read a message in time; it hangs or is stopped"));
-    }
+ProcessGroup::Round& ProcessGroup::begin_round(Round round, std::span<const std::byte> payload) {
+  throw_if_dead();
+  Round& begun = rounds_.emplace_back(std::move(round));
+  begun.waiting = begun.end_rank - begun.first_rank;
+  for (int rank = begun.first_rank; rank < begun.end_rank; ++rank) {
+    send(rank, begun, payload);
+    ranks_[static_cast<size_t>(rank)].asked.push_back(&begun);
   }
+  return begun;
 }
 
-void ProcessGroup::collect(Round round, const Take& take) {
-  reported_.clear();
+// Ranks may be busy with writing long answers and read nothing until those are taken.
+void ProcessGroup::send(int rank, const Round& round, std::span<const std::byte> payload) {
+  const auto deadline = Clock::now() + round.timeout;
+  OutgoingFrame frame(round.request, payload);
   while (true) {
-    const auto waiting =
-        std::count_if(ranks_.begin(), ranks_.end(), [](const Rank& r) { return !r.answered; });
-    if (waiting == 0 && reported_.empty()) return;
-    if (waiting == 0) fail(ErrorCode::kDeadlineExceeded, reported_);
-    if (!poll_ranks(round)) continue;
-    for (size_t i = 0; i < ranks_.size(); ++i) {
-      const auto rank = static_cast<int>(i);
-      if ((poll_entries_[i].revents & POLLIN) == 0) {
-        if (poll_entries_[i].revents != 0) fail_dead(rank);
-        continue;
-      }
-      const bool was_silent = reported_.empty();
-      handle(rank, round, take);
-      if (was_silent && !reported_.empty())
-        round.deadline = std::min(round.deadline, Clock::now() + kSilenceGrace);
+    bool is_sent = false;
+    try {
+      is_sent = ranks_[static_cast<size_t>(rank)].channel->try_send(frame);
+    } catch (const Error&) {
+      fail_dead(rank);
     }
+    if (is_sent) return;
+    if (Clock::now() >= deadline) {
+      fail(ErrorCode::kDeadlineExceeded,
+           str(name_of(rank), " did not read a message in time; it hangs or is stopped"));
+    }
+    serve_ranks(rank);
   }
 }
 
-// Waits until some rank has something to say; false when a signal came instead.
-bool ProcessGroup::poll_ranks(const Round& round) {
-  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-    const auto events =
-        static_cast<int16_t>(ranks_[rank].answered ? POLLRDHUP : POLLIN | POLLRDHUP);
-    poll_entries_[rank] = {ranks_[rank].channel->fd(), events, 0};
+void ProcessGroup::finish_round(Round& round) {
+  while (round.waiting > 0) serve_ranks();
+  rounds_.remove_if([&](const Round& other) { return &other == &round; });
+}
+
+// Waits until some rank says something, or `writer` can be written to, and takes what was said.
+void ProcessGroup::serve_ranks(int writer) {
+  throw_if_dead();
+  if (!poll_ranks(writer)) return;
+  for (size_t i = 0; i < ranks_.size(); ++i) {
+    const auto events = static_cast<uint16_t>(poll_entries_[i].revents);
+    if ((events & POLLIN) != 0) {
+      handle(static_cast<int>(i));
+    } else if ((events & ~POLLOUT) != 0) {
+      fail_dead(static_cast<int>(i));
+    }
   }
-  const auto left = std::chrono::ceil<milliseconds>(round.deadline - Clock::now()).count();
-  const int ready = ::poll(poll_entries_.data(), poll_entries_.size(),
-                           static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30)));
-  if (ready == 0) fail_silent(round);
+  fail_if_all_reported();
+}
+
+// False when a signal came instead, or time has passed.
+bool ProcessGroup::poll_ranks(int writer) {
+  for (size_t i = 0; i < ranks_.size(); ++i) {
+    const Rank& rank = ranks_[i];
+    int events = POLLRDHUP;
+    if (!rank.asked.empty() && !rank.missed_deadline) events |= POLLIN;
+    if (static_cast<int>(i) == writer) events |= POLLOUT;
+    poll_entries_[i] = {rank.channel->fd(), static_cast<int16_t>(events), 0};
+  }
+  const auto left = std::chrono::ceil<milliseconds>(next_deadline() - Clock::now());
+  const auto timeout = std::clamp<milliseconds>(left, milliseconds(0), kLongestPoll);
+  const int ready =
+      ::poll(poll_entries_.data(), poll_entries_.size(), static_cast<int>(timeout.count()));
+  if (ready == 0) fail_if_late();
   if (ready < 0 && errno != EINTR)
     fail(ErrorCode::kSystem, str("poll failed: ", std::strerror(errno)));
   return ready > 0;
 }
 
-void ProcessGroup::handle(int rank, const Round& round, const Take& take) {
+// The time of a round counts from when nothing older is under way on its ranks.
+Clock::time_point ProcessGroup::next_deadline() {
+  auto next = grace_end_.value_or(Clock::time_point::max());
+  for (auto round = rounds_.begin(); round != rounds_.end(); ++round) {
+    const bool is_oldest = std::none_of(rounds_.begin(), round, [&](const Round& older) {
+      return older.waiting > 0 && older.first_rank < round->end_rank &&
+             round->first_rank < older.end_rank;
+    });
+    if (round->waiting == 0 || !is_oldest) continue;
+    if (!round->deadline) round->deadline = Clock::now() + round->timeout;
+    next = std::min(next, *round->deadline);
+  }
+  return next;
+}
+
+void ProcessGroup::handle(int rank) {
   Rank& sender = ranks_[static_cast<size_t>(rank)];
+  Round& round = *sender.asked.front();
   std::optional<Frame> frame;
-  // At least a moment, so that a frame that arrives just now is not cut off by the grace.
-  const auto deadline = std::max(round.deadline, Clock::now() + kSilenceGrace);
+  const auto deadline =
+      std::max(round.deadline.value_or(Clock::time_point()), Clock::now() + kFrameTime);
   understand(rank, [&] { frame = sender.channel->receive(deadline); });
   if (!frame) fail_dead(rank);
   if (frame->type == FrameType::kProgress) {
@@ -230,9 +304,10 @@ void ProcessGroup::handle(int rank, const Round& round, const Take& take) {
     if (options_.on_progress) options_.on_progress(rank, bytes, total_bytes);
   } else if (frame->type == FrameType::kError) {
     understand(rank, [&] { take_error(rank, frame->json("an error message")); });
-  } else if (frame->type == round.answer && !sender.answered) {
-    sender.answered = true;
-    understand(rank, [&] { take(rank, *frame); });
+  } else if (frame->type == round.answer) {
+    understand(rank, [&] { round.take(rank, *frame); });
+    sender.asked.pop_front();
+    --round.waiting;
   } else {
     fail(ErrorCode::kRankFailed,
          str(name_of(rank), " sent a message of type ", static_cast<uint32_t>(frame->type),

@@ -5,8 +5,11 @@
 #include <poll.h>
 
 #include <chrono>
+#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +35,7 @@ enum class Launcher : uint8_t {
 
 struct ProcessGroupOptions {
   Launcher launcher = Launcher::kFork;
-  int ranks = 1;
+  int ranks = 1;                    // of all replicas
   std::vector<std::string> worker;  // program and arguments of a rank, e.g. {"partita", "worker"}
   std::string log_dir;  // "" = the ranks write where we write; else <log_dir>/rank-<i>.log
   std::chrono::milliseconds start_timeout =
@@ -45,11 +48,12 @@ struct ProcessGroupOptions {
       on_external;  // kExternal: told the variables to set
 };
 
-// StepRunner over rank processes. A rank that dies (end of file on its control channel), reports an
-// error, sends what cannot be understood or misses the step deadline ends the whole group: all
-// ranks are killed and reaped within a second, then the error is thrown with the rank's name; later
-// calls throw kRankFailed. The destructor asks the ranks to leave and kills those that do not.
-// Owned by one thread, which must outlive the group (see Child).
+// StepRunner over rank processes; the ranks of a replica follow each other. A rank that dies (end
+// of file on its control channel), reports an error, sends what cannot be understood or misses the
+// step deadline ends the whole group: all ranks are killed and reaped within a second, then the
+// error is thrown with the rank's name; later calls throw kRankFailed. The destructor asks the
+// ranks to leave and kills those that do not. Owned by one thread, which must outlive the group
+// (see Child).
 class ProcessGroup : public engine::StepRunner {
  public:
   // Starts the ranks and waits until all are ready.
@@ -57,38 +61,58 @@ class ProcessGroup : public engine::StepRunner {
   ~ProcessGroup() override;
 
   [[nodiscard]] const engine::RunnerLimits& limits() const override { return limits_; }
-  [[nodiscard]] engine::StepResult run(const engine::StepBatch& batch) override;
+  void submit(int replica, const engine::StepBatch& batch) override;
+  [[nodiscard]] engine::StepResult wait() override;
   [[nodiscard]] std::vector<engine::RankReport> report() override;
 
  private:
-  struct Rank {
-    std::unique_ptr<Channel> channel;
-    pid_t pid = 0;  // 0 when it is not visible from here
-    bool answered = false;
-  };
-  // Something all ranks are asked to do.
+  static constexpr int kNobody = -1;
+
+  // Something that the ranks [first_rank, end_rank) are asked to do.
   struct Round {
     FrameType request;
     FrameType answer;
     std::string_view doing;   // "computing a step"
     std::string_view remedy;  // what to change when the timeout is too short, "" or ending in "or "
     std::chrono::milliseconds timeout;
-    Clock::time_point deadline;
+    int first_rank = 0;
+    int end_rank = 0;
+    std::function<void(int rank, const Frame&)> take;  // an answer
+    int waiting = 0;                                   // ranks that have not answered
+    std::optional<Clock::time_point> deadline = {};    // once nothing before it is under way
   };
-  using Take = std::function<void(int rank, const Frame&)>;
+  struct StepInFlight {
+    Round* round;
+    int64_t logits;  // expected
+    engine::StepResult result;
+  };
+  struct Rank {
+    std::unique_ptr<Channel> channel;
+    pid_t pid = 0;                 // 0 when it is not visible from here
+    std::deque<Round*> asked;      // not answered, oldest first
+    bool missed_deadline = false;  // has said so and serves nothing any more
+  };
 
   void start();
   void meet_ranks(Clock::time_point deadline);
   void seat(Arrival arrival);
   void set_up_ranks(Clock::time_point deadline);
-  // Sends `payload` to every rank, waits for the answers and hands each to `take`.
-  void run_round(Round round, std::span<const std::byte> payload, const Take& take);
-  void send_to_all(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline);
-  void collect(Round round, const Take& take);
-  [[nodiscard]] bool poll_ranks(const Round& round);
-  void handle(int rank, const Round& round, const Take& take);
+  // Sends `payload` to the ranks of the round.
+  Round& begin_round(Round round, std::span<const std::byte> payload);
+  void send(int rank, const Round& round, std::span<const std::byte> payload);
+  // Waits for the answers of all its ranks.
+  void finish_round(Round& round);
+  void serve_ranks(int writer = kNobody);
+  [[nodiscard]] bool poll_ranks(int writer);
+  [[nodiscard]] Clock::time_point next_deadline();
+  void handle(int rank);
   void take_error(int rank, const Json& json);
   void understand(int rank, const std::function<void()>& read);
+  [[nodiscard]] bool has_answered(int rank, const Round& round) const;
+  [[nodiscard]] const Round* reported_round() const;
+  void fail_if_all_reported();
+  void fail_if_late();
+  void throw_if_dead() const;
   [[noreturn]] void fail_dead(int rank);
   [[noreturn]] void fail_silent(const Round& round);
   [[noreturn]] void fail(ErrorCode code, const std::string& message);
@@ -105,7 +129,11 @@ class ProcessGroup : public engine::StepRunner {
   std::vector<Rank> ranks_;
   std::vector<pollfd> poll_entries_;  // one per rank
   engine::RunnerLimits limits_;
-  std::string reported_;  // what ranks said about a missed deadline
+  std::list<Round> rounds_;                      // under way, oldest first
+  std::vector<std::deque<StepInFlight>> steps_;  // by replica, oldest first
+  size_t last_served_ = 0;                       // replica
+  std::string reported_;                         // what ranks said about a missed deadline
+  std::optional<Clock::time_point> grace_end_;   // of those who have said nothing about it
   bool dead_ = false;
 };
 

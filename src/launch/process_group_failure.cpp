@@ -15,6 +15,9 @@ using std::chrono::milliseconds;
 
 // How long mpirun or srun may take to notice that its ranks are gone, and to obey a SIGTERM.
 constexpr auto kLauncherTimeout = std::chrono::seconds(3);
+// After the first rank reports a missed deadline, its peers report within this time; who stays
+// silent is the culprit.
+constexpr auto kSilenceGrace = milliseconds(500);
 // The socket of a process that ends closes a moment before the process can be reaped.
 constexpr auto kReapTimeout = milliseconds(50);
 
@@ -50,7 +53,48 @@ void ProcessGroup::take_error(int rank, const Json& json) {
   const auto message = json_get<std::string>(json, "message", "an error message");
   if (code != ErrorCode::kDeadlineExceeded) fail(code, str("rank ", rank, ": ", message));
   reported_ += str(reported_.empty() ? "" : "; ", "rank ", rank, ": ", message);
-  ranks_[static_cast<size_t>(rank)].answered = true;
+  ranks_[static_cast<size_t>(rank)].missed_deadline = true;
+  if (!grace_end_) grace_end_ = Clock::now() + kSilenceGrace;
+}
+
+bool ProcessGroup::has_answered(int rank, const Round& round) const {
+  const std::deque<Round*>& asked = ranks_[static_cast<size_t>(rank)].asked;
+  return std::find(asked.begin(), asked.end(), &round) == asked.end();
+}
+
+// The oldest round under way of ranks some of which have reported a missed deadline.
+const ProcessGroup::Round* ProcessGroup::reported_round() const {
+  for (const Round& round : rounds_) {
+    if (round.waiting == 0) continue;
+    for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
+      if (ranks_[static_cast<size_t>(rank)].missed_deadline) return &round;
+    }
+  }
+  return nullptr;
+}
+
+// When all that have not answered have reported, nobody else will say more.
+void ProcessGroup::fail_if_all_reported() {
+  const Round* round = reported_round();
+  if (round == nullptr) return;
+  for (int rank = round->first_rank; rank < round->end_rank; ++rank) {
+    if (!has_answered(rank, *round) && !ranks_[static_cast<size_t>(rank)].missed_deadline) return;
+  }
+  fail(ErrorCode::kDeadlineExceeded, reported_);
+}
+
+void ProcessGroup::fail_if_late() {
+  const auto now = Clock::now();
+  if (grace_end_ && now >= *grace_end_) fail_silent(*reported_round());
+  for (const Round& round : rounds_) {
+    if (round.waiting > 0 && round.deadline && now >= *round.deadline) fail_silent(round);
+  }
+}
+
+void ProcessGroup::throw_if_dead() const {
+  if (dead_)
+    throw Error(ErrorCode::kRankFailed,
+                "[launch] the ranks are gone after an earlier failure; start them again");
 }
 
 void ProcessGroup::fail_dead(int rank) {
@@ -64,9 +108,9 @@ void ProcessGroup::fail_dead(int rank) {
 
 void ProcessGroup::fail_silent(const Round& round) {
   std::string silent;
-  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-    if (!ranks_[rank].answered)
-      silent += str(silent.empty() ? "" : ", ", name_of(static_cast<int>(rank)));
+  for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
+    if (!has_answered(rank, round) && !ranks_[static_cast<size_t>(rank)].missed_deadline)
+      silent += str(silent.empty() ? "" : ", ", name_of(rank));
   }
   fail(ErrorCode::kDeadlineExceeded,
        str(silent, " did not answer within ", round.timeout.count(), " ms while ", round.doing,

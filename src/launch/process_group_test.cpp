@@ -53,7 +53,7 @@ void serve(Channel channel, std::vector<float> logits) {
   while (const auto frame = next_frame(channel)) {
     if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, kReady);
     if (frame->type == FrameType::kStep)
-      channel.send(FrameType::kStepDone, encode_result(0, logits));
+      channel.send(FrameType::kStepDone, encode_result({}, logits));
     if (frame->type == FrameType::kReport)
       channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
     if (frame->type == FrameType::kShutdown) return;
@@ -246,7 +246,7 @@ TEST(ProcessGroup, ABrokenStepEndsTheGroup) {
         channel.send_json(FrameType::kReady, kReady);
         (void)next_frame(channel);
         const std::vector<std::byte> answer =
-            is_garbage ? std::vector<std::byte>(9) : encode_result(0, std::vector<float>{1, 2});
+            is_garbage ? std::vector<std::byte>(9) : encode_result({}, std::vector<float>{1, 2});
         channel.send(FrameType::kStepDone, answer);
       });
     }));
@@ -259,6 +259,156 @@ TEST(ProcessGroup, ABrokenStepEndsTheGroup) {
         EXPECT_THAT(e.what(), HasSubstr(message));
       }
     }
+  }
+}
+
+// Two stages that are played by two ranks: three steps in flight.
+Json ready_for(int64_t replicas) {
+  engine::RunnerLimits limits = kLimits;
+  limits.replicas = replicas;
+  limits.stages = 2;
+  limits.steps_in_flight = 3;
+  return {{"plan_hash", "abc"}, {"limits", to_json(limits)}};
+}
+
+// A rank that answers each step with `logits`, the first of them set to the token of the step.
+void serve_tokens(Channel channel, int64_t replicas, std::vector<float> logits) {
+  while (const auto frame = next_frame(channel)) {
+    if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, ready_for(replicas));
+    if (frame->type == FrameType::kReport)
+      channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
+    if (frame->type == FrameType::kShutdown) return;
+    if (frame->type != FrameType::kStep) continue;
+    const engine::StepBatch batch = decode_batch(frame->payload);
+    if (!logits.empty()) logits[0] = static_cast<float>(batch.token_ids[0]);
+    channel.send(FrameType::kStepDone, encode_result({.begin = 1, .end = 2}, logits));
+  }
+}
+
+engine::StepBatch batch_of(int32_t token) {
+  engine::StepBatch batch = kOneToken;
+  batch.token_ids = {token};
+  return batch;
+}
+
+TEST(ProcessGroup, StepsInFlightComeBackInOrderAlsoAcrossAReport) {
+  Players players;
+  ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play([=] { serve_tokens(greet(address, 0, 2), 1, {}); });
+    ranks.play([=] { serve_tokens(greet(address, 1, 2), 1, {0, 0, 0}); });
+  }));
+  for (int round = 0; round < 5; ++round) {
+    for (const int32_t token : {0, 1, 2}) group.submit(0, batch_of(token));
+    EXPECT_THROW(group.submit(0, batch_of(0)), Error);  // one too many
+    if (round == 2) {
+      EXPECT_EQ(group.report().size(), 2U);
+    }
+    for (const int32_t token : {0, 1, 2}) {
+      const engine::StepResult result = group.wait();
+      EXPECT_EQ(result.logits[0], static_cast<float>(token));
+      ASSERT_EQ(result.spans.size(), 2U);
+      EXPECT_EQ(result.spans[1].rank, 1);
+      EXPECT_EQ(result.spans[1].end, 2);
+    }
+  }
+  EXPECT_THROW((void)group.wait(), Error);  // none is in flight
+}
+
+TEST(ProcessGroup, ReplicasWorkOnTheirOwnSteps) {
+  Players players;
+  ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play([=] { serve_tokens(greet(address, 0, 2), 2, {0, 0, 0}); });
+    ranks.play([=] { serve_tokens(greet(address, 1, 2), 2, {0, 0, 0}); });
+  }));
+  group.submit(1, batch_of(2));
+  group.submit(0, batch_of(0));
+  group.submit(1, batch_of(1));
+  std::vector<std::vector<float>> tokens(2);
+  for (int i = 0; i < 3; ++i) {
+    const engine::StepResult result = group.wait();
+    tokens[static_cast<size_t>(result.replica)].push_back(result.logits[0]);
+    ASSERT_EQ(result.spans.size(), 1U);
+    EXPECT_EQ(result.spans[0].rank, result.replica);
+  }
+  EXPECT_EQ(tokens, (std::vector<std::vector<float>>{{0}, {2, 1}}));
+}
+
+// Long answers of one rank and long steps for the other fill both sockets: who only writes waits
+// for ever.
+TEST(ProcessGroup, LongStepsAndLongAnswersDoNotBlockEachOther) {
+  constexpr int64_t kLong = 1 << 20;
+  engine::RunnerLimits limits = kLimits;
+  limits.vocab_size = kLong;
+  limits.steps_in_flight = 4;
+  const Json ready = {{"plan_hash", "abc"}, {"limits", to_json(limits)}};
+  engine::StepBatch batch = kOneToken;
+  batch.block_tables.assign(kLong, 0);
+  batch.blocks_per_sequence = kLong;
+  Players players;
+  ProcessGroupOptions options = options_for(players, [&](Players& ranks, const Address& address) {
+    for (const int rank : {0, 1}) {
+      ranks.play([=] {
+        Channel channel = greet(address, rank, 2);
+        while (const auto frame = next_frame(channel)) {
+          if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, ready);
+          if (frame->type == FrameType::kShutdown) return;
+          if (frame->type != FrameType::kStep) continue;
+          const std::vector<float> logits(rank == 1 ? kLong : 0, 7);
+          channel.send(FrameType::kStepDone, encode_result({}, logits));
+        }
+      });
+    }
+  });
+  options.step_timeout = std::chrono::seconds(20);
+  ProcessGroup group(std::move(options));
+  for (int i = 0; i < 4; ++i) group.submit(0, batch);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(group.wait().logits.back(), 7);
+}
+
+// The rank of the second stage says nothing, while the first has answered all steps in flight.
+TEST(ProcessGroup, TheSilentRankOfAPipelineIsNamedAndTheOthersAreNot) {
+  Players players;
+  ProcessGroupOptions options = options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play([=] { serve_tokens(greet(address, 0, 2), 1, {}); });
+    ranks.play_rank(address, 1,
+                    [](Channel& channel) { channel.send_json(FrameType::kReady, ready_for(1)); });
+  });
+  options.step_timeout = milliseconds(200);
+  ProcessGroup group(std::move(options));
+  for (const int32_t token : {0, 1, 2}) group.submit(0, batch_of(token));
+  try {
+    (void)group.wait();
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kDeadlineExceeded);
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 1"), HasSubstr("did not answer within 200 ms"),
+                                testing::Not(HasSubstr("rank 0"))));
+  }
+  EXPECT_THROW((void)group.wait(), Error);
+  EXPECT_THROW(group.submit(0, batch_of(0)), Error);
+}
+
+// A rank that waits for the silent one reports that, and is not blamed for it.
+TEST(ProcessGroup, AVictimOfTheSilentRankIsNotNamedAsSilent) {
+  Players players;
+  ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_rank(address, 0,
+                    [](Channel& channel) { channel.send_json(FrameType::kReady, ready_for(1)); });
+    ranks.play_rank(address, 1, [](Channel& channel) {
+      channel.send_json(FrameType::kReady, ready_for(1));
+      (void)next_frame(channel);
+      channel.send_json(FrameType::kError,
+                        Json{{"code", "deadline_exceeded"}, {"message", "waited for its peer"}});
+    });
+  }));
+  for (const int32_t token : {0, 1}) group.submit(0, batch_of(token));
+  try {
+    (void)group.wait();
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kDeadlineExceeded);
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 0 (pid"), HasSubstr("rank 1: waited for its peer"),
+                                testing::Not(HasSubstr("rank 1 (pid"))));
   }
 }
 

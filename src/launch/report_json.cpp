@@ -40,6 +40,7 @@ Json to_json(const engine::RankReport& report) {
     ops.push_back({{"op", row.op}, {"calls", row.calls}, {"seconds", row.seconds}});
   }
   return {{"rank", report.rank},
+          {"replica", report.replica},
           {"stage", report.stage},
           {"pid", report.pid},
           {"weight_bytes", report.weight_bytes},
@@ -49,6 +50,7 @@ Json to_json(const engine::RankReport& report) {
           {"peak_rss_bytes", report.peak_rss_bytes},
           {"load_seconds", report.load_seconds},
           {"step_seconds", report.step_seconds},
+          {"busy_seconds", report.busy_seconds},
           {"steps", report.steps},
           {"collectives", collectives},
           {"ops", ops}};
@@ -57,6 +59,7 @@ Json to_json(const engine::RankReport& report) {
 engine::RankReport report_from_json(const Json& json) {
   engine::RankReport report;
   report.rank = static_cast<int>(json_get<int64_t>(json, "rank", kWhat));
+  report.replica = static_cast<int>(json_get<int64_t>(json, "replica", kWhat));
   report.stage = static_cast<int>(json_get<int64_t>(json, "stage", kWhat));
   report.pid = json_get<int64_t>(json, "pid", kWhat);
   report.weight_bytes = json_get<int64_t>(json, "weight_bytes", kWhat);
@@ -66,6 +69,7 @@ engine::RankReport report_from_json(const Json& json) {
   report.peak_rss_bytes = json_get<int64_t>(json, "peak_rss_bytes", kWhat);
   report.load_seconds = json_get<double>(json, "load_seconds", kWhat);
   report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
+  report.busy_seconds = json_get<double>(json, "busy_seconds", kWhat);
   report.steps = json_get<int64_t>(json, "steps", kWhat);
   for (const Json& row : json.at("collectives"))
     report.collectives.push_back(collective_from_json(row));
@@ -79,7 +83,11 @@ Json to_json(const engine::RunnerLimits& limits) {
           {"max_step_tokens", limits.max_step_tokens},
           {"max_sequences", limits.max_sequences},
           {"kv_blocks", limits.kv_blocks},
-          {"block_size", limits.block_size}};
+          {"block_size", limits.block_size},
+          {"replicas", limits.replicas},
+          {"stages", limits.stages},
+          {"steps_in_flight", limits.steps_in_flight},
+          {"step_overhead_tokens", limits.step_overhead_tokens}};
 }
 
 // The scheduler allocates and divides by these numbers.
@@ -91,12 +99,22 @@ engine::RunnerLimits limits_from_json(const Json& json) {
                 str("[launch] ", name, " is ", value, " in ", kWhat, "; expected 1 .. ", INT32_MAX,
                     "; plan for a smaller context or concurrency"));
   };
+  const auto overhead = json_get<double>(json, "step_overhead_tokens", kWhat);
+  if (!(overhead >= 0)) {
+    throw Error(ErrorCode::kInvalidFile,
+                str("[launch] step_overhead_tokens is ", overhead, " in ", kWhat,
+                    "; expected 0 or more; do frontend and ranks run the same version?"));
+  }
   return {.vocab_size = positive("vocab_size"),
           .max_context = positive("max_context"),
           .max_step_tokens = positive("max_step_tokens"),
           .max_sequences = positive("max_sequences"),
           .kv_blocks = positive("kv_blocks"),
-          .block_size = positive("block_size")};
+          .block_size = positive("block_size"),
+          .replicas = positive("replicas"),
+          .stages = positive("stages"),
+          .steps_in_flight = positive("steps_in_flight"),
+          .step_overhead_tokens = overhead};
 }
 
 }  // namespace partita::launch

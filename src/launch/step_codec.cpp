@@ -77,18 +77,20 @@ engine::StepBatch decode_batch(std::span<const std::byte> bytes) {
   return batch;
 }
 
-std::vector<std::byte> encode_result(double seconds, std::span<const float> logits) {
+std::vector<std::byte> encode_result(const engine::RankSpan& span, std::span<const float> logits) {
+  const std::array<double, 4> times = {span.begin, span.end, span.receiving, span.sending};
   std::vector<std::byte> out;
-  out.reserve(sizeof(double) + logits.size_bytes());
-  append<double>(out, std::span<const double>(&seconds, 1));
+  out.reserve(sizeof(times) + logits.size_bytes());
+  append<double>(out, times);
   append<float>(out, logits);
   return out;
 }
 
-engine::StepResult decode_result(std::span<const std::byte> bytes) {
+RankResult decode_result(std::span<const std::byte> bytes) {
   Reader reader(bytes);
-  engine::StepResult result;
-  result.seconds = reader.take<double>(1)[0];
+  const std::vector<double> times = reader.take<double>(4);
+  RankResult result;
+  result.span = {.begin = times[0], .end = times[1], .receiving = times[2], .sending = times[3]};
   result.logits = reader.take<float>(static_cast<int64_t>(reader.left() / sizeof(float)));
   reader.expect_end();
   return result;

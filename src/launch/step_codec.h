@@ -15,8 +15,14 @@ namespace partita::launch {
 // Throws kInvalidFile when the sizes do not agree with the number of bytes.
 [[nodiscard]] engine::StepBatch decode_batch(std::span<const std::byte> bytes);
 
-// f64 seconds, then the logits as f32.
-[[nodiscard]] std::vector<std::byte> encode_result(double seconds, std::span<const float> logits);
-[[nodiscard]] engine::StepResult decode_result(std::span<const std::byte> bytes);
+// What one rank says of a step.
+struct RankResult {
+  engine::RankSpan span;  // its rank does not cross the channel, which knows it
+  std::vector<float> logits;
+};
+// The numbers of the span as f64, then the logits as f32.
+[[nodiscard]] std::vector<std::byte> encode_result(const engine::RankSpan& span,
+                                                   std::span<const float> logits);
+[[nodiscard]] RankResult decode_result(std::span<const std::byte> bytes);
 
 }  // namespace partita::launch

@@ -48,8 +48,7 @@ std::vector<float> load(const Checkpoint& checkpoint, const WeightSource& source
   ir::TensorType type = type_of(checkpoint, source);
   type.dtype = dtype;
   std::vector<std::byte> bytes(static_cast<size_t>(type.bytes()));
-  LoadScratch scratch;
-  load_weight(checkpoint, source, type, bytes.data(), scratch);
+  load_weight(checkpoint, source, type, bytes.data());
   std::vector<float> values(static_cast<size_t>(type.elements()));
   convert_to_f32(dtype, bytes.data(), values.data(), type.elements());
   return values;
@@ -170,9 +169,7 @@ TEST(LoadWeight, WrongShapeDtypeOrNameIsNamed) {
   const Checkpoint checkpoint = Checkpoint::open(directory.path());
   std::array<float, 8> values{};
   const auto load_as = [&](const std::string& tensor, const std::string& type) {
-    LoadScratch scratch;
-    load_weight(checkpoint, WeightSource::from_tensor(tensor), ir::parse_type(type), values.data(),
-                scratch);
+    load_weight(checkpoint, WeightSource::from_tensor(tensor), ir::parse_type(type), values.data());
   };
   EXPECT_THAT(message_of(ErrorCode::kInvalidFile, [&] { load_as("w", "f32[3,2]"); }),
               HasSubstr("model.safetensors: tensor(\"w\") gives f32[2,3]; expected f32[3,2]"));

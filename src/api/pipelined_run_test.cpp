@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many requests on plans of several stages: the texts of one rank, whatever is in flight.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "partita/engine.h"
+#include "partita/error.h"
+
+namespace partita {
+namespace {
+
+const std::filesystem::path kBundled =
+    std::filesystem::path(PARTITA_SOURCE_DIR) / "models" / "tiny-tales";
+const std::filesystem::path kDevices =
+    std::filesystem::path(PARTITA_SOURCE_DIR) / "tests" / "data" / "devices" / "test-cpu.toml";
+
+const Model& bundled() {
+  static const Model model = Model::load(kBundled, {.dtype = "f32"});
+  return model;
+}
+
+Engine start(const std::string& mesh) {
+  const PlanOptions options{.mesh = mesh,
+                            .devices = kDevices,
+                            .concurrency = 6,
+                            .max_context = 128,
+                            .max_step_tokens = 32};
+  return Engine(bundled(), Plan::make(bundled(), options), {.threads_per_rank = 1});
+}
+
+struct Asked {
+  std::string prompt;
+  GenerateOptions options;
+};
+
+// Prompts of unlike lengths, greedy and sampled, of unlike ends.
+std::vector<Asked> questions() {
+  std::vector<Asked> asked;
+  const std::string story = "Once upon a time there was a little girl who had a red ball. ";
+  for (int i = 0; i < 10; ++i) {
+    std::string prompt;
+    for (int repeat = 0; repeat <= i % 4; ++repeat) prompt += story;
+    prompt += std::to_string(i);
+    GenerateOptions options;
+    options.max_tokens = 8 + 3 * i;
+    options.temperature = i % 2 == 0 ? 0 : 0.9;
+    options.seed = static_cast<uint64_t>(i);
+    options.ignore_end_of_text = true;
+    asked.push_back({prompt, options});
+  }
+  return asked;
+}
+
+std::vector<std::vector<int32_t>> answers(Engine& engine, const std::vector<Asked>& asked) {
+  std::vector<int64_t> requests;
+  for (const Asked& one : asked)
+    requests.push_back(engine.submit(bundled().encode(one.prompt), one.options));
+  while (engine.step()) {
+  }
+  std::vector<std::vector<int32_t>> tokens;
+  for (const int64_t request : requests) tokens.push_back(engine.take(request).tokens);
+  return tokens;
+}
+
+std::vector<std::vector<int32_t>> answers_one_by_one(Engine& engine,
+                                                     const std::vector<Asked>& asked) {
+  std::vector<std::vector<int32_t>> tokens;
+  for (const Asked& one : asked) tokens.push_back(engine.generate(one.prompt, one.options).tokens);
+  return tokens;
+}
+
+TEST(PipelinedRun, EveryPlanGivesTheTextsOfOneRank) {
+  Engine alone = start("tp=1");
+  const std::vector<std::vector<int32_t>> expected = answers_one_by_one(alone, questions());
+  for (const char* mesh : {"tp=1", "pp=2", "pp=3", "pp=4", "tp=2,pp=2"}) {
+    SCOPED_TRACE(mesh);
+    Engine engine = start(mesh);
+    EXPECT_EQ(answers(engine, questions()), expected);
+    EXPECT_EQ(answers(engine, questions()), expected);  // whatever the cache was left with
+  }
+}
+
+// What ranks say of their time: never more than has passed, and the two stages at the same time.
+TEST(PipelinedRun, BusySecondsAreOfTheTimeThatStepsTook) {
+  Engine engine = start("pp=2");
+  (void)answers(engine, questions());
+  const RunReport report = engine.report();
+  ASSERT_EQ(report.ranks.size(), 2U);
+  for (const RankCost& rank : report.ranks) {
+    EXPECT_GT(rank.busy_seconds, 0);
+    EXPECT_LE(rank.busy_seconds, report.prefill_seconds + report.decode_seconds);
+  }
+}
+
+TEST(PipelinedRun, ReportsAndCancelsBetweenStepsDisturbNothing) {
+  Engine alone = start("tp=1");
+  std::vector<Asked> asked = questions();
+  const std::vector<std::vector<int32_t>> expected = answers_one_by_one(alone, asked);
+  Engine engine = start("pp=2");
+  std::vector<int64_t> requests;
+  for (const Asked& one : asked)
+    requests.push_back(engine.submit(bundled().encode(one.prompt), one.options));
+  for (int steps = 0; engine.step(); ++steps) {
+    if (steps == 3) engine.cancel(requests[1]);
+    if (steps == 5) {
+      EXPECT_EQ(engine.report().ranks.size(), 2U);
+    }
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const Completion completion = engine.take(requests[i]);
+    if (i == 1) {
+      EXPECT_EQ(completion.finish_reason, "cancelled");
+    } else {
+      EXPECT_EQ(completion.tokens, expected[i]) << i;
+    }
+  }
+  EXPECT_EQ(engine.logits({1, 2}).size(), static_cast<size_t>(2 * bundled().vocab_size()));
+}
+
+// Steps are under way when the engine goes.
+TEST(PipelinedRun, AnEngineMayEndWhileStepsAreInFlight) {
+  Engine engine = start("pp=2");
+  for (const Asked& one : questions())
+    (void)engine.submit(bundled().encode(one.prompt), one.options);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(engine.step());
+}
+
+}  // namespace
+}  // namespace partita
