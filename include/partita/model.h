@@ -13,8 +13,10 @@
 namespace partita {
 
 struct LoadOptions {
-  // Element type of the weights at run time: "f32", "bf16", or "auto" (bf16 for bf16 checkpoints,
-  // else f32).
+  // How weights are stored at run time: "auto" (bf16 for bf16 checkpoints, else f32), "f32",
+  // "bf16", "q8" or "q4" (also "q8_0", "q4_0"): the large matrices in blocks of 32 values of 8 or 4
+  // bits with a scale, quantised while they are read. Matrices of which 32 does not divide the rows
+  // are bf16 then (see Model::notes()); norms and biases keep their precision.
   std::string dtype = "auto";
 };
 
@@ -37,12 +39,14 @@ class Model {
                                   const LoadOptions& options = {});
 
   [[nodiscard]] const std::string& family() const;  // "llama", "gpt2", ...
-  [[nodiscard]] const std::string& dtype() const;   // "f32" or "bf16"
+  [[nodiscard]] const std::string& dtype() const;   // "f32", "bf16", "q8_0" or "q4_0"
   [[nodiscard]] int64_t vocab_size() const;
   [[nodiscard]] int64_t layers() const;
   [[nodiscard]] int64_t max_positions() const;
   [[nodiscard]] int64_t weight_bytes() const;  // at run time, unsharded, tied weights once
   [[nodiscard]] const std::filesystem::path& directory() const;
+  // What the user should know about how it was loaded: weights that are not quantised. Lines.
+  [[nodiscard]] const std::string& notes() const;
 
   // Tokens of a text, with the special tokens the tokenizer adds. Throws kNotFound without
   // tokenizer.json.

@@ -213,7 +213,7 @@ class InProcessRunner::Team {
       fail(outer_code(error.code()), error.code() == ErrorCode::kCancelled, error.what());
     } catch (const std::bad_alloc&) {
       fail(ErrorCode::kOutOfMemory, false,
-           str("rank ", rank, ": an allocation failed; use more ranks, --dtype bf16 or a smaller ",
+           str("rank ", rank, ": an allocation failed; use more ranks, --weights q8 or a smaller ",
                "--max-context"));
     } catch (const std::exception& error) {
       fail(ErrorCode::kRankFailed, false, str("rank ", rank, ": ", error.what()));

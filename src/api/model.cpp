@@ -6,38 +6,77 @@
 #include "api/partition_files.h"
 #include "importer/check.h"
 #include "passes/pipeline.h"
+#include "passes/quantize_weights.h"
 #include "support/error.h"
 
 namespace partita {
 namespace {
 
+// What LoadOptions::dtype asks for; nothing = as stored.
 std::optional<DType> requested_dtype(const std::string& name) {
   if (name == "auto") return std::nullopt;
-  const auto dtype = parse_dtype(name);
-  if (dtype == DType::kF32 || dtype == DType::kBF16) return dtype;
+  const auto dtype = parse_dtype(name == "q8" || name == "q4" ? name + "_0" : name);
+  if (dtype == DType::kF32 || dtype == DType::kBF16 || (dtype && is_block_type(*dtype))) {
+    return dtype;
+  }
   throw Error(ErrorCode::kInvalidArgument,
-              str("[model] dtype \"", name, "\"; expected auto, f32 or bf16"));
+              str("[model] weights \"", name, "\"; expected auto, f32, bf16, q8 or q4"));
 }
 
 // The weight type of a partition is fixed by its program.
-importer::ImportedModel load_parts(const std::filesystem::path& directory,
-                                   const LoadOptions& options) {
-  importer::ImportedModel model = api::load_partition(directory).model;
+void load_parts(const LoadOptions& options, Model::Impl& impl) {
+  const std::filesystem::path directory = impl.imported.directory;
+  api::PartitionedModel parts = api::load_partition(directory);
+  const importer::ImportedModel& model = parts.model;
   const std::optional<DType> wanted = requested_dtype(options.dtype);
   if (wanted && *wanted != model.info.weight_dtype) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[model] ", directory.string(), " was partitioned with ",
                     to_string(model.info.weight_dtype),
-                    " weights; run it with --dtype auto, or partition the checkpoint again"));
+                    " weights; run it with --weights auto, or partition the checkpoint again"));
   }
-  return model;
+  impl.imported = std::move(parts.model);
+  impl.partition = {std::move(parts.plan), std::move(parts.manifest)};
+}
+
+// Stores the large weights in blocks and says which ones cannot be.
+void quantize(DType dtype, Model::Impl& impl) {
+  passes::QuantizedGraph result = passes::quantize_weights(impl.imported.graph, dtype);
+  if (result.quantized == 0) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        str("[model] ", impl.imported.directory.string(), ": no weight can be ", to_string(dtype),
+            ": ", block_elements(dtype), " divides the rows of none; use --weights bf16"));
+  }
+  if (!result.kept.empty()) {
+    impl.notes += str("note: ", result.kept.size(), " of ",
+                      result.quantized + static_cast<int64_t>(result.kept.size()),
+                      " matrices stay bf16, because ", block_elements(dtype),
+                      " does not divide their rows: ", result.kept.front(),
+                      result.kept.size() > 1 ? ", ..." : "", "\n");
+  }
+  impl.imported.graph = std::move(result.graph);
+  impl.imported.info.weight_dtype = dtype;
+}
+
+// Reads config and names. Every rank does it for itself and gets the same graph: passes are
+// deterministic.
+void import_checkpoint(const LoadOptions& options, Model::Impl& impl) {
+  const std::optional<DType> wanted = requested_dtype(options.dtype);
+  const bool is_quantized = wanted && is_block_type(*wanted);
+  const std::optional<DType> imported_as = is_quantized ? std::nullopt : wanted;
+  const std::filesystem::path directory = impl.imported.directory;
+  impl.imported = importer::import_model(directory, {.weight_dtype = imported_as});
+  impl.imported.graph = passes::run_standard_pipeline(impl.imported.graph).graph;
+  impl.imported.directory = directory;
+  if (is_quantized) quantize(*wanted, impl);
 }
 
 }  // namespace
 
 formats::Checkpoint Model::Impl::open_checkpoint() const {
-  return is_partition ? api::open_partition(imported.directory)
-                      : formats::Checkpoint::open(imported.directory);
+  return partition ? api::open_partition(imported.directory, partition->manifest)
+                   : formats::Checkpoint::open(imported.directory);
 }
 
 const text::Tokenizer& Model::Impl::require_tokenizer() const {
@@ -49,16 +88,12 @@ const text::Tokenizer& Model::Impl::require_tokenizer() const {
 
 Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
   auto impl = std::make_shared<Impl>();
-  impl->is_partition = api::is_partition(directory);
-  impl->imported =
-      impl->is_partition
-          ? load_parts(directory, options)
-          : importer::import_model(directory, {.weight_dtype = requested_dtype(options.dtype)});
-  // Every rank loads the model for itself and gets the same graph: passes are deterministic.
-  if (!impl->is_partition) {
-    impl->imported.graph = passes::run_standard_pipeline(impl->imported.graph).graph;
-  }
   impl->imported.directory = directory;
+  if (api::is_partition(directory)) {
+    load_parts(options, *impl);
+  } else {
+    import_checkpoint(options, *impl);
+  }
   impl->dtype = to_string(impl->imported.info.weight_dtype);
   std::error_code ignored;
   if (std::filesystem::exists(directory / "tokenizer.json", ignored)) {
@@ -73,6 +108,7 @@ int64_t Model::vocab_size() const { return impl_->imported.info.vocab_size; }
 int64_t Model::layers() const { return impl_->imported.info.layers; }
 int64_t Model::max_positions() const { return impl_->imported.info.max_positions; }
 const std::filesystem::path& Model::directory() const { return impl_->imported.directory; }
+const std::string& Model::notes() const { return impl_->notes; }
 
 int64_t Model::weight_bytes() const {
   int64_t bytes = 0;

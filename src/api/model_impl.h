@@ -3,10 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "api/partition_manifest.h"
 #include "formats/checkpoint.h"
 #include "importer/importer.h"
 #include "partita/model.h"
+#include "plan/plan.h"
 #include "text/tokenizer.h"
 
 namespace partita {
@@ -15,7 +18,13 @@ struct Model::Impl {
   importer::ImportedModel imported;
   std::unique_ptr<const text::Tokenizer> tokenizer;  // null when the directory has none
   std::string dtype;
-  bool is_partition = false;  // written by write_partition()
+  std::string notes;  // lines
+  // What write_partition() has noted, when that is what the directory holds. Read once per process.
+  struct Partition {
+    plan::Plan plan;  // the one it was cut by
+    api::PartitionManifest manifest;
+  };
+  std::optional<Partition> partition;
 
   // The weights. Throws kNotFound when the directory holds only a config.
   [[nodiscard]] formats::Checkpoint open_checkpoint() const;

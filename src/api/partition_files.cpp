@@ -144,11 +144,6 @@ PartitionManifest make_manifest(const importer::ImportedModel& model, const plan
   return manifest;
 }
 
-PartitionManifest read_manifest(const fs::path& directory) {
-  const fs::path path = directory / kManifestName;
-  return manifest_from_json(read_json(path), path.string());
-}
-
 }  // namespace
 
 void write_partition(const importer::ImportedModel& model,
@@ -185,9 +180,10 @@ PartitionedModel load_partition(const fs::path& directory) {
   const std::string what = (directory / kManifestName).string();
   const Json json = read_json(what);
   PartitionManifest manifest = manifest_from_json(json, what);
-  PartitionedModel result{{ir::parse_graph(read_text(directory / kModelGraphName)),
-                           std::move(manifest.info), directory},
-                          {}};
+  PartitionedModel result{
+      {ir::parse_graph(read_text(directory / kModelGraphName)), manifest.info, directory},
+      {},
+      std::move(manifest)};
   if (!json.contains("plan")) {
     throw Error(ErrorCode::kInvalidFile,
                 str("[partition] ", what, ": the key \"plan\" is missing; cut the model again"));
@@ -197,15 +193,14 @@ PartitionedModel load_partition(const fs::path& directory) {
   return result;
 }
 
-formats::Checkpoint open_partition(const fs::path& directory) {
-  const size_t ranks = read_manifest(directory).ranks.size();
+formats::Checkpoint open_partition(const fs::path& directory, const PartitionManifest& manifest) {
   std::vector<std::string> files;
-  for (size_t rank = 0; rank < ranks; ++rank) files.push_back(part_name(static_cast<int>(rank)));
+  for (size_t rank = 0; rank < manifest.ranks.size(); ++rank)
+    files.push_back(part_name(static_cast<int>(rank)));
   return formats::Checkpoint::open_parts(directory, files);
 }
 
-RankPart load_rank_part(const fs::path& directory, int rank) {
-  const PartitionManifest manifest = read_manifest(directory);
+RankPart load_rank_part(const fs::path& directory, const PartitionManifest& manifest, int rank) {
   if (rank < 0 || rank >= static_cast<int>(manifest.ranks.size())) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[partition] ", directory.string(), " has no rank ", rank, "; expected 0 .. ",

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "api/partition_manifest.h"
 #include "api/rank_runner.h"
 #include "formats/checkpoint.h"
 #include "importer/importer.h"
@@ -34,17 +35,21 @@ void write_partition(const importer::ImportedModel& model,
 struct PartitionedModel {
   importer::ImportedModel model;
   plan::Plan plan;  // the one it was cut by, for this graph
+  PartitionManifest manifest;
 };
 
 // Throws kNotFound, kInvalidFile naming file and rule. Reads no weights.
 [[nodiscard]] PartitionedModel load_partition(const std::filesystem::path& directory);
 
 // The checkpoint that the graph of load_partition() reads.
-[[nodiscard]] formats::Checkpoint open_partition(const std::filesystem::path& directory);
+[[nodiscard]] formats::Checkpoint open_partition(const std::filesystem::path& directory,
+                                                 const PartitionManifest& manifest);
 
-// The part of one rank as it was written, and the checkpoint it reads: needs the two files of the
-// rank and partita.json only.
-[[nodiscard]] RankPart load_rank_part(const std::filesystem::path& directory, int rank);
+// The part of one rank as it was written, and the checkpoint it reads: of the folder these need
+// the two files of the rank only.
+[[nodiscard]] RankPart load_rank_part(const std::filesystem::path& directory,
+                                      const PartitionManifest& manifest,
+                                      int rank);
 [[nodiscard]] formats::Checkpoint open_rank_part(const std::filesystem::path& directory, int rank);
 
 }  // namespace partita::api

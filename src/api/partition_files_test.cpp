@@ -84,16 +84,17 @@ TEST_P(PartitionFiles, RecutPartsKeepEveryBit) {
   for (const auto& [mesh, name] :
        {std::pair{"dp=2,tp=2", "grid"}, {"tp=2", "two"}, {"tp=1", "one"}}) {
     const PartitionedModel parts = load_partition(from);
-    const formats::Checkpoint checkpoint = open_partition(from);
+    const formats::Checkpoint checkpoint = open_partition(from, parts.manifest);
     EXPECT_EQ(weights_of(parts.model.graph, checkpoint), expected) << name;
     const fs::path to = folder_.path() / name;
     write_partition(parts.model, random_plan(parts.model.graph, mesh, 2), checkpoint, to);
     from = to;
   }
   const PartitionedModel one = load_partition(from);
-  EXPECT_EQ(weights_of(one.model.graph, open_partition(from)), expected);
+  EXPECT_EQ(weights_of(one.model.graph, open_partition(from, one.manifest)), expected);
   // One rank holds the plain weights under their own names.
-  EXPECT_EQ(weights_of(load_rank_part(from, 0).program.graph, open_rank_part(from, 0)), expected);
+  const RankPart part = load_rank_part(from, one.manifest, 0);
+  EXPECT_EQ(weights_of(part.program.graph, open_rank_part(from, 0)), expected);
 }
 
 TEST_P(PartitionFiles, TheSameInputsGiveTheSameBytes) {
@@ -120,8 +121,11 @@ TEST_P(PartitionFiles, PartsRunAlone) {
   const fs::path folder = folder_.path() / "parts";
   write_partition(model_, plan, formats::Checkpoint::open(source_), folder);
 
+  const PartitionedModel loaded = load_partition(folder);
   std::vector<RankPart> parts;
-  for (int rank = 0; rank < 3; ++rank) parts.push_back(load_rank_part(folder, rank));
+  for (int rank = 0; rank < 3; ++rank) {
+    parts.push_back(load_rank_part(folder, loaded.manifest, rank));
+  }
   InProcessRunner alone(std::move(parts), limits,
                         [&](int rank) { return open_rank_part(folder, rank); });
   EXPECT_EQ(logits_of(alone), expected);
@@ -131,10 +135,9 @@ TEST_P(PartitionFiles, PartsRunAlone) {
               static_cast<int64_t>(fs::file_size(folder / part_name(report.rank))));
   }
 
-  const PartitionedModel loaded = load_partition(folder);
   EXPECT_EQ(loaded.model.info.vocab_size, model_.info.vocab_size);
   EXPECT_EQ(loaded.model.info.eos_tokens, model_.info.eos_tokens);
-  const auto open = [&](int) { return open_partition(folder); };
+  const auto open = [&](int) { return open_partition(folder, loaded.manifest); };
   EXPECT_EQ(logits_of(*make_in_process_runner(loaded.model.graph, loaded.plan, open)), expected);
   const plan::Plan other = random_plan(loaded.model.graph, "tp=2", 3);
   const std::vector<float> again =
@@ -197,7 +200,8 @@ TEST_F(OneModel, BrokenManifestsAreRefusedByName) {
       },
       "a range is [3,1]");
   expect_refused([](Json& json) { json["max_sizes"]["t"] = -1; }, "the size of t is -1");
-  EXPECT_THROW((void)load_rank_part(folder, 2), Error);
+  write_json(folder / kManifestName, good);
+  EXPECT_THROW((void)load_rank_part(folder, load_partition(folder).manifest, 2), Error);
 }
 
 // Ranges of two pieces that overlap: the first is used whole, of the second what is left.

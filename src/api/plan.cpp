@@ -161,7 +161,7 @@ Decision decide(const Model& model, const PlanOptions& options) {
 
 // A partition without any other wish keeps the plan it was cut by.
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
-  return model.impl().is_partition && options.mesh.empty() && options.ranks == 0 &&
+  return model.impl().partition && options.mesh.empty() && options.ranks == 0 &&
          options.devices.empty() && options.pins.empty() && options.pins_file.empty() &&
          options.tp_plan.empty() && options.autotp.empty();
 }
@@ -178,7 +178,7 @@ planner::PlanRequest api::request_of(const Model& model, const PlanOptions& opti
                                .keep_whole = {},
                                .pins = plan_pins(model, options).pins,
                                .time_limit_s = options.time_limit_seconds};
-  if (model.dtype() != "bf16" && !model.impl().is_partition) {
+  if (model.dtype() == "f32" && !model.impl().partition) {
     request.bf16_graph = [directory = model.directory()] {
       return importer::import_model(directory, {.weight_dtype = DType::kBF16}).graph;
     };
@@ -190,8 +190,7 @@ Plan Plan::make(const Model& model, const PlanOptions& given) {
   check_options(model, given);
   const PlanOptions options = api::with_autotp_size(given);
   if (keeps_own_plan(model, options)) {
-    return Plan(
-        std::make_shared<Impl>(Impl{model, api::load_partition(model.directory()).plan, {}}));
+    return Plan(std::make_shared<Impl>(Impl{model, model.impl().partition->plan, {}}));
   }
   Decision decision = decide(model, options);
   if (const auto* infeasible = std::get_if<planner::Infeasible>(&decision.result)) {

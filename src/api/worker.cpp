@@ -158,11 +158,11 @@ LoadedRank load_rank(Channel& channel,
     channel.send_json(FrameType::kProgress, Json{{"bytes", done}, {"total_bytes", total}});
   };
   // A part that was cut by this very plan is read from its own two files.
-  const bool reuses_part =
-      model.impl().is_partition &&
-      plan::hash_of(api::load_partition(setup.directory).plan, graph) == rank.plan_hash;
-  api::RankPart part = reuses_part ? api::load_rank_part(setup.directory, self.rank)
-                                   : api::make_rank_part(graph, plan, self.rank);
+  const auto& partition = model.impl().partition;
+  const bool reuses_part = partition && plan::hash_of(partition->plan, graph) == rank.plan_hash;
+  api::RankPart part = reuses_part
+                           ? api::load_rank_part(setup.directory, partition->manifest, self.rank)
+                           : api::make_rank_part(graph, plan, self.rank);
   const formats::Checkpoint checkpoint = reuses_part
                                              ? api::open_rank_part(setup.directory, self.rank)
                                              : model.impl().open_checkpoint();
@@ -229,7 +229,7 @@ int serve_as(const launch::RankEnvironment& self, Channel& channel) {
   } catch (const std::bad_alloc&) {
     return report_failure(
         channel, ErrorCode::kOutOfMemory,
-        "[worker] an allocation failed; use more ranks, --dtype bf16 or a smaller "
+        "[worker] an allocation failed; use more ranks, --weights q8 or a smaller "
         "--max-context");
   } catch (const std::exception& e) {
     return report_failure(channel, ErrorCode::kInternal, e.what());

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/common_options.h"
 #include "partita/model_bench.h"
 #include "support/json.h"
 #include "support/units.h"
@@ -82,7 +83,7 @@ Json to_json(const Options& options, const ModelBenchResult& result) {
 }
 
 int run(const Options& options) {
-  const Model model = Model::load(options.directory, options.load);
+  const Model model = load_model(options.directory, options.load);
   for (const std::string& mesh : options.meshes) {
     ModelBenchOptions bench = options.bench;
     bench.plan.mesh = mesh == "1" ? "" : mesh;
@@ -109,7 +110,7 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
       "  partita bench model DIR --meshes 1 tp=2 pp=2");
   command->add_option("DIR", options->directory, "Model folder")->required();
   command->add_option("--meshes", options->meshes, "Meshes to run; 1 = one rank (default)");
-  command->add_option("--dtype", options->load.dtype, "Weights: auto, f32 or bf16");
+  add_weights_option(*command, options->load);
   command->add_option("--devices", options->bench.plan.devices,
                       "A profile file (default: this machine's, see calibrate)");
   command->add_option("--prompt-tokens", options->bench.plan.prompt_tokens)->capture_default_str();

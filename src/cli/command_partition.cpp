@@ -17,7 +17,7 @@ struct Options {
 };
 
 int run(const Options& options) {
-  const Model model = Model::load(options.planning.directory, options.planning.load);
+  const Model model = load_model(options.planning.directory, options.planning.load);
   const Plan plan = plan_of(model, options.planning);
   write_partition(model, plan, options.out_dir);
   if (options.as_json) {

@@ -62,7 +62,7 @@ void write_page(const Plan& plan, const std::string& file) {
 }
 
 int run(const Options& options) {
-  const Model model = Model::load(options.planning.directory, options.planning.load);
+  const Model model = load_model(options.planning.directory, options.planning.load);
   if (options.dump_graph) {
     std::printf("%s", model.dump_graph().c_str());
     return 0;

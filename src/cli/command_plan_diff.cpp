@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/common_options.h"
 #include "partita/partita.h"
 
 namespace partita::cli {
@@ -18,7 +19,7 @@ struct Options {
 };
 
 int run(const Options& options) {
-  const Model model = Model::load(options.directory, options.load);
+  const Model model = load_model(options.directory, options.load);
   const Plan before = Plan::read(model, options.before);
   const Plan after = Plan::read(model, options.after);
   std::printf("%s", diff(before, after, options.as_json).c_str());
@@ -37,8 +38,7 @@ CLI::App* add_plan_diff_command(CLI::App& plan, Action& action) {
   command->add_option("AFTER", options->after, "plan.json")->required();
   command->add_option("--model", options->directory, "Checkpoint directory (config.json is enough)")
       ->required();
-  command->add_option("--dtype", options->load.dtype, "Weights at run time: auto, f32 or bf16")
-      ->capture_default_str();
+  add_weights_option(*command, options->load);
   command->add_flag("--json", options->as_json, "Print the difference as JSON");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
   return command;

@@ -96,7 +96,7 @@ Json to_json(const std::vector<Completion>& completions) {
 }
 
 int run(RunOptions options) {
-  const Model model = Model::load(options.planning.directory, options.planning.load);
+  const Model model = load_model(options.planning.directory, options.planning.load);
   // Read before the ranks start: they must not wait for somebody who types, nor load for nothing.
   const std::vector<Prompt> prompts = read_prompts(model, options.prompts);
   if (!options.limits_concurrency)

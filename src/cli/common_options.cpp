@@ -31,8 +31,7 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
       .add_option("DIR", options.directory,
                   "Checkpoint directory (config.json, *.safetensors, tokenizer.json)")
       ->required();
-  command.add_option("--dtype", options.load.dtype, "Weights at run time: auto, f32 or bf16")
-      ->capture_default_str();
+  add_weights_option(command, options.load);
   auto* mesh = command.add_option(
       "--mesh", plan.mesh,
       "Explicit degrees, e.g. tp=2,pp=2; tp=2x4 = 8 as two axes; @spread or @TP = order of ranks; "
@@ -63,6 +62,21 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
                   "Memory per rank in 1e9 bytes (0 = the device's)")
       ->capture_default_str();
   add_pin_options(command, plan, *file);
+}
+
+void add_weights_option(CLI::App& command, LoadOptions& load) {
+  command
+      .add_option(
+          "--weights,--dtype", load.dtype,
+          "Weights at run time: auto (as stored: bf16 or f32), f32, bf16, or q8, q4: blocks "
+          "of 32 values of 8 or 4 bits, quantised while they are read")
+      ->capture_default_str();
+}
+
+Model load_model(const std::string& directory, const LoadOptions& load) {
+  Model model = Model::load(directory, load);
+  std::fprintf(stderr, "%s", model.notes().c_str());
+  return model;
 }
 
 Plan plan_of(const Model& model, const PlanningOptions& options) {

@@ -9,7 +9,7 @@
 
 namespace partita::cli {
 
-// DIR, --dtype, --mesh, --ranks, --devices, --plan and the workload.
+// DIR, --weights, --mesh, --ranks, --devices, --plan and the workload.
 struct PlanningOptions {
   std::string directory;
   std::string plan_file;  // an existing plan.json to follow; empty = plan now
@@ -17,6 +17,12 @@ struct PlanningOptions {
   PlanOptions plan;
 };
 void add_planning_options(CLI::App& command, PlanningOptions& options);
+
+// The option --weights (also --dtype) alone.
+void add_weights_option(CLI::App& command, LoadOptions& load);
+
+// Loads the model and shows its notes on standard error.
+[[nodiscard]] Model load_model(const std::string& directory, const LoadOptions& load);
 
 // Reads the plan file, or makes a plan.
 [[nodiscard]] Plan plan_of(const Model& model, const PlanningOptions& options);

@@ -86,7 +86,7 @@ int main(int argc, char** argv) {
     return report(to_string(e.code()), e.what(), exit_code(e.code()));
   } catch (const std::bad_alloc&) {
     return report("out_of_memory",
-                  "an allocation failed; use more ranks, --dtype bf16 or a smaller --max-context",
+                  "an allocation failed; use more ranks, --weights q8 or a smaller --max-context",
                   exit_code(partita::ErrorCode::kOutOfMemory));
   } catch (const std::exception& e) {
     return report("internal", e.what(), kInternalExitCode);

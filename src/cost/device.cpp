@@ -6,7 +6,8 @@
 namespace partita::cost {
 
 double Device::flops(DType dtype) const {
-  return dtype == DType::kBF16 || dtype == DType::kF16 ? bf16_flops : f32_flops;
+  const bool is_like_bf16 = dtype == DType::kBF16 || dtype == DType::kF16 || is_block_type(dtype);
+  return is_like_bf16 ? bf16_flops : f32_flops;
 }
 
 Device weaker_of(const Device& a, const Device& b) {

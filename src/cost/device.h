@@ -56,7 +56,7 @@ struct Device {
   std::vector<KernelRates> kernels = {};
   bool operator==(const Device&) const = default;
 
-  // The rate for operands of `dtype`: bf16 and f16 share one.
+  // The rate for operands of `dtype`: bf16, f16 and the block types share one.
   [[nodiscard]] double flops(DType dtype) const;
 };
 

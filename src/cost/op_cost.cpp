@@ -10,11 +10,12 @@
 namespace partita::cost {
 namespace {
 
-// Kernels run at the rate of their narrowest floating-point operand: bf16 weights with f32
-// activations use the bf16 units.
+// Kernels run at the rate of their narrowest operand: bf16 weights with f32 activations use the
+// bf16 units.
 DType rate_dtype(const ops::OpCall& call) {
   for (const ir::TensorType& type : call.inputs) {
-    if (type.dtype == DType::kBF16 || type.dtype == DType::kF16) return type.dtype;
+    const bool is_half = type.dtype == DType::kBF16 || type.dtype == DType::kF16;
+    if (is_half || is_block_type(type.dtype)) return type.dtype;
   }
   return DType::kF32;
 }
@@ -67,8 +68,10 @@ int64_t rows_of(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
 }
 
 // The measured rates of the op for as many ranks at once, or the next more, or the most measured.
-const KernelRates* find_rates(const Device& device, const Work& work, int64_t ranks_at_once) {
-  const DType dtype = work.dtype == DType::kF16 ? DType::kBF16 : work.dtype;
+const KernelRates* find_rates_of(const Device& device,
+                                 const Work& work,
+                                 DType dtype,
+                                 int64_t ranks_at_once) {
   const KernelRates* best = nullptr;
   for (const KernelRates& rates : device.kernels) {
     if (rates.op != work.op || rates.dtype != dtype || rates.points.empty()) continue;
@@ -81,6 +84,14 @@ const KernelRates* find_rates(const Device& device, const Work& work, int64_t ra
     }
   }
   return best;
+}
+
+// Blocks of weights of which nothing was measured count as bf16, like f16.
+const KernelRates* find_rates(const Device& device, const Work& work, int64_t ranks_at_once) {
+  const KernelRates* own = find_rates_of(device, work, work.dtype, ranks_at_once);
+  const bool is_like_bf16 = work.dtype == DType::kF16 || is_block_type(work.dtype);
+  if (own != nullptr || !is_like_bf16) return own;
+  return find_rates_of(device, work, DType::kBF16, ranks_at_once);
 }
 
 // Seconds for `rows` rows of one operation each.

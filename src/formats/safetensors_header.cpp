@@ -110,6 +110,36 @@ void read_metadata(const Json& entry,
   }
 }
 
+// Gives tensors of bytes the block types that the metadata names.
+void read_block_types(SafetensorsHeader& header, std::string_view what) {
+  std::map<std::string_view, TensorInfo*> by_name;
+  for (TensorInfo& tensor : header.tensors) by_name[tensor.name] = &tensor;
+  for (const auto& [key, name] : header.metadata) {
+    if (!key.starts_with(kBlockTypeKey)) continue;
+    const std::string_view tensor_name = std::string_view(key).substr(kBlockTypeKey.size());
+    const auto dtype = parse_dtype(name);
+    if (!dtype || !is_block_type(*dtype)) {
+      broken(what, tensor_name, str("\"", key, "\" is \"", name, "\"; expected q8_0 or q4_0"));
+    }
+    const auto found = by_name.find(tensor_name);
+    if (found == by_name.end()) broken(what, tensor_name, str("\"", key, "\" names no tensor"));
+    TensorInfo& tensor = *found->second;
+    if (tensor.dtype != DType::kU8 || tensor.shape.empty() ||
+        tensor.shape.back() % block_bytes(*dtype) != 0) {
+      broken(what, tensor_name,
+             str("is no tensor of U8 whose last dim is a multiple of ", block_bytes(*dtype),
+                 ", the bytes of a block of ", name));
+    }
+    const auto width =
+        checked_mul(tensor.shape.back() / block_bytes(*dtype), block_elements(*dtype));
+    tensor.shape.back() = width.value_or(-1);
+    if (!checked_product(tensor.shape)) {
+      broken(what, tensor_name, "its shape overflows 2^63 elements");
+    }
+    tensor.dtype = *dtype;
+  }
+}
+
 }  // namespace
 
 std::string safetensors_dtype_name(DType dtype) {
@@ -160,6 +190,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view json,
   for (TensorInfo& tensor : header.tensors) {
     tensor.bytes = {tensor.bytes.begin + data_start, tensor.bytes.end + data_start};
   }
+  read_block_types(header, what);
   return header;
 }
 

@@ -15,6 +15,11 @@
 
 namespace partita::formats {
 
+// The format has no type that is stored in blocks, so such a tensor is one of bytes (U8, its last
+// dim counts bytes) and the metadata entry "partita.dtype.<name>" names its type, e.g. "q8_0". It
+// is read as a tensor of that type and the dims it has then.
+inline constexpr std::string_view kBlockTypeKey = "partita.dtype.";
+
 struct SafetensorsHeader {
   std::vector<TensorInfo> tensors;  // in file order
   std::map<std::string, std::string> metadata;
@@ -32,7 +37,8 @@ inline constexpr int64_t kMaxSafetensorsHeaderBytes = 100'000'000;  // limit of 
 
 // Reads the JSON text of a file of `file_bytes`. Throws kInvalidFile naming file, tensor and rule:
 // JSON that is not strict, duplicate names, sizes that do not fit or overflow, a hole, an overlap,
-// bytes after the last tensor; kUnsupported for dtypes that partita does not read.
+// bytes after the last tensor, block types of tensors that cannot have them; kUnsupported for
+// dtypes that partita does not read.
 [[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view json,
                                                          int64_t file_bytes,
                                                          std::string_view what);

@@ -143,6 +143,39 @@ TEST(Safetensors, UnknownDtypeIsUnsupportedAndListsTheKnownOnes) {
   }
 }
 
+TEST(Safetensors, BlockTypesAreBytesWithANoteInTheMetadata) {
+  const TestDirectory directory;
+  const auto path = directory.path() / "blocks.safetensors";
+  SafetensorsWriter writer(path, {{"w", DType::kQ8_0, {3, 64}}, {"v", DType::kF32, {2}}},
+                           {{"format", "pt"}});
+  writer.append(std::vector<std::byte>(3 * 2 * 34 + 8, std::byte{1}));
+  writer.finish();
+  const SafetensorsFile file(path);
+  const TensorInfo* w = file.find("w");
+  ASSERT_NE(w, nullptr);
+  EXPECT_EQ(w->dtype, DType::kQ8_0);
+  EXPECT_EQ(w->shape, (std::vector<int64_t>{3, 64}));
+  EXPECT_EQ(w->elements(), 3 * 64);
+  EXPECT_EQ(file.find("v")->dtype, DType::kF32);
+  EXPECT_THROW(SafetensorsWriter(path, {{"w", DType::kQ8_0, {3, 33}}}), Error);
+}
+
+TEST(Safetensors, BlockTypesOfOtherTensorsAreRefused) {
+  const auto with = [](const std::string& key, const std::string& type) {
+    return R"({"__metadata__":{"partita.dtype.)" + key + R"(":")" + type + R"("},)" +
+           entry("w", "U8", "[2,34]", "[0,68]") + "," + entry("f", "F32", "[1]", "[68,72]") + "}";
+  };
+  EXPECT_EQ(refusal_of(raw_safetensors(with("w", "q8_0"), 72)).message, "no error");
+  for (const auto& [key, type, rule] :
+       {std::tuple{"x", "q8_0", "names no tensor"}, std::tuple{"f", "q8_0", "no tensor of U8"},
+        std::tuple{"w", "q4_0", "multiple of 18"}, std::tuple{"w", "f32", "expected q8_0 or q4_0"},
+        std::tuple{"w", "q9", "expected q8_0 or q4_0"}}) {
+    const Refusal refusal = refusal_of(raw_safetensors(with(key, type), 72));
+    EXPECT_EQ(refusal.code, ErrorCode::kInvalidFile) << type;
+    EXPECT_THAT(refusal.message, HasSubstr(rule));
+  }
+}
+
 TEST(Safetensors, FileCutAfterOpeningIsNamed) {
   const TestDirectory directory;
   const auto path = directory.write(

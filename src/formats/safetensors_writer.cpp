@@ -20,21 +20,31 @@ namespace {
 std::pair<std::string, int64_t> header_of(const std::vector<TensorDeclaration>& tensors,
                                           const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  Json notes = metadata;
   int64_t end = 0;
   for (const TensorDeclaration& tensor : tensors) {
     if (header.contains(tensor.name) || tensor.name == "__metadata__") {
       refuse(tensor.name, "names must be unique and not __metadata__");
     }
-    const auto elements = checked_product(tensor.shape);
-    const auto bytes = elements ? checked_mul(*elements, size_of(tensor.dtype)) : elements;
+    std::vector<int64_t> shape = tensor.shape;
+    DType dtype = tensor.dtype;
+    if (is_block_type(dtype)) {
+      if (shape.empty() || shape.back() % block_elements(dtype) != 0) {
+        refuse(tensor.name, str("the last dim must be a multiple of ", block_elements(dtype)));
+      }
+      notes[str(kBlockTypeKey, tensor.name)] = to_string(dtype);
+      shape.back() = bytes_of(dtype, shape.back());
+      dtype = DType::kU8;
+    }
+    const auto elements = checked_product(shape);
+    const auto bytes = elements ? checked_mul(*elements, size_of(dtype)) : elements;
     const auto next = bytes ? checked_add(end, *bytes) : bytes;
     if (!next) refuse(tensor.name, "sizes must be 0 or more and below 2^63 bytes in all");
-    header[tensor.name] = {{"dtype", safetensors_dtype_name(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {end, *next}}};
+    header[tensor.name] = {
+        {"dtype", safetensors_dtype_name(dtype)}, {"shape", shape}, {"data_offsets", {end, *next}}};
     end = *next;
   }
+  if (!notes.empty()) header["__metadata__"] = std::move(notes);
   std::string text = header.dump();
   // Readers that map the file like data to start on a multiple of 8.
   text.append((8 - text.size() % 8) % 8, ' ');

@@ -56,7 +56,7 @@ std::string weight_error(const ir::Value& weight, const formats::Checkpoint& che
 
 bool is_float(DType dtype) {
   return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
-         dtype == DType::kF64;
+         dtype == DType::kF64 || is_block_type(dtype);
 }
 
 struct NonFinite {
@@ -74,18 +74,21 @@ void count_non_finite(std::span<const float> values, int64_t start, NonFinite& f
 }
 
 NonFinite scan(const formats::TensorPlace& place, const std::function<void(int64_t)>& add_bytes) {
-  const int64_t element_bytes = size_of(place.info->dtype);
-  std::vector<std::byte> raw(static_cast<size_t>(std::min(kChunkBytes, place.info->bytes.size())));
-  std::vector<float> values(raw.size() / static_cast<size_t>(element_bytes));
+  const DType dtype = place.info->dtype;
+  const int64_t chunk_bytes = kChunkBytes / block_bytes(dtype) * block_bytes(dtype);
+  const auto elements_in = [dtype](int64_t bytes) {
+    return bytes / block_bytes(dtype) * block_elements(dtype);
+  };
+  std::vector<std::byte> raw(static_cast<size_t>(std::min(chunk_bytes, place.info->bytes.size())));
+  std::vector<float> values(static_cast<size_t>(elements_in(static_cast<int64_t>(raw.size()))));
   NonFinite found;
-  for (int64_t at = 0; at < place.info->bytes.size(); at += kChunkBytes) {
-    const int64_t bytes = std::min(kChunkBytes, place.info->bytes.size() - at);
-    const int64_t count = bytes / element_bytes;
+  for (int64_t at = 0; at < place.info->bytes.size(); at += chunk_bytes) {
+    const int64_t bytes = std::min(chunk_bytes, place.info->bytes.size() - at);
+    const int64_t count = elements_in(bytes);
     place.file->read(place.info->bytes.begin + at,
                      std::span(raw).first(static_cast<size_t>(bytes)));
-    convert_to_f32(place.info->dtype, raw.data(), values.data(), count);
-    count_non_finite(std::span(values).first(static_cast<size_t>(count)), at / element_bytes,
-                     found);
+    convert_to_f32(dtype, raw.data(), values.data(), count);
+    count_non_finite(std::span(values).first(static_cast<size_t>(count)), elements_in(at), found);
     add_bytes(bytes);
   }
   return found;

@@ -71,10 +71,30 @@ std::string leading_factors(size_t count) {
   return text;
 }
 
+namespace {
+
+// What is stored in blocks is cut between them: the factor of its last dim.
+void keep_blocks(const ir::TensorType& type,
+                 const spec::TensorIndex& index,
+                 spec::Notation& notation) {
+  if (!is_block_type(type.dtype)) return;
+  ir::check_blocks(type);
+  CHECK(index.back().size() == 1, "blocks of a compound dim in ", spec::to_string(notation));
+  notation.factors[static_cast<size_t>(index.back()[0].factor)].granularity =
+      block_elements(type.dtype);
+}
+
+}  // namespace
+
 spec::Notation bound(const OpCall& call, spec::Notation notation) {
   std::vector<std::vector<int64_t>> shapes;
   for (const ir::TensorType& type : call.inputs) shapes.push_back(type.shape());
   spec::bind(notation, shapes, call.op);
+  if (find_op(call.op).reads_blocks) {
+    for (size_t i = 0; i < call.inputs.size(); ++i) {
+      keep_blocks(call.inputs[i], notation.inputs[i], notation);
+    }
+  }
   return notation;
 }
 
@@ -139,6 +159,10 @@ ir::TensorType f32(std::initializer_list<int64_t> shape) { return sample_type(DT
 ir::TensorType bf16(std::initializer_list<int64_t> shape) {
   return sample_type(DType::kBF16, shape);
 }
+
+ir::TensorType q8(std::initializer_list<int64_t> shape) { return sample_type(DType::kQ8_0, shape); }
+
+ir::TensorType q4(std::initializer_list<int64_t> shape) { return sample_type(DType::kQ4_0, shape); }
 
 ir::TensorType i32(std::initializer_list<int64_t> shape) { return sample_type(DType::kI32, shape); }
 

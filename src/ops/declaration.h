@@ -69,6 +69,8 @@ int add_factor(spec::Notation& notation,
 // Sample types: f32({5, 7}) = f32[5,7].
 [[nodiscard]] ir::TensorType f32(std::initializer_list<int64_t> shape);
 [[nodiscard]] ir::TensorType bf16(std::initializer_list<int64_t> shape);
+[[nodiscard]] ir::TensorType q8(std::initializer_list<int64_t> shape);  // q8_0
+[[nodiscard]] ir::TensorType q4(std::initializer_list<int64_t> shape);  // q4_0
 [[nodiscard]] ir::TensorType i32(std::initializer_list<int64_t> shape);
 // A sample whose inputs are all floats.
 [[nodiscard]] OpSample float_sample(std::vector<ir::TensorType> inputs,

@@ -7,12 +7,14 @@
 #include <random>
 
 #include "support/error.h"
+#include "support/quant_blocks.h"
 
 namespace partita::ops {
 
 HostTensor::HostTensor(DType element, std::vector<int64_t> dims)
     : dtype(element), shape(std::move(dims)) {
-  data.resize(static_cast<size_t>(elements() * size_of(dtype)));
+  if (is_block_type(dtype)) ir::check_blocks(type());
+  data.resize(static_cast<size_t>(bytes_of(dtype, elements())));
 }
 
 HostTensor HostTensor::from_floats(std::vector<int64_t> dims,
@@ -20,7 +22,11 @@ HostTensor HostTensor::from_floats(std::vector<int64_t> dims,
                                    DType element) {
   HostTensor tensor(element, std::move(dims));
   CHECK(tensor.elements() == static_cast<int64_t>(values.size()), "as many values as elements");
-  convert_from_f32(values.data(), element, tensor.data.data(), tensor.elements());
+  if (is_block_type(element)) {
+    quantize(values.data(), tensor.elements(), element, tensor.data.data());
+  } else {
+    convert_from_f32(values.data(), element, tensor.data.data(), tensor.elements());
+  }
   return tensor;
 }
 

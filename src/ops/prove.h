@@ -61,7 +61,10 @@ class UncutCall {
   double tolerance_ = 2e-5;
 };
 
-// Pieces that grow along the ranks: the first are empty or small, the last is the largest.
-[[nodiscard]] std::vector<Range> growing_pieces(int64_t size, int64_t count);
+// Pieces that grow along the ranks: the first are empty or small, the last is the largest. They
+// begin at multiples of `granularity`, which divides `size`.
+[[nodiscard]] std::vector<Range> growing_pieces(int64_t size,
+                                                int64_t count,
+                                                int64_t granularity = 1);
 
 }  // namespace partita::ops

@@ -11,24 +11,33 @@
 namespace partita::ops {
 namespace {
 
-bool is_half(const HostTensor& tensor) {
-  return tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF16;
+// Types whose values times a power of two are exact.
+bool is_narrow(const HostTensor& tensor) {
+  return tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF16 || is_block_type(tensor.dtype);
 }
 
-// The elements of `whole` in `ranges`.
-HostTensor cut(const HostTensor& whole, const std::vector<Range>& ranges) {
+// The elements of `whole` in `ranges`, copied block by block.
+HostTensor cut(const HostTensor& whole, std::vector<Range> ranges) {
   std::vector<int64_t> shape;
   for (const Range& range : ranges) shape.push_back(range.size());
   HostTensor piece(whole.dtype, shape);
-  const auto bytes = static_cast<size_t>(size_of(whole.dtype));
-  for (int64_t i = 0; i < piece.elements(); ++i) {
+  const int64_t block = block_elements(whole.dtype);
+  std::vector<int64_t> whole_shape = whole.shape;
+  if (!shape.empty()) {
+    CHECK(ranges.back().begin % block == 0, "a cut through a block");
+    ranges.back() = {ranges.back().begin / block, ranges.back().end / block};
+    shape.back() /= block;
+    whole_shape.back() /= block;
+  }
+  const auto bytes = static_cast<size_t>(block_bytes(whole.dtype));
+  for (int64_t i = 0; i < piece.elements() / block; ++i) {
     int64_t rest = i;
     int64_t from = 0;
     int64_t stride = 1;
     for (size_t dim = shape.size(); dim-- > 0;) {
       from += (ranges[dim].begin + rest % shape[dim]) * stride;
       rest /= shape[dim];
-      stride *= whole.shape[dim];
+      stride *= whole_shape[dim];
     }
     std::memcpy(piece.data.data() + static_cast<size_t>(i) * bytes,
                 whole.data.data() + static_cast<size_t>(from) * bytes, bytes);
@@ -54,15 +63,16 @@ double noise(int64_t element, int64_t term) {
   return static_cast<double>(spread >> 40) / static_cast<double>(1U << 23) - 1;
 }
 
-// Term `term` of `count` that sum to the tensor. Halves: (2^(count-1), ..., -2, -1) times the
+// Term `term` of `count` that sum to the tensor. Narrow ones: (2^(count-1), ..., -2, -1) times the
 // tensor, which are exact; f32: 1.6, -0.4, ... times the tensor and noise; integers: noise.
 HostTensor term_of(const HostTensor& whole, int64_t term, int64_t count) {
   const std::vector<float> values = whole.floats();
   std::vector<double> terms(values.size());
-  const bool is_float = is_half(whole) || whole.dtype == DType::kF32 || whole.dtype == DType::kF64;
+  const bool is_float =
+      is_narrow(whole) || whole.dtype == DType::kF32 || whole.dtype == DType::kF64;
   for (size_t i = 0; i < values.size(); ++i) {
     const auto other = [&](int64_t index) -> double {
-      if (is_half(whole)) return -std::ldexp(values[i], static_cast<int>(index) - 1);
+      if (is_narrow(whole)) return -std::ldexp(values[i], static_cast<int>(index) - 1);
       const double random = noise(static_cast<int64_t>(i), index);
       return is_float ? random - 0.4 * static_cast<double>(values[i]) : std::floor(4 * random);
     };
@@ -147,7 +157,7 @@ EvaluateOptions reference_options(const OpDef& op) {
 UncutCall::UncutCall(const OpDef& op, const OpSample& sample, uint64_t seed)
     : op_(op), sample_(sample), inputs_(random_inputs(sample, seed)), inputs_after_(inputs_) {
   outputs_ = evaluate(op.name, sample.attributes, inputs_after_, reference_options(op));
-  if (std::ranges::any_of(inputs_, is_half) || std::ranges::any_of(outputs_, is_half)) {
+  if (std::ranges::any_of(inputs_, is_narrow) || std::ranges::any_of(outputs_, is_narrow)) {
     tolerance_ = 0x1p-6;
   }
 }
@@ -243,11 +253,11 @@ std::optional<std::string> UncutCall::disprove(const spec::Strategy& strategy,
   return std::nullopt;
 }
 
-std::vector<Range> growing_pieces(int64_t size, int64_t count) {
+std::vector<Range> growing_pieces(int64_t size, int64_t count, int64_t granularity) {
   std::vector<Range> pieces;
   for (int64_t i = 0; i < count; ++i) {
     const auto cut_at = [&](int64_t position) {
-      return size * position * position / (count * count);
+      return size / granularity * position * position / (count * count) * granularity;
     };
     pieces.push_back({cut_at(i), cut_at(i + 1)});
   }

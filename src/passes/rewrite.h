@@ -3,6 +3,7 @@
 // new graph.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "ir/graph.h"
@@ -19,6 +20,7 @@ struct Rewrite {
       keep_value;  // weights and states; inputs always stay, results follow their node
   std::vector<ir::ValueId>
       replaced_by;  // readers of value i read replaced_by[i] instead; chains are followed
+  std::map<ir::ValueId, DType> weight_dtype;  // weights that get another element type
 
   // The value that readers of `value` read after the change.
   [[nodiscard]] ir::ValueId resolve(ir::ValueId value) const;

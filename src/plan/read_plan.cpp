@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // plan.json in: everything is checked, every refusal names the key and the rule.
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <numeric>
 
@@ -320,7 +321,10 @@ void read_header(const KeyedObject& root, Plan& plan) {
   plan.profile = root.text("profile");
   plan.workload = workload_from_json(root);
   plan.dtype = root.text("dtype");
-  if (plan.dtype != "f32" && plan.dtype != "bf16") root.refuse("dtype", "must be f32 or bf16");
+  constexpr std::array<std::string_view, 4> known = {"f32", "bf16", "q8_0", "q4_0"};
+  if (std::ranges::find(known, plan.dtype) == known.end()) {
+    root.refuse("dtype", "must be f32, bf16, q8_0 or q4_0");
+  }
   plan.replicas = root.integer("replicas", {1, kMaxRanks});
   plan.solver = root.text("solver");
   plan.gap = root.number("gap");

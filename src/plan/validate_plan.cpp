@@ -40,6 +40,18 @@ void check_stages(const Plan& plan, const ir::Graph& graph) {
   }
 }
 
+// What is stored in blocks is cut between them.
+void validate_spec(const ir::Value& value, const spec::TensorSpec& spec, const spec::Mesh& mesh) {
+  spec::validate(spec, value.type.shape(), mesh);
+  const int64_t block = block_elements(value.type.dtype);
+  if (block == 1) return;
+  for (const Range& piece : spec.dims.back().pieces) {
+    if (piece.begin % block == 0 && piece.end % block == 0) continue;
+    refuse(str("value ", value.name, " of type ", ir::to_string(value.type), " has the piece [",
+               piece.begin, ",", piece.end, ") of its last dim; expected multiples of ", block));
+  }
+}
+
 class Checker {
  public:
   Checker(const Plan& plan, const ir::Graph& graph)
@@ -52,7 +64,7 @@ class Checker {
     for (const auto& [name, spec] : plan_.values) {
       if (!seen.insert(name).second) refuse(str("value ", name, " has two specs; expected one"));
       const ir::ValueId id = id_of(name);
-      spec::validate(spec, graph_.value(id).type.shape(), mesh_of(id));
+      validate_spec(graph_.value(id), spec, mesh_of(id));
       versions_[{id, value_stages_[static_cast<size_t>(id)]}].insert(spec);
     }
   }
@@ -69,7 +81,7 @@ class Checker {
                    "; expected at most one per later stage, of a weight"));
       }
       const spec::Mesh& mesh = plan_.stages[static_cast<size_t>(copy.stage)].mesh;
-      spec::validate(copy.spec, graph_.value(id).type.shape(), mesh);
+      validate_spec(graph_.value(id), copy.spec, mesh);
       versions_[{id, copy.stage}].insert(copy.spec);
     }
   }
@@ -109,8 +121,7 @@ class Checker {
                    "expected its own spec or the result of an earlier reshard"));
       }
       for (const spec::ReshardStep& step : reshard.steps) {
-        spec::validate(step.result, graph_.value(id).type.shape(),
-                       plan_.stages[static_cast<size_t>(stage)].mesh);
+        validate_spec(graph_.value(id), step.result, plan_.stages[static_cast<size_t>(stage)].mesh);
       }
       const auto& last = reshard.steps.empty() ? reshard.from : reshard.steps.back().result;
       if (last != reshard.to) {

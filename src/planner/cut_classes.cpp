@@ -19,7 +19,8 @@ struct Relation {
   int64_t divide = 1;
 };
 
-// A dim or factor: its length, and the block that must not be cut (a head, for a dim "(h e)").
+// A dim or factor: its length, and the block that must not be cut (a head, for a dim "(h e)"; 32
+// values of a weight that is stored in blocks).
 struct Element {
   int64_t size = -1;  // -1 = symbolic
   int64_t block = 1;
@@ -204,7 +205,9 @@ CutClasses::CutClasses(const ir::Graph& graph, std::span<const spec::Notation* c
     const ir::Node& node = graph.nodes()[i];
     const spec::Notation& notation = *notations[i];
     first_factor_.push_back(static_cast<int64_t>(elements.size()));
-    for (const spec::Factor& factor : notation.factors) elements.push_back({factor.size, 1});
+    for (const spec::Factor& factor : notation.factors) {
+      elements.push_back({factor.size, factor.granularity});
+    }
     const auto add = [&](const std::vector<spec::TensorIndex>& tensors,
                          const std::vector<ir::ValueId>& values) {
       for (size_t j = 0; j < tensors.size(); ++j) {

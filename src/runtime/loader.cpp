@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ops/parallel.h"
 #include "runtime/node_error.h"
 
 namespace partita::runtime {
@@ -16,13 +17,18 @@ using ir::ValueId;
 // ever.
 constexpr int64_t kForEver = -1;
 
+// Read before they are used. They are weights of this rank, so they cost no memory beyond it; more
+// would not keep the readers busier.
+constexpr int64_t kAheadBytes = int64_t{64} << 20;
+
 class Loader {
  public:
   Loader(const LoadRequest& request, device::Device& device)
       : request_(request),
         graph_(request.graph),
         device_(device),
-        open_reads_(graph_.values().size(), 0) {
+        open_reads_(graph_.values().size(), 0),
+        stream_(request.read_weight, ops::team_size()) {
     program_.weights.resize(graph_.values().size());
     views_.resize(graph_.values().size());
     total_bytes_ = weight_bytes_of(graph_);
@@ -30,6 +36,9 @@ class Loader {
       for (const ValueId input : node.inputs) count_read(input, request.buffers.is_view(node));
     }
     for (const ValueId output : graph_.outputs()) count_read(output, true);
+    std::vector<bool> is_listed(graph_.values().size(), false);
+    for (const ir::Node& node : graph_.nodes()) list_weights(node.inputs, is_listed);
+    list_weights(graph_.outputs(), is_listed);
   }
 
   LoadedProgram load() {
@@ -50,12 +59,36 @@ class Loader {
     if (reads != kForEver) ++reads;
   }
 
+  // Appends the weights among `values` to the order in which they are loaded.
+  void list_weights(const std::vector<ValueId>& values, std::vector<bool>& is_listed) {
+    for (const ValueId id : values) {
+      const auto index = static_cast<size_t>(id);
+      if (graph_.value(id).kind != ir::ValueKind::kWeight || is_listed[index]) continue;
+      is_listed[index] = true;
+      order_.push_back(id);
+    }
+  }
+
+  // Keeps the readers busy with the weights that come next.
+  void read_ahead() {
+    while (next_ < order_.size() && ahead_bytes_ < kAheadBytes) {
+      const ir::Value& value = graph_.value(order_[next_]);
+      device::Buffer& buffer = program_.weights[static_cast<size_t>(order_[next_])];
+      buffer = device_.allocate(value.type.bytes());
+      stream_.add(value, buffer.data());
+      ahead_bytes_ += value.type.bytes();
+      ++next_;
+    }
+  }
+
   void load_weight_once(ValueId id) {
     const ir::Value& value = graph_.value(id);
     const auto index = static_cast<size_t>(id);
     if (value.kind != ir::ValueKind::kWeight || views_[index].loaded) return;
-    program_.weights[index] = device_.allocate(value.type.bytes());
-    request_.read_weight(value, program_.weights[index].data());
+    read_ahead();
+    stream_.wait();
+    ahead_bytes_ -= value.type.bytes();
+    read_ahead();
     views_[index] = {{program_.weights[index].data(), value.type.dtype, value.type.shape()}, true};
     done_bytes_ += value.type.bytes();
     if (request_.on_progress) request_.on_progress(done_bytes_, total_bytes_);
@@ -104,6 +137,10 @@ class Loader {
   std::vector<WeightView> views_;    // by value
   int64_t done_bytes_ = 0;
   int64_t total_bytes_ = 0;
+  std::vector<ValueId> order_;  // of loading
+  size_t next_ = 0;             // in order_: the first that is not being read
+  int64_t ahead_bytes_ = 0;     // being read and not used yet
+  WeightStream stream_;         // last: its threads end before the buffers do
 };
 
 }  // namespace

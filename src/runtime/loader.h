@@ -13,11 +13,10 @@
 #include "ir/graph.h"
 #include "ops/kernel.h"
 #include "runtime/buffers.h"
+#include "runtime/weight_stream.h"
 
 namespace partita::runtime {
 
-// Fills `to` (value.type.bytes() bytes) with a weight.
-using WeightReader = std::function<void(const ir::Value& weight, std::byte* to)>;
 // Called after each weight with the bytes read so far and in all.
 using LoadProgress = std::function<void(int64_t done_bytes, int64_t total_bytes)>;
 
@@ -39,9 +38,9 @@ struct LoadedProgram {
   std::vector<device::Buffer> weights;  // by value; empty when the kernels keep packed copies
 };
 
-// Loads the weights in node order and binds each kernel as soon as its weights are there. A weight
-// that all its kernels have released is freed at once. Throws what reading and binding throw,
-// naming node and op.
+// Loads the weights in node order and binds each kernel as soon as its weights are there, while
+// other threads read the next ones. A weight that all its kernels have released is freed at once.
+// Throws what reading and binding throw, naming node and op.
 [[nodiscard]] LoadedProgram load_program(const LoadRequest& request, device::Device& device);
 
 }  // namespace partita::runtime

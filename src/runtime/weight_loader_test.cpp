@@ -48,7 +48,8 @@ std::vector<float> load(const Checkpoint& checkpoint, const WeightSource& source
   ir::TensorType type = type_of(checkpoint, source);
   type.dtype = dtype;
   std::vector<std::byte> bytes(static_cast<size_t>(type.bytes()));
-  load_weight(checkpoint, source, type, bytes.data());
+  LoadScratch scratch;
+  load_weight(checkpoint, source, type, bytes.data(), scratch);
   std::vector<float> values(static_cast<size_t>(type.elements()));
   convert_to_f32(dtype, bytes.data(), values.data(), type.elements());
   return values;
@@ -169,7 +170,9 @@ TEST(LoadWeight, WrongShapeDtypeOrNameIsNamed) {
   const Checkpoint checkpoint = Checkpoint::open(directory.path());
   std::array<float, 8> values{};
   const auto load_as = [&](const std::string& tensor, const std::string& type) {
-    load_weight(checkpoint, WeightSource::from_tensor(tensor), ir::parse_type(type), values.data());
+    LoadScratch scratch;
+    load_weight(checkpoint, WeightSource::from_tensor(tensor), ir::parse_type(type), values.data(),
+                scratch);
   };
   EXPECT_THAT(message_of(ErrorCode::kInvalidFile, [&] { load_as("w", "f32[3,2]"); }),
               HasSubstr("model.safetensors: tensor(\"w\") gives f32[2,3]; expected f32[3,2]"));

@@ -26,6 +26,7 @@ struct Factor {
   FactorKind kind = FactorKind::kMap;
   ReduceKind reduce = ReduceKind::kSum;  // used by kReduce
   int64_t size = -1;                     // -1 = symbolic: bound at each step, never split by a plan
+  int64_t granularity = 1;  // pieces begin at multiples: blocks in which a tensor is stored
   bool operator==(const Factor&) const = default;
 };
 

@@ -111,7 +111,7 @@ std::vector<Range> default_pieces(const Factor& factor,
                                   std::span<const int> axes) {
   std::vector<int64_t> sizes;
   for (const int axis : axes) sizes.push_back(mesh.size_of({&axis, 1}));
-  return balanced_pieces(factor.size, sizes);
+  return balanced_pieces(factor.size, sizes, factor.granularity);
 }
 
 void add_partials(const Notation& notation, Strategy& strategy) {

@@ -49,7 +49,7 @@ using PiecesOf = std::function<std::vector<Range>(int factor, std::span<const in
 // Partial through; several axes may split one factor (in mesh order, major first). Outputs never
 // mix kinds of Partial. Deterministic order; the first is "all replicated". A factor smaller than
 // its number of pieces gives empty pieces. pieces_of decides uneven pieces; the default is
-// balanced_pieces() of granularity 1.
+// balanced_pieces() of the factor's granularity.
 [[nodiscard]] std::vector<Strategy> derive_strategies(const Notation& notation,
                                                       const Mesh& mesh,
                                                       const PiecesOf& pieces_of = {});

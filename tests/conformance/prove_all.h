@@ -77,8 +77,8 @@ inline int prove_all(std::span<const spec::Mesh> meshes, std::span<const PieceCh
 inline PieceChoice growing() {
   return {"growing", [](const spec::Notation& notation, const spec::Mesh& mesh) {
             return [&](int factor, std::span<const int> axes) {
-              const int64_t size = notation.factors[static_cast<size_t>(factor)].size;
-              return growing_pieces(size, mesh.size_of(axes));
+              const spec::Factor& cut = notation.factors[static_cast<size_t>(factor)];
+              return growing_pieces(cut.size, mesh.size_of(axes), cut.granularity);
             };
           }};
 }

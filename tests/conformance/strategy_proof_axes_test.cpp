@@ -21,9 +21,10 @@ std::vector<int64_t> sizes_of(const spec::Mesh& mesh, std::span<const int> axes)
 PieceChoice granular() {
   return {"granular", [](const spec::Notation& notation, const spec::Mesh& mesh) {
             return [&](int factor, std::span<const int> axes) {
-              const int64_t size = notation.factors[static_cast<size_t>(factor)].size;
-              const int64_t block = size % 3 == 0 ? 3 : (size % 2 == 0 ? 2 : 1);
-              return spec::balanced_pieces(size, sizes_of(mesh, axes), block);
+              const spec::Factor& cut = notation.factors[static_cast<size_t>(factor)];
+              const int64_t units = cut.size / cut.granularity;
+              const int64_t block = units % 3 == 0 ? 3 : (units % 2 == 0 ? 2 : 1);
+              return spec::balanced_pieces(cut.size, sizes_of(mesh, axes), block * cut.granularity);
             };
           }};
 }
@@ -34,10 +35,11 @@ PieceChoice overlapping() {
   return {"overlapping", [](const spec::Notation& notation, const spec::Mesh& mesh) {
             return [&](int factor, std::span<const int> axes) {
               const spec::Factor& split = notation.factors[static_cast<size_t>(factor)];
-              auto pieces = spec::balanced_pieces(split.size, sizes_of(mesh, axes));
+              auto pieces =
+                  spec::balanced_pieces(split.size, sizes_of(mesh, axes), split.granularity);
               if (split.kind != spec::FactorKind::kMap) return pieces;
               for (Range& piece : pieces) {
-                if (!piece.empty()) piece.end = std::min(piece.end + 1, split.size);
+                if (!piece.empty()) piece.end = std::min(piece.end + split.granularity, split.size);
               }
               return pieces;
             };

@@ -24,7 +24,8 @@ double embedding_bytes(const OpCall& call, const ir::SymbolSizes& symbols) {
   const double ids = product_of_dims(call.inputs[1], symbols);
   const double width = product_of_dims(call.inputs[0], symbols, 1, 2);
   const auto id_bytes = static_cast<double>(size_of(call.inputs[1].dtype));
-  const auto row_bytes = static_cast<double>(size_of(call.inputs[0].dtype)) * width;
+  const auto row_bytes =
+      static_cast<double>(bytes_of(call.inputs[0].dtype, static_cast<int64_t>(width)));
   return ids * (id_bytes + row_bytes + 4 * width);
 }
 
@@ -35,13 +36,17 @@ std::vector<OpSample> embedding_samples() {
   OpSample half;
   half.inputs = {bf16({7, 5}), i32({2, 3})};
   half.integer_below = {0, 7};
-  return {tokens, half};
+  OpSample blocks;
+  blocks.inputs = {q8({7, 64}), i32({5})};
+  blocks.integer_below = {0, 7};
+  return {tokens, half, blocks};
 }
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "embedding",
      .summary =
-         "Takes rows of the table w (f32 or bf16) as f32. Attribute v_begin (default 0) is the "
+         "Takes rows of the table w (f32, bf16, q8_0 or q4_0) as f32. Attribute v_begin (default "
+         "0) is the "
          "global row that row 0 of w is; ids outside [v_begin, v_begin + rows) give 0, so that "
          "pieces add up.",
      .notation = "y[..,d] = w[ids[..],d]; map .. d; gather v; linear w",
@@ -49,7 +54,8 @@ constexpr std::array<OpDef, 1> kOps = {{
      .output_dtypes = f32_output,
      .flops = no_cost,
      .bytes = embedding_bytes,
-     .samples = embedding_samples},
+     .samples = embedding_samples,
+     .reads_blocks = true},
 }};
 
 }  // namespace

@@ -28,8 +28,28 @@ void take_embeddings(int64_t v_begin, Views inputs, Views outputs) {
   }
 }
 
+// The same for rows that are stored in blocks.
+void take_block_embeddings(int64_t v_begin, Views inputs, Views outputs) {
+  const TensorView& w = inputs[0];
+  const int64_t width = w.shape[1];
+  auto* y = outputs[0].as<float>();
+  for (int64_t i = 0; i < inputs[1].elements(); ++i, y += width) {
+    const int64_t row = integer_at(inputs[1], i) - v_begin;
+    if (row < 0 || row >= w.shape[0]) {
+      std::fill_n(y, width, 0.0F);
+    } else {
+      convert_to_f32(w.dtype, w.as<const std::byte>() + row * bytes_of(w.dtype, width), y, width);
+    }
+  }
+}
+
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   const int64_t v_begin = args.node.attributes.integer_or("v_begin", 0);
+  if (is_block_type(args.inputs[0].dtype)) {
+    return make_kernel([v_begin](Views inputs, Views outputs) {
+      take_block_embeddings(v_begin, inputs, outputs);
+    });
+  }
   std::unique_ptr<BoundKernel> kernel;
   visit_float_type(args.inputs[0].dtype, [&]<typename Weight>(Weight) {
     kernel = make_kernel([v_begin](Views inputs, Views outputs) {

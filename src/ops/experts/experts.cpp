@@ -77,8 +77,9 @@ double experts_bytes(const OpCall& call, const ir::SymbolSizes& symbols) {
   const Load load = busiest_load(call, symbols);
   double bytes = static_cast<double>(call.inputs[kRouting].bytes(symbols));
   for (const size_t weight : {kGate, kUp, kDown}) {
-    bytes += load.experts * product_of_dims(call.inputs[weight], symbols, 1, 3) *
-             static_cast<double>(size_of(call.inputs[weight].dtype));
+    const double elements = product_of_dims(call.inputs[weight], symbols, 1, 3);
+    bytes += load.experts * static_cast<double>(bytes_of(call.inputs[weight].dtype,
+                                                         static_cast<int64_t>(elements)));
   }
   const double width = product_of_dims(call.inputs[kTokens], symbols, 1, 2) +
                        product_of_dims(call.inputs[kDown], symbols, 1, 2);
@@ -95,7 +96,10 @@ OpSample experts_sample(int64_t experts, std::string activation, DType weights) 
 }
 
 std::vector<OpSample> experts_samples() {
-  return {experts_sample(5, "silu", DType::kF32), experts_sample(2, "gelu", DType::kBF16)};
+  OpSample blocks =
+      float_sample({f32({3, 32}), f32({3, 4}), q8({4, 64, 32}), q8({4, 64, 32}), q8({4, 5, 64})},
+                   attributes({{"top_k", int64_t{2}}, {"activation", "silu"}}));
+  return {experts_sample(5, "silu", DType::kF32), experts_sample(2, "gelu", DType::kBF16), blocks};
 }
 
 constexpr std::array<OpDef, 1> kOps = {{
@@ -104,7 +108,7 @@ constexpr std::array<OpDef, 1> kOps = {{
                 "(activation(gate_e x) * (up_e x)); experts with r = 0 cost nothing. Attributes: "
                 "activation (gelu, gelu_tanh, relu, silu), top_k (experts per token, for the "
                 "costs); e_begin is the first expert held, of those that r routes to. Weights are "
-                "f32 or bf16 (what meets them is then rounded to bf16 first).",
+                "f32, bf16 (what meets them is then rounded to bf16 first), q8_0 or q4_0.",
      .notation =
          "y[t,d] += f(x[t,:], r[t,:], gate[e,f,:], up[e,f,:], down[e,d,f]); map t d; sum f; "
          "gather e; whole k a; linear r",
@@ -113,6 +117,7 @@ constexpr std::array<OpDef, 1> kOps = {{
      .flops = experts_flops,
      .bytes = experts_bytes,
      .samples = experts_samples,
+     .reads_blocks = true,
      .packs_weights = true,
      .is_cost_of_piece = true},
 }};

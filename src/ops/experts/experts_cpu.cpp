@@ -7,6 +7,7 @@
 #include "device/cpu/pages.h"
 #include "ops/activations.h"
 #include "ops/cpu_kernel.h"
+#include "ops/experts/experts_blocks.h"
 #include "ops/weight_product.h"
 
 namespace partita::ops {
@@ -87,6 +88,7 @@ std::string activation_of(const BindArgs& args) {
 
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   if (!has_one_weight_type(args)) return nullptr;
+  if (is_block_type(args.inputs[kGate].dtype)) return bind_blocks_experts(args);
   std::unique_ptr<BoundKernel> kernel;
   visit_activation(activation_of(args), [&]<typename Function>(Function) {
     visit_float_type(args.inputs[kGate].dtype, [&]<typename Weight>(Weight) {

@@ -25,19 +25,22 @@ double linear_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
 
 std::vector<OpSample> linear_samples() {
   return {float_sample({f32({5, 12}), f32({7, 12})}),
-          float_sample({f32({2, 3, 10}), bf16({6, 10})}), float_sample({f32({7}), f32({5, 7})})};
+          float_sample({f32({2, 3, 10}), bf16({6, 10})}), float_sample({f32({7}), f32({5, 7})}),
+          float_sample({f32({3, 96}), q8({5, 96})}), float_sample({f32({2, 64}), q4({3, 64})})};
 }
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "linear",
-     .summary = "Applies a weight matrix to the last dim. x has any rank; w is f32 or bf16 (x is "
-                "then rounded to bf16 first); products are accumulated in f32. A bias is an add of"
-                " its own.",
+     .summary =
+         "Applies a weight matrix to the last dim. x has any rank; w is f32, bf16 (x is "
+         "then rounded to bf16 first), q8_0 or q4_0; products are accumulated in f32. A bias "
+         "is an add of its own.",
      .notation = "y[..,n] += x[..,k] * w[n,k]; map .. n; sum k; linear x | w",
      .bind = bind_linear,
      .output_dtypes = f32_output,
      .flops = linear_flops,
      .samples = linear_samples,
+     .reads_blocks = true,
      .packs_weights = true},
 }};
 

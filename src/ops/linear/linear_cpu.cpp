@@ -6,6 +6,7 @@
 
 #include "device/cpu/pages.h"
 #include "ops/cpu_kernel.h"
+#include "ops/linear/linear_blocks.h"
 #include "ops/linear/linear_packed.h"
 #include "ops/op.h"
 #include "ops/weight_product.h"
@@ -158,6 +159,7 @@ void reference_linear(Views inputs, Views outputs) {
 
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   if (args.inputs[0].dtype != DType::kF32) return nullptr;
+  if (is_block_type(args.inputs[1].dtype)) return bind_blocks_reference(args);
   std::unique_ptr<BoundKernel> kernel;
   visit_float_type(args.inputs[1].dtype, [&]<typename Weight>(Weight) {
     kernel = make_kernel(reference_linear<Weight>);
