@@ -12,17 +12,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "comm/mpi/mpi.h"
 #include "comm/shm/shm.h"
 #include "device/cpu/affinity.h"
+#include "device/cpu/placement.h"
 #include "support/error.h"
 #include "support/json.h"
 
@@ -39,37 +38,6 @@ struct Options {
   int64_t bytes = 0;
   DType dtype = DType::kF32;
 };
-
-// The best of the rounds of 64 trips within 20 ms, so that other processes disturb little; 0 on one
-// core.
-double round_trip_ns() {
-  if (partita::device::usable_cores() < 2) return 0;
-  constexpr auto kTime = std::chrono::milliseconds(20);
-  constexpr int kTrips = 64;
-  std::atomic<int64_t> ball{0};
-  std::atomic<bool> over{false};
-  std::thread partner([&] {
-    while (!over.load(std::memory_order_relaxed)) {
-      const int64_t seen = ball.load(std::memory_order_acquire);
-      if (seen % 2 == 1) ball.store(seen + 1, std::memory_order_release);
-    }
-  });
-  const auto start = Clock::now();
-  double best = 1e9;
-  for (int64_t next = 1; Clock::now() - start < kTime;) {
-    const auto round_start = Clock::now();
-    for (int trip = 0; trip < kTrips; ++trip, next += 2) {
-      ball.store(next, std::memory_order_release);
-      while (ball.load(std::memory_order_acquire) != next + 1) {
-      }
-    }
-    const std::chrono::duration<double, std::nano> time = Clock::now() - round_start;
-    best = std::min(best, time.count() / kTrips);
-  }
-  over = true;
-  partner.join();
-  return best;
-}
 
 // Microseconds per call, one number per batch.
 std::vector<double> measure(Communicator& world, const Options& options) {
@@ -105,12 +73,12 @@ void report(const Options& options, const std::vector<double>& times, double tri
                      {"p10_us", times[times.size() / 10]},
                      {"p90_us", times[times.size() * 9 / 10]},
                      {"round_trip_ns_before", trip_before},
-                     {"round_trip_ns_after", round_trip_ns()}};
+                     {"round_trip_ns_after", partita::device::round_trip_ns()}};
   std::printf("%s\n", line.dump().c_str());
 }
 
 int run_shm(const Options& options) {
-  const double trip = round_trip_ns();
+  const double trip = partita::device::round_trip_ns();
   const int cores = partita::device::usable_cores();
   const auto segment = partita::comm::ShmSegment::create(options.ranks);
   const std::vector<int> all_cores = partita::device::allowed_cores();
@@ -134,7 +102,7 @@ int run_shm(const Options& options) {
 
 int run_mpi(const Options& options) {
   const auto world = partita::comm::make_mpi_world();
-  const double trip = world->rank() == 0 ? round_trip_ns() : 0;
+  const double trip = world->rank() == 0 ? partita::device::round_trip_ns() : 0;
   const std::vector<double> times = measure(*world, options);
   if (world->rank() == 0) report(options, times, trip);
   return 0;

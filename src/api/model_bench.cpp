@@ -9,6 +9,7 @@
 #include "api/calibrate/host_state.h"
 #include "api/op_profile.h"
 #include "api/plan_impl.h"
+#include "device/cpu/placement.h"
 #include "support/error.h"
 
 namespace partita {
@@ -151,13 +152,13 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   engine_options.overlap = false;
   Engine engine(model, plan, engine_options);
   result.busy_share = api::busy_share();
-  result.round_trip_before_ns = api::round_trip_ns();
+  result.round_trip_before_ns = device::round_trip_ns();
   if (decided.workload.concurrency == 1) {
     measure(engine, decided.workload, options, result);
   } else {
     measure_batch(engine, decided.workload, options.repeats, result);
   }
-  result.round_trip_after_ns = api::round_trip_ns();
+  result.round_trip_after_ns = device::round_trip_ns();
   compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
   return result;
 }

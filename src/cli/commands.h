@@ -16,7 +16,8 @@ void add_partition_command(CLI::App& app, Action& action);
 void add_check_command(CLI::App& app, Action& action);
 void add_calibrate_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
-// A sub-command of bench.
+// Sub-commands of bench.
+void add_bench_kernels_command(CLI::App& bench, Action& action);
 void add_bench_model_command(CLI::App& bench, Action& action);
 void add_ops_command(CLI::App& app, Action& action);
 void add_worker_command(CLI::App& app, Action& action);

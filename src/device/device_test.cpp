@@ -10,6 +10,7 @@
 
 #include "device/cpu/affinity.h"
 #include "device/cpu/cpu_device.h"
+#include "device/cpu/placement.h"
 #include "support/error.h"
 
 namespace partita::device {
@@ -98,6 +99,14 @@ TEST(Affinity, RefusesACoreThatIsNotThere) {
   EXPECT_THROW(bind_to_core(usable_cores()), Error);
   EXPECT_THROW(bind_to_core(-1), Error);
   EXPECT_THROW(bind_to_cores({}), Error);
+}
+
+TEST(Placement, FollowsTheRoundTrip) {
+  EXPECT_EQ(placement_of(0), Placement::kOneCore);
+  EXPECT_EQ(placement_of(50), Placement::kSiblings);
+  EXPECT_EQ(placement_of(115), Placement::kSharedCache);
+  EXPECT_EQ(placement_of(530), Placement::kFarApart);
+  EXPECT_EQ(placement_of(round_trip_ns()) == Placement::kOneCore, usable_cores() < 2);
 }
 
 }  // namespace

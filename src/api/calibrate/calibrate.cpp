@@ -8,6 +8,7 @@
 #include "api/calibrate/host_state.h"
 #include "api/calibrate/measure_profile.h"
 #include "api/machine_profile.h"
+#include "device/cpu/placement.h"
 #include "support/error.h"
 #include "support/units.h"
 
@@ -87,9 +88,9 @@ Calibration calibrate_for(int ranks, const CalibrateOptions& options) {
   Calibration result;
   result.ranks = ranks;
   const double busy = api::busy_share();
-  const double trip_before = api::round_trip_ns();
+  const double trip_before = device::round_trip_ns();
   const cost::Profile profile = api::measure_profile(ranks, options.is_quick);
-  result.round_trip_ns = api::round_trip_ns();
+  result.round_trip_ns = device::round_trip_ns();
   const double ratio = trip_before > 0 ? result.round_trip_ns / trip_before : 1;
   if (busy > kBusyShare) {
     result.warning = str("other programs used ", percent(busy),

@@ -14,6 +14,7 @@
 #include "api/calibrate/measure_profile.h"
 #include "api/calibrate/rank_team.h"
 #include "cost/op_cost.h"
+#include "device/cpu/placement.h"
 #include "formats/test_directory.h"
 #include "support/error.h"
 
@@ -57,7 +58,7 @@ TEST(RankTeam, LowerQuartile) {
 TEST(HostState, IsWithinItsRange) {
   EXPECT_GE(busy_share(), 0);
   EXPECT_LE(busy_share(), 1);
-  EXPECT_GE(round_trip_ns(), 0);
+  EXPECT_GE(device::round_trip_ns(), 0);
   EXPECT_GT(host_memory_bytes(), 1 << 26);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How quiet this host is, and how near its cores lie to each other.
+// The memory of this host, and how quiet it is.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,5 @@ struct ResidentBytes {
 // The share of the processor time that was used over the next 100 ms, in [0, 1]; 0 when the system
 // does not tell. Call it while this process rests.
 [[nodiscard]] double busy_share();
-
-// Nanoseconds of a word's round trip between two cores, the best of 20 ms; 0 on one core. Virtual
-// cores are put on other hardware from time to time, which changes everything that two ranks
-// exchange: compare only measurements that agree in it.
-[[nodiscard]] double round_trip_ns();
 
 }  // namespace partita::api
