@@ -44,6 +44,12 @@ void export_ilp(const Model& model,
                 str("[plan] the plan has ", stages,
                     " stages, each an integer program of its own; export a plan without pp"));
   }
+  if (!options.devices.empty() && !api::request_of(model, options).profile.is_uniform()) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "[plan] how unlike devices share is chosen between several integer programs; export "
+        "a plan for devices of one kind");
+  }
   const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
   const RecordingSolver recorder(*solver);
   planner::PlanRequest request = api::request_of(model, options);

@@ -165,23 +165,61 @@ void add_relations(const spec::Notation& notation,
   }
 }
 
-// Cuts `range` of the units into `count` pieces.
-std::vector<Range> cut_once(Range range, int64_t count, int64_t group) {
+// Lengths of pieces that sum to `length`, none much longer than its share: whole quotas first, then
+// one by one to whoever would be loaded least. Equal shares: the first ones are longer.
+std::vector<int64_t> shared_lengths(int64_t length, std::span<const double> shares) {
+  const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
+  std::vector<int64_t> lengths;
+  int64_t left = length;
+  for (const double share : shares) {
+    lengths.push_back(
+        std::min(left, static_cast<int64_t>(static_cast<double>(length) * share / sum)));
+    left -= lengths.back();
+  }
+  for (; left > 0; --left) {
+    size_t least = 0;
+    const auto load = [&](size_t i) { return static_cast<double>(lengths[i] + 1) / shares[i]; };
+    for (size_t i = 1; i < lengths.size(); ++i) {
+      if (load(i) < load(least)) least = i;
+    }
+    ++lengths[least];
+  }
+  return lengths;
+}
+
+// Cuts `range` of the units into `shares.size()` pieces.
+std::vector<Range> cut_once(Range range, std::span<const double> shares, int64_t group) {
+  const auto count = static_cast<int64_t>(shares.size());
   const bool is_aligned = range.begin % group == 0 && range.end % group == 0;
   const int64_t unit = is_aligned && range.size() / group >= count ? group : 1;
-  std::vector<Range> pieces = spec::balanced_pieces(range.size(), std::span(&count, 1), unit);
-  for (Range& piece : pieces) piece = {piece.begin + range.begin, piece.end + range.begin};
+  std::vector<Range> pieces;
+  int64_t begin = range.begin;
+  for (const int64_t length : shared_lengths(range.size() / unit, shares)) {
+    pieces.push_back({begin, begin + length * unit});
+    begin = pieces.back().end;
+  }
   return pieces;
 }
 
 }  // namespace
 
-std::vector<Range> pieces_of(const CutMember& member, std::span<const int64_t> axis_sizes) {
+std::vector<Range> pieces_of(const CutMember& member,
+                             std::span<const int64_t> axis_sizes,
+                             std::span<const double> shares) {
   std::vector<Range> pieces = {{0, member.units}};
+  size_t positions = 1;
+  for (const int64_t count : axis_sizes) positions *= static_cast<size_t>(count);
+  size_t below = positions;  // positions of each piece so far
   for (const int64_t count : axis_sizes) {
+    below /= static_cast<size_t>(count);
     std::vector<Range> finer;
-    for (const Range& piece : pieces) {
-      const std::vector<Range> parts = cut_once(piece, count, member.group);
+    for (size_t piece = 0; piece < pieces.size(); ++piece) {
+      std::vector<double> sums(static_cast<size_t>(count), 1.0);
+      for (size_t i = 0; i < sums.size() && !shares.empty(); ++i) {
+        const auto own = shares.subspan((piece * sums.size() + i) * below, below);
+        sums[i] = std::accumulate(own.begin(), own.end(), 0.0);
+      }
+      const std::vector<Range> parts = cut_once(pieces[piece], sums, member.group);
       finer.insert(finer.end(), parts.begin(), parts.end());
     }
     pieces = std::move(finer);

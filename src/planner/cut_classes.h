@@ -29,9 +29,11 @@ struct CutMember {
 // The pieces of a member over axes of the given sizes (major first), nested: level by level a range
 // is cut between groups while there are at least as many groups as pieces, else between units;
 // evenly, the longer pieces first. Units fewer than pieces leave empty pieces. 6 KV heads over 4
-// ranks: 2,2,1,1.
+// ranks: 2,2,1,1. With `shares`, one per position, each level is cut so that the longest piece for
+// its share is as short as can be: 9 units over shares 2, 1 are 6,3.
 [[nodiscard]] std::vector<Range> pieces_of(const CutMember& member,
-                                           std::span<const int64_t> axis_sizes);
+                                           std::span<const int64_t> axis_sizes,
+                                           std::span<const double> shares = {});
 
 // Joins all dims and factors that share an index through the notations of the nodes, and finds the
 // coarsest unit that all of them can be cut at. Relations that have none (lengths that are no

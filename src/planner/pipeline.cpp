@@ -29,10 +29,10 @@ class PipelinePlanner {
 
  private:
   void add_stage(size_t index) {
-    PlanSpace& space = spaces_.space_of(layout_.parts.devices_of_stage(index));
     result_.stages.push_back(
         spaces_.decide(layout_.parts.devices_of_stage(index), layout_.nodes[index], true));
     StagePlan& stage = result_.stages.back();
+    PlanSpace& space = *stage.space;
     result_.fits = result_.fits && stage.fits;
     add_terms(result_.predicted, stage.decisions.cost);
     result_.sources.insert(stage.decisions.sources.begin(), stage.decisions.sources.end());

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/plan_space.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "cost/memory.h"
 #include "planner/pins/keep_pinned.h"
 
@@ -19,12 +22,17 @@ ReshardPrices::Context with_surroundings(ReshardPrices::Context context) {
   return context;
 }
 
+int64_t memory_of(const cost::Device& device) { return device.memory_bytes - device.reserve_bytes; }
+
 }  // namespace
 
 PlanSpace::PlanSpace(const ReshardPrices::Context& context, const StrategyRules& rules)
     : context_(with_surroundings(context)), prices_(context_) {
   for (const NodeKind& kind : context.facts.kinds()) {
     tables_.push_back(strategies_of(kind, context_, rules, prices_.pool()));
+  }
+  for (int64_t cell = 0; cell < context.mesh.size(); ++cell) {
+    largest_memory_ = std::max(largest_memory_, memory_of(device_of(cell)));
   }
 }
 
@@ -75,6 +83,35 @@ int64_t PlanSpace::largest_bytes(SpecId id, ir::ValueId value) {
     found->second = cost::largest_local_bytes(facts().type(type), spec(id), phases().largest);
   }
   return found->second;
+}
+
+int64_t PlanSpace::bounded_bytes(SpecId id, ir::ValueId value) {
+  if (context_.group == nullptr) return largest_bytes(id, value);
+  const int type = facts().type_of(value);
+  const auto [found, is_new] = bounded_bytes_.try_emplace({id, type}, 0);
+  for (int64_t cell = 0; is_new && cell < mesh().size(); ++cell) {
+    const int64_t bytes =
+        cost::local_bytes(facts().type(type), spec(id), mesh(), cell, phases().largest);
+    found->second = std::max(found->second, as_bounded(bytes, cell));
+  }
+  return found->second;
+}
+
+int64_t PlanSpace::as_bounded(int64_t bytes, int64_t cell) const {
+  const int64_t memory = std::max<int64_t>(1, memory_of(device_of(cell)));
+  if (memory >= largest_memory_) return bytes;
+  // Both are below 2^50, their product is not; what is lost is below a byte in a petabyte.
+  return static_cast<int64_t>(
+      std::ceil(static_cast<double>(bytes) *
+                (static_cast<double>(largest_memory_) / static_cast<double>(memory))));
+}
+
+int64_t PlanSpace::bound_beside(int64_t used) const {
+  int64_t bound = largest_memory_;
+  for (int64_t cell = 0; cell < mesh().size(); ++cell) {
+    bound = std::min(bound, largest_memory_ - as_bounded(used, cell));
+  }
+  return bound;
 }
 
 }  // namespace partita::planner

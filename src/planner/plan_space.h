@@ -56,12 +56,27 @@ class PlanSpace {
   // Bytes of the largest piece of a value, symbols at their largest.
   [[nodiscard]] int64_t largest_bytes(SpecId id, ir::ValueId value);
 
+  // The device of a cell.
+  [[nodiscard]] const cost::Device& device_of(int64_t cell) const {
+    return context_.group == nullptr ? profile().device : context_.group->device_of(cell);
+  }
+  // Unlike memories are bounded by one number: bytes on a rank count as the same share of the
+  // largest memory. A piece counts as much as where it is the largest burden.
+  [[nodiscard]] int64_t bounded_bytes(SpecId id, ir::ValueId value);
+  // The bytes as they count on that cell.
+  [[nodiscard]] int64_t as_bounded(int64_t bytes, int64_t cell) const;
+  // What `used` bytes on every rank leave of the memory for what counts as above; 0 or less when
+  // they do not fit.
+  [[nodiscard]] int64_t bound_beside(int64_t used) const;
+
  private:
   ReshardPrices::Context context_;
   ReshardPrices prices_;
   std::vector<StrategyTable> tables_;  // per kind
   std::map<ir::NodeId, StrategyTable> forced_;
+  int64_t largest_memory_ = 0;  // without reserves
   std::map<std::pair<SpecId, int>, int64_t> bytes_;
+  std::map<std::pair<SpecId, int>, int64_t> bounded_bytes_;  // of unlike devices
   std::map<ir::ValueId, std::string> stored_sources_;
 };
 

@@ -34,6 +34,8 @@ struct PlanRequest {
   bool shard_weights = true;
   // Names of weights that stay whole on every rank all the same.
   std::vector<std::string> keep_whole = {};
+  // Unlike devices of one stage share alike all the same.
+  bool equal_shares = false;
   // Decisions taken beforehand (docs/formats/pins.md).
   std::vector<Pin> pins = {};
   // The nodes before which one stage ends and the next begins, ascending; one fewer than stages.

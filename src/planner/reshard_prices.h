@@ -9,6 +9,7 @@
 
 #include "cost/op_cost.h"
 #include "cost/profile.h"
+#include "planner/device_group.h"
 #include "planner/graph_facts.h"
 #include "planner/phases.h"
 #include "spec/mesh.h"
@@ -49,6 +50,7 @@ class ReshardPrices {
     const spec::Mesh& mesh;
     const cost::Profile& profile;
     const Phases& phases;
+    const DeviceGroup* group = nullptr;    // null = all have the device of `profile`
     cost::Surroundings surroundings = {};  // set by PlanSpace
   };
   explicit ReshardPrices(const Context& context) : context_(context) {}

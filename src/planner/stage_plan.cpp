@@ -2,6 +2,7 @@
 #include "planner/stage_plan.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "cost/memory.h"
 #include "ops/op.h"
@@ -47,13 +48,15 @@ bool is_packed(ir::ValueId id, const Range& nodes, PlanSpace& space) {
 std::vector<plan::RankMemory> memory_of(const StageDecisions& decisions,
                                         PlanSpace& space,
                                         const StageRequest& request) {
-  const cost::Device& device = space.profile().device;
   plan::RankMemory common;
   common.activations = decisions.activation_bytes;
   common.communication = decisions.communication_bytes;
-  common.reserve = device.reserve_bytes;
-  common.limit = request.is_bounded ? device.memory_bytes : 0;
   std::vector<plan::RankMemory> memory(static_cast<size_t>(space.mesh().size()), common);
+  for (size_t cell = 0; cell < memory.size(); ++cell) {
+    const cost::Device& device = space.device_of(static_cast<int64_t>(cell));
+    memory[cell].reserve = device.reserve_bytes;
+    memory[cell].limit = request.is_bounded ? device.memory_bytes : 0;
+  }
   std::vector<int64_t> packing(memory.size(), 0);  // of the largest block
   StoredBytes stored(space);
   for (const auto& [id, spec] : decisions.values) {
@@ -94,27 +97,27 @@ void require_range(const Problem& problem, const PlanSpace& space) {
                   "correct the rates and links of the device file, or lower max_step_tokens"));
 }
 
+// Of the rank that lacks most, counted as the solver's bound counts; 0 or less = all fit.
+int64_t bounded_excess(const StagePlan& plan, const PlanSpace& space) {
+  int64_t largest = std::numeric_limits<int64_t>::min();
+  for (size_t cell = 0; cell < plan.memory.size(); ++cell) {
+    largest =
+        std::max(largest, space.as_bounded(plan.memory[cell].excess(), static_cast<int64_t>(cell)));
+  }
+  return largest;
+}
+
 StagePlan from_solution(const StageProblem& stage, PlanSpace& space, const Solution& solution) {
   StagePlan plan;
   plan.decisions = decisions_of(stage, space, solution.choice);
   plan.cost = solution.cost;
   plan.lower_bound = solution.lower_bound;
   plan.solver = solution.solver;
+  plan.space = &space;
   return plan;
 }
 
 }  // namespace
-
-int64_t StagePlan::largest_total() const {
-  int64_t largest = 0;
-  for (const plan::RankMemory& rank : memory) largest = std::max(largest, rank.total());
-  return largest;
-}
-
-int64_t weight_limit_bytes(const PlanSpace& space) {
-  const cost::Device& device = space.profile().device;
-  return device.memory_bytes - device.reserve_bytes;
-}
 
 StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
   std::optional<StagePlan> plan = plan_forced_stage(space, request);
@@ -122,20 +125,25 @@ StagePlan plan_stage(PlanSpace& space, const StageRequest& request) {
   return std::move(*plan);
 }
 
+int64_t StagePlan::largest_excess() const {
+  int64_t largest = std::numeric_limits<int64_t>::min();
+  for (const plan::RankMemory& rank : memory) largest = std::max(largest, rank.excess());
+  return largest;
+}
+
 std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest& request) {
   StageProblem stage(space, request.nodes, request.pinned);
   require_range(stage.problem(), space);
   const EliminationSolver exact(request.time_limit_s);
   const Solver& solver = request.solver != nullptr ? *request.solver : exact;
-  const cost::Device& device = space.profile().device;
-  int64_t bound = weight_limit_bytes(space);
+  int64_t bound = space.bound_beside(0);
   while (true) {
     if (request.is_bounded) stage.problem().memory_bound = std::max<int64_t>(0, bound);
     const Solution solution = solver.solve(stage.problem());
     if (solution.cost >= kForbidden) return std::nullopt;
     StagePlan plan = from_solution(stage, space, solution);
     plan.memory = memory_of(plan.decisions, space, request);
-    const int64_t excess = plan.largest_total() - device.memory_bytes;
+    const int64_t excess = bounded_excess(plan, space);
     plan.fits = !request.is_bounded || (solution.feasible && excess <= 0);
     if (plan.fits || !solution.feasible) return plan;
     // The next choice has fewer bytes than this one, so the loop ends.

@@ -17,13 +17,11 @@ struct StagePlan {
   Cost cost = 0;
   Cost lower_bound = 0;
   std::string solver;
+  PlanSpace* space = nullptr;  // that the specs of the decisions are of; borrowed
 
-  // Bytes of the fullest rank.
-  [[nodiscard]] int64_t largest_total() const;
+  // Bytes that the rank lacks which lacks most; negative = what all have to spare.
+  [[nodiscard]] int64_t largest_excess() const;
 };
-
-// What weights and caches may take on a rank before activations and buffers are counted.
-[[nodiscard]] int64_t weight_limit_bytes(const PlanSpace& space);
 
 struct StageRequest {
   Range nodes;

@@ -160,7 +160,7 @@ void StageProblem::add_received_value(ir::ValueId value) {
 
 void StageProblem::add_bytes(int variable, const SpecList& specs, ir::ValueId value) {
   std::vector<int64_t>& bytes = problem_.variables[static_cast<size_t>(variable)].bytes;
-  for (size_t i = 0; i < specs.size(); ++i) bytes[i] += space_.largest_bytes(specs[i], value);
+  for (size_t i = 0; i < specs.size(); ++i) bytes[i] += space_.bounded_bytes(specs[i], value);
 }
 
 // One of the lists has one entry; the other one belongs to the options of the variable.

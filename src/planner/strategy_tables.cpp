@@ -39,6 +39,42 @@ void keep_by_sharding(const NodeKind& kind,
   strategies = std::move(kept);
 }
 
+struct PricedPhases {
+  const cost::PricedCall& call;
+  const cost::Work& decode;
+  const cost::Work& prefill;
+};
+
+PhaseSeconds seconds_on(const PricedPhases& priced,
+                        const spec::Strategy& strategy,
+                        const cost::Device& device,
+                        const ReshardPrices::Context& context) {
+  const auto seconds = [&](const cost::Work& whole, const ir::SymbolSizes& symbols) {
+    return cost::seconds_of(cost::local_work(priced.call, whole, strategy, symbols), device,
+                            context.surroundings);
+  };
+  return {seconds(priced.decode, context.phases.decode),
+          seconds(priced.prefill, context.phases.prefill)};
+}
+
+// Of the slowest rank: where devices are unlike, each kind with the largest piece that it has.
+PhaseSeconds slowest_seconds(const PricedPhases& priced,
+                             const spec::Strategy& strategy,
+                             const ReshardPrices::Context& context) {
+  if (context.group == nullptr) {
+    return seconds_on(priced, strategy, context.profile.device, context);
+  }
+  PhaseSeconds slowest;
+  for (size_t kind = 0; kind < context.group->kinds.size(); ++kind) {
+    const spec::Strategy own =
+        restricted_to(strategy, *context.group, context.mesh, static_cast<int>(kind));
+    const PhaseSeconds seconds = seconds_on(priced, own, context.group->kinds[kind], context);
+    slowest = {std::max(slowest.decode, seconds.decode),
+               std::max(slowest.prefill, seconds.prefill)};
+  }
+  return slowest;
+}
+
 StrategyTable priced_table(const NodeKind& kind,
                            const ReshardPrices::Context& context,
                            const std::vector<spec::Strategy>& strategies,
@@ -62,12 +98,7 @@ StrategyTable priced_table(const NodeKind& kind,
     option.axis_factor = strategy.axis_factor;
     for (const auto& spec : strategy.inputs) option.inputs.push_back(pool.id_of(spec));
     for (const auto& spec : strategy.outputs) option.outputs.push_back(pool.id_of(spec));
-    const auto seconds = [&](const cost::Work& whole, const ir::SymbolSizes& symbols) {
-      return cost::seconds_of(cost::local_work(priced, whole, strategy, symbols),
-                              context.profile.device, context.surroundings);
-    };
-    option.seconds = {seconds(decode, context.phases.decode),
-                      seconds(prefill, context.phases.prefill)};
+    option.seconds = slowest_seconds({priced, decode, prefill}, strategy, context);
     option.cost = context.phases.cost(option.seconds);
   }
   return table;
@@ -83,7 +114,10 @@ StrategyTable strategies_of(const NodeKind& kind,
     std::vector<int64_t> sizes;
     for (const int axis : axes)
       sizes.push_back(context.mesh.axes()[static_cast<size_t>(axis)].size);
-    return pieces_of(kind.factor_cuts[static_cast<size_t>(factor)], sizes);
+    const std::vector<double> shares = context.group == nullptr
+                                           ? std::vector<double>()
+                                           : context.group->shares_of(context.mesh, axes);
+    return pieces_of(kind.factor_cuts[static_cast<size_t>(factor)], sizes, shares);
   };
   std::vector<spec::Strategy> strategies =
       spec::derive_strategies(kind.notation, context.mesh, pieces);

@@ -77,6 +77,7 @@ const char* to_string(Baseline baseline) {
 BaselinePrice price_baseline(const PlanRequest& request, Baseline baseline) {
   PlanRequest own = request;
   own.pins = baseline == Baseline::kMegatron ? megatron_pins(request.graph) : std::vector<Pin>();
+  own.equal_shares = true;
   const MeshParts parts = parts_of(request.mesh);
   own.cuts = even_layer_cuts(request.graph, static_cast<int64_t>(parts.stages.size()));
   const GraphFacts facts(request.graph, request.keep_whole, own.pins);

@@ -148,6 +148,7 @@ class FitSearch {
                            .dtype = "bf16",
                            .shard_weights = request().shard_weights,
                            .keep_whole = request().keep_whole,
+                           .equal_shares = request().equal_shares,
                            .pins = request().pins,
                            .cuts = request().cuts,
                            .time_limit_s = request().time_limit_s,

@@ -83,8 +83,35 @@ void OpenPlan::add_up() {
 void OpenPlan::open_spaces() {
   const MeshParts parts = parts_of_plan(request_, plan_);
   for (size_t stage = 0; stage < parts.stages.size(); ++stage) {
-    spaces_.push_back(&submeshes_.space_of(parts.devices_of_stage(stage)));
+    const auto spaces = submeshes_.spaces_of(parts.devices_of_stage(stage));
+    spaces_.push_back(space_of_plan(stage, spaces));
   }
+}
+
+// The plan's shares of unlike devices are seen in the pieces of its results: the space under whose
+// pieces most of them are the same.
+PlanSpace* OpenPlan::space_of_plan(size_t stage, std::span<PlanSpace* const> spaces) const {
+  std::map<std::string_view, const std::vector<int>*> strategies;
+  for (const plan::OpDecision& op : plan_.ops) strategies[op.node] = &op.axis_factor;
+  const auto alike = [&](PlanSpace* space) {
+    int64_t count = 0;
+    for (const auto& [name, spec] : plan_.values) {
+      const auto id = graph().find_value(name);
+      const ir::NodeId producer = id ? graph().value(*id).producer : ir::kNoId;
+      if (producer == ir::kNoId || plan_.stage_of_node(producer) != static_cast<int>(stage))
+        continue;
+      const ir::Node& node = graph().node(producer);
+      const auto strategy = strategies.find(node.name);
+      if (strategy == strategies.end()) continue;
+      const StrategyOption* option = find_strategy(space->table_of(producer), *strategy->second);
+      const auto slot = std::ranges::find(node.outputs, *id) - node.outputs.begin();
+      if (option == nullptr) continue;
+      count += space->spec(option->outputs[static_cast<size_t>(slot)]) == spec ? 1 : 0;
+    }
+    return count;
+  };
+  if (spaces.size() == 1) return spaces.front();
+  return *std::ranges::max_element(spaces, {}, alike);
 }
 
 void OpenPlan::find_chosen() {

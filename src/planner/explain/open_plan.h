@@ -76,6 +76,7 @@ class OpenPlan {
 
  private:
   void open_spaces();
+  [[nodiscard]] PlanSpace* space_of_plan(size_t stage, std::span<PlanSpace* const> spaces) const;
   void find_chosen();
   void pin_shared();
   void add_up();

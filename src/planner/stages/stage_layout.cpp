@@ -45,14 +45,23 @@ class EstimatedPrice : public StagePrice {
                                             misplaced_before_[static_cast<size_t>(nodes.begin)]) {
       return kNever;
     }
-    if (fastest_.fits(nodes)) return fastest_.seconds(nodes);
-    if (smallest_ == nullptr) return kNever;
-    return !is_bounded_ || smallest_->fits(nodes) ? smallest_->seconds(nodes) : kNever;
+    const double fastest = best_of(fastest_, nodes, true);
+    if (fastest < kNever || smallest_ == nullptr) return fastest;
+    return best_of(*smallest_, nodes, is_bounded_);
   }
 
  private:
-  const StageEstimate& fastest_;
-  const StageEstimate* smallest_;
+  // The shares of the devices may differ from stage to stage.
+  static double best_of(const SubmeshSpaces::Estimates& estimates, Range nodes, bool must_fit) {
+    double best = kNever;
+    for (const auto& estimate : estimates) {
+      if (!must_fit || estimate->fits(nodes)) best = std::min(best, estimate->seconds(nodes));
+    }
+    return best;
+  }
+
+  const SubmeshSpaces::Estimates& fastest_;
+  const SubmeshSpaces::Estimates* smallest_;
   bool is_bounded_;
   std::vector<int64_t> misplaced_before_;  // per node; empty when no pin names a stage
 };

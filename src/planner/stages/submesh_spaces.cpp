@@ -34,14 +34,14 @@ std::string class_of(const spec::Mesh& devices, const cost::Profile& profile) {
 
 StageEstimate::StageEstimate(PlanSpace& space, const StagePlan& whole)
     : seconds_before_(1, 0.0), bytes_before_(whole.decisions.node_cost.size() + 1, 0) {
-  free_bytes_ = weight_limit_bytes(space) - whole.decisions.activation_bytes -
-                whole.decisions.communication_bytes;
+  free_bytes_ =
+      space.bound_beside(whole.decisions.activation_bytes + whole.decisions.communication_bytes);
   for (const PhaseSeconds& seconds : whole.decisions.node_cost) {
     seconds_before_.push_back(seconds_before_.back() + space.phases().request_seconds(seconds));
   }
   for (const auto& [id, spec] : whole.decisions.values) {
     if (space.graph().value(id).kind == ir::ValueKind::kResult) continue;
-    const int64_t bytes = space.largest_bytes(spec, id);
+    const int64_t bytes = space.bounded_bytes(spec, id);
     int64_t previous = ir::kNoId;
     for (const Use& use : space.facts().uses_of(id)) {
       if (use.node == ir::kNoId || use.node == previous) continue;
@@ -77,39 +77,61 @@ SubmeshSpaces::Entry& SubmeshSpaces::entry_of(const spec::Mesh& devices) {
     entry = std::make_unique<Entry>();
     entry->mesh = devices;
     entry->profile = profile_for_stage(profile_, devices);
-    entry->space = std::make_unique<PlanSpace>(
-        ReshardPrices::Context{facts_, entry->mesh, entry->profile, phases_},
-        StrategyRules{.shard_weights = request_.shard_weights});
+    const DeviceGroup equal = group_of(profile_, devices);
+    entry->groups = request_.equal_shares ? std::vector<DeviceGroup>{equal}
+                                          : share_variants(equal, facts_.graph(), phases_);
+    for (const DeviceGroup& group : entry->groups) {
+      entry->spaces.push_back(std::make_unique<PlanSpace>(
+          ReshardPrices::Context{facts_, entry->mesh, entry->profile, phases_,
+                                 group.is_uniform() ? nullptr : &group},
+          StrategyRules{.shard_weights = request_.shard_weights}));
+    }
   }
   return *entry;
 }
 
-PlanSpace& SubmeshSpaces::space_of(const spec::Mesh& devices) { return *entry_of(devices).space; }
-
-const StageEstimate& SubmeshSpaces::fastest(const spec::Mesh& devices) {
-  Entry& entry = entry_of(devices);
-  if (entry.fastest == nullptr) entry.fastest = estimate(entry, false);
-  return *entry.fastest;
+std::vector<PlanSpace*> SubmeshSpaces::spaces_of(const spec::Mesh& devices) {
+  std::vector<PlanSpace*> spaces;
+  for (const auto& space : entry_of(devices).spaces) spaces.push_back(space.get());
+  return spaces;
 }
 
-const StageEstimate& SubmeshSpaces::smallest(const spec::Mesh& devices) {
+const SubmeshSpaces::Estimates& SubmeshSpaces::fastest(const spec::Mesh& devices) {
   Entry& entry = entry_of(devices);
-  if (entry.smallest == nullptr) entry.smallest = estimate(entry, true);
-  return *entry.smallest;
+  if (entry.fastest.empty()) entry.fastest = estimate(entry, false);
+  return entry.fastest;
+}
+
+const SubmeshSpaces::Estimates& SubmeshSpaces::smallest(const spec::Mesh& devices) {
+  Entry& entry = entry_of(devices);
+  if (entry.smallest.empty()) entry.smallest = estimate(entry, true);
+  return entry.smallest;
 }
 
 StagePlan SubmeshSpaces::decide(const spec::Mesh& devices, Range nodes, bool is_bounded) {
-  return decide(entry_of(devices), nodes, is_bounded);
+  Entry& entry = entry_of(devices);
+  const auto is_better = [](const StagePlan& plan, const StagePlan& best) {
+    if (plan.fits != best.fits) return plan.fits;
+    return plan.fits ? plan.cost < best.cost : plan.largest_excess() < best.largest_excess();
+  };
+  std::optional<StagePlan> best;
+  for (const auto& space : entry.spaces) {
+    std::optional<StagePlan> plan = solve(*space, nodes, is_bounded);
+    if (plan && (!best || is_better(*plan, *best))) best = std::move(plan);
+  }
+  if (!best) throw_no_choice(entry, nodes);
+  return std::move(*best);
 }
 
-StagePlan SubmeshSpaces::decide(Entry& entry, Range nodes, bool is_bounded) {
-  std::optional<StagePlan> plan =
-      plan_forced_stage(*entry.space, {.nodes = nodes,
-                                       .pinned = {},
-                                       .time_limit_s = request_.time_limit_s,
-                                       .is_bounded = is_bounded,
-                                       .solver = request_.solver});
-  if (plan) return std::move(*plan);
+std::optional<StagePlan> SubmeshSpaces::solve(PlanSpace& space, Range nodes, bool is_bounded) {
+  return plan_forced_stage(space, {.nodes = nodes,
+                                   .pinned = {},
+                                   .time_limit_s = request_.time_limit_s,
+                                   .is_bounded = is_bounded,
+                                   .solver = request_.solver});
+}
+
+void SubmeshSpaces::throw_no_choice(const Entry& entry, Range nodes) const {
   CHECK(!facts_.pins().empty(), "no choice of strategies is legal");
   throw_conflict({.facts = facts_,
                   .keep_whole = request_.keep_whole,
@@ -117,9 +139,15 @@ StagePlan SubmeshSpaces::decide(Entry& entry, Range nodes, bool is_bounded) {
                   .nodes = nodes});
 }
 
-std::unique_ptr<StageEstimate> SubmeshSpaces::estimate(Entry& entry, bool is_bounded) {
-  const StagePlan whole = decide(entry, {0, facts_.node_count()}, is_bounded);
-  return std::make_unique<StageEstimate>(*entry.space, whole);
+SubmeshSpaces::Estimates SubmeshSpaces::estimate(Entry& entry, bool is_bounded) {
+  const Range nodes = {0, facts_.node_count()};
+  Estimates estimates;
+  for (const auto& space : entry.spaces) {
+    const std::optional<StagePlan> whole = solve(*space, nodes, is_bounded);
+    if (whole) estimates.push_back(std::make_unique<StageEstimate>(*space, *whole));
+  }
+  if (estimates.empty()) throw_no_choice(entry, nodes);
+  return estimates;
 }
 
 }  // namespace partita::planner

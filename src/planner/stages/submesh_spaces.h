@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,27 +55,32 @@ class SubmeshSpaces {
   [[nodiscard]] const cost::Profile& profile() const { return profile_; }
   [[nodiscard]] const Phases& phases() const { return phases_; }
 
-  // The space of a stage on these devices. Submeshes of equal axes, links and devices share one.
-  [[nodiscard]] PlanSpace& space_of(const spec::Mesh& devices);
+  // The spaces of a stage on these devices: one, or where they are unlike one for each way to
+  // share. Submeshes of equal axes, links and devices have the same ones.
+  [[nodiscard]] std::vector<PlanSpace*> spaces_of(const spec::Mesh& devices);
   // The exact solution of consecutive nodes as one stage on these devices, within their memory or
-  // whatever it holds. Throws kInvalidArgument naming the pins that leave none.
+  // whatever it holds: the best of all spaces. Throws kInvalidArgument naming the pins that leave
+  // none.
   [[nodiscard]] StagePlan decide(const spec::Mesh& devices, Range nodes, bool is_bounded);
   // The fastest solution of the whole graph, whatever it holds, and one that fits or, failing
-  // that, is the smallest.
-  [[nodiscard]] const StageEstimate& fastest(const spec::Mesh& devices);
-  [[nodiscard]] const StageEstimate& smallest(const spec::Mesh& devices);
+  // that, is the smallest; per space with any.
+  using Estimates = std::vector<std::unique_ptr<const StageEstimate>>;
+  [[nodiscard]] const Estimates& fastest(const spec::Mesh& devices);
+  [[nodiscard]] const Estimates& smallest(const spec::Mesh& devices);
 
  private:
   struct Entry {
     spec::Mesh mesh;
     cost::Profile profile;
-    std::unique_ptr<PlanSpace> space;
-    std::unique_ptr<StageEstimate> fastest;
-    std::unique_ptr<StageEstimate> smallest;
+    std::vector<DeviceGroup> groups;  // in step with `spaces`
+    std::vector<std::unique_ptr<PlanSpace>> spaces;
+    Estimates fastest;
+    Estimates smallest;
   };
   Entry& entry_of(const spec::Mesh& devices);
-  [[nodiscard]] StagePlan decide(Entry& entry, Range nodes, bool is_bounded);
-  [[nodiscard]] std::unique_ptr<StageEstimate> estimate(Entry& entry, bool is_bounded);
+  [[nodiscard]] std::optional<StagePlan> solve(PlanSpace& space, Range nodes, bool is_bounded);
+  [[noreturn]] void throw_no_choice(const Entry& entry, Range nodes) const;
+  [[nodiscard]] Estimates estimate(Entry& entry, bool is_bounded);
 
   const GraphFacts& facts_;
   const PlanRequest& request_;
