@@ -69,10 +69,12 @@ ir::ValueId DecoderBuilder::split_heads(const std::string& name, ir::ValueId x, 
 ir::ValueId DecoderBuilder::attention(const std::vector<ir::ValueId>& qkv,
                                       const AttentionHeads& heads,
                                       double scale) {
-  const ir::TensorType cache{DType::kF32,
-                             {"c", options_.block_size, heads.kv_heads, heads.head_dim}};
-  const ir::ValueId k_cache = graph_.add_state(local("k_cache"), cache);
-  const ir::ValueId v_cache = graph_.add_state(local("v_cache"), cache);
+  const ir::TensorType keys{DType::kF32,
+                            {heads.kv_heads, "c", heads.head_dim, options_.block_size}};
+  const ir::TensorType values{DType::kF32,
+                              {heads.kv_heads, "c", options_.block_size, heads.head_dim}};
+  const ir::ValueId k_cache = graph_.add_state(local("k_cache"), keys);
+  const ir::ValueId v_cache = graph_.add_state(local("v_cache"), values);
   ir::Attributes attributes;
   attributes.set("scale", scale);
   attributes.set("group", heads.heads / heads.kv_heads);

@@ -73,8 +73,8 @@ TEST(Llama, OneLayerAsText) {
   weight %layers.0.attn.v_proj.weight : bf16[2,6] = tensor("model.layers.0.self_attn.v_proj.weight")
   %layers.0.attn.v_proj : f32[t,2] = linear(%layers.0.attn_norm, %layers.0.attn.v_proj.weight) {layer = 0}
   %layers.0.attn.v : f32[t,1,2] = reshape(%layers.0.attn.v_proj) {layer = 0, shape = [0,-1,2]}
-  state %layers.0.k_cache : f32[c,4,1,2]
-  state %layers.0.v_cache : f32[c,4,1,2]
+  state %layers.0.k_cache : f32[1,c,2,4]
+  state %layers.0.v_cache : f32[1,c,4,2]
   %layers.0.attn : f32[t,3,2] = attention(%layers.0.attn.q_rope, %layers.0.attn.k_rope, %layers.0.attn.v, %layers.0.k_cache, %layers.0.v_cache, %positions, %sequence_ids, %block_tables) {layer = 0, group = 3, scale = 0.7071067811865475}
   %layers.0.attn.merged : f32[t,6] = reshape(%layers.0.attn) {layer = 0, shape = [0,-1]}
   weight %layers.0.attn.o_proj.weight : bf16[6,6] = tensor("model.layers.0.self_attn.o_proj.weight")

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "device/cpu/instructions.h"
 #include "ops/kernel.h"
 #include "support/dtype.h"
 #include "support/error.h"
@@ -48,6 +49,25 @@ class ScratchHandle {
   std::unique_ptr<Scratch> own_;
   Scratch* scratch_;
 };
+
+// Kernels of one op in falling order of speed, the compiled variants before the reference:
+// kBind<level>(args) is asked only where the level is usable. Example: constexpr auto kKernels =
+// leveled_kernels<bind_fast>(bind_reference);
+template <auto kBind>
+struct Leveled {
+  template <device::Instructions kLevel>
+  static std::unique_ptr<BoundKernel> bind(const BindArgs& args) {
+    return kLevel > device::usable_instructions() ? nullptr : kBind(args, kLevel);
+  }
+};
+template <auto kBind>
+constexpr std::array<Kernel, 4> leveled_kernels(
+    std::unique_ptr<BoundKernel> (*reference)(const BindArgs& args)) {
+  return {{{"avx512", Leveled<kBind>::template bind<device::Instructions::kAvx512>},
+           {"avx2", Leveled<kBind>::template bind<device::Instructions::kAvx2>},
+           {"portable", Leveled<kBind>::template bind<device::Instructions::kPortable>},
+           {"reference", reference}}};
+}
 
 // All inputs and outputs are f32.
 [[nodiscard]] inline bool all_f32(const BindArgs& args) {

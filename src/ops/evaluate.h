@@ -51,6 +51,10 @@ struct EvaluateOptions {
                                                std::span<HostTensor> inputs,
                                                const EvaluateOptions& options = {});
 
+// Names of the op's CPU kernels in order, without those for instructions that this process does not
+// use (see device/cpu/instructions.h).
+[[nodiscard]] std::vector<std::string_view> usable_kernels_of(std::string_view op);
+
 // Inputs for a sample, or for one with other shapes: floats uniform in [low, high), integers as the
 // sample says. The same seed gives the same values on every machine.
 [[nodiscard]] std::vector<HostTensor> random_inputs(const OpSample& sample, uint64_t seed);

@@ -2,10 +2,12 @@
 // Runs one operator on tensors in memory.
 #include "ops/evaluate.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <random>
 
+#include "device/cpu/instructions.h"
 #include "support/error.h"
 #include "support/quant_blocks.h"
 
@@ -138,6 +140,20 @@ HostTensor random_tensor(const OpSample& sample, size_t input, std::mt19937_64& 
 }
 
 }  // namespace
+
+std::vector<std::string_view> usable_kernels_of(std::string_view op) {
+  using device::Instructions;
+  std::vector<std::string_view> names;
+  for (const Kernel& kernel : cpu_kernels_of(op)) {
+    const auto needs = [&](Instructions level) { return kernel.name == to_string(level); };
+    const auto levels = {Instructions::kAvx2, Instructions::kAvx512};
+    const auto* const level = std::find_if(levels.begin(), levels.end(), needs);
+    if (level == levels.end() || *level <= device::usable_instructions()) {
+      names.push_back(kernel.name);
+    }
+  }
+  return names;
+}
 
 std::vector<HostTensor> random_inputs(const OpSample& sample, uint64_t seed) {
   std::mt19937_64 generator(seed);

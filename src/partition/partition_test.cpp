@@ -123,8 +123,8 @@ constexpr const char* kBlock = R"(graph "block" {
   weight %v.weight : f32[4,8] = tensor("v")
   %v : f32[t,4] = linear(%ln, %v.weight)
   %v.heads : f32[t,2,2] = reshape(%v) {shape = [0,-1,2]}
-  state %k_cache : f32[c,4,2,2]
-  state %v_cache : f32[c,4,2,2]
+  state %k_cache : f32[2,c,2,4]
+  state %v_cache : f32[2,c,4,2]
   %attn : f32[t,6,2] = attention(%q.heads, %k.heads, %v.heads, %k_cache, %v_cache, %positions, %sequence_ids, %block_tables) {group = 3, scale = 0.5}
   %merged : f32[t,12] = reshape(%attn) {shape = [0,-1]}
   weight %o.weight : f32[8,12] = tensor("o")
@@ -214,11 +214,11 @@ TEST(PartitionRank, FewerKvHeadsThanRanksOverlap) {
   const ir::Graph program = partition_rank(graph, plan_block(graph, 4), 1).graph;
   const std::string text = ir::print_graph(program);
   EXPECT_THAT(text, HasSubstr("%k.weight : f32[4,8] = tensor(\"k\")"));
-  EXPECT_THAT(text, HasSubstr("state %k_cache : f32[c,4,2,2]"));
+  EXPECT_THAT(text, HasSubstr("state %k_cache : f32[2,c,2,4]"));
   EXPECT_THAT(text, HasSubstr("h_phase = 2"));
   const std::string last = ir::print_graph(partition_rank(graph, plan_block(graph, 4), 3).graph);
   EXPECT_THAT(last, HasSubstr("%k.weight : f32[2,8] = slice(tensor(\"k\"), 0, 2, 4)"));
-  EXPECT_THAT(last, HasSubstr("state %k_cache : f32[c,4,1,2]"));
+  EXPECT_THAT(last, HasSubstr("state %k_cache : f32[1,c,2,4]"));
 }
 
 TEST(PartitionRank, StagesSendWhatLaterStagesNeed) {

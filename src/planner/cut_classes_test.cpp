@@ -76,8 +76,8 @@ struct Block {
     ir::Attributes attributes;
     attributes.set("scale", 0.5);
     attributes.set("group", heads / kv_heads);
-    cache = graph.add_state("k_cache", f32({"c", 2, kv_heads, 4}));
-    const auto v_cache = graph.add_state("v_cache", f32({"c", 2, kv_heads, 4}));
+    cache = graph.add_state("k_cache", f32({kv_heads, "c", 4, 2}));
+    const auto v_cache = graph.add_state("v_cache", f32({kv_heads, "c", 2, 4}));
     const auto positions = graph.add_input("positions", i32({"t"}));
     const auto sequences = graph.add_input("sequence_ids", i32({"t"}));
     const auto tables = graph.add_input("block_tables", i32({"s", "m"}));
@@ -107,7 +107,7 @@ TEST(CutClasses, HeadsOfABlockAreOneClass) {
   const Block block(6, 2);
   EXPECT_EQ(block.dim("q.weight", 0), (CutMember{6, 4, 1, 3}));
   EXPECT_EQ(block.dim("k.weight", 0), (CutMember{6, 4, 3, 3}));
-  EXPECT_EQ(block.dim("k_cache", 2), (CutMember{6, 1, 3, 3}));
+  EXPECT_EQ(block.dim("k_cache", 0), (CutMember{6, 1, 3, 3}));
   EXPECT_EQ(block.dim("o.weight", 1), (CutMember{6, 4, 1, 3}));
   // The model width is a class of its own, cut anywhere.
   EXPECT_EQ(block.dim("q.weight", 1), (CutMember{10, 1, 1, 1}));

@@ -148,8 +148,8 @@ constexpr const char* kCached = R"(graph "cached" {
   input %positions : i32[t]
   input %sequence_ids : i32[t]
   input %block_tables : i32[s,m]
-  state %k_cache : f32[c,4,1,2]
-  state %v_cache : f32[c,4,1,2]
+  state %k_cache : f32[1,c,2,4]
+  state %v_cache : f32[1,c,4,2]
   %y : f32[t,1,2] = attention(%x, %x, %x, %k_cache, %v_cache, %positions, %sequence_ids, %block_tables) {group = 1, scale = 1}
   return %y
 }

@@ -120,12 +120,12 @@ KernelCase attention_case(bool is_empty, int64_t tokens) {
   const int64_t heads = is_empty ? 1 : kHeads;
   const int64_t kv_heads = is_empty ? 1 : kHeads / 4;
   KernelCase result = {.op = "attention", .size = is_empty ? Size::kEmpty : Size::kMiddle};
-  const std::string cache = str(" : f32[c,16,", kv_heads, ",64]\n");
   result.text = str("graph \"measured\" {\n  input %q : f32[t,", heads, ",64]\n  input %k : f32[t,",
                     kv_heads, ",64]\n  input %v : f32[t,", kv_heads,
                     ",64]\n  input %positions : i32[t]\n  input %sequence_ids : i32[t]\n"
-                    "  input %block_tables : i32[s,m]\n  state %k_cache",
-                    cache, "  state %v_cache", cache, "  %y0 : f32[t,", heads,
+                    "  input %block_tables : i32[s,m]\n  state %k_cache : f32[",
+                    kv_heads, ",c,64,16]\n  state %v_cache : f32[", kv_heads,
+                    ",c,16,64]\n  %y0 : f32[t,", heads,
                     ",64] = attention(%q, %k, %v, %k_cache, %v_cache, %positions, "
                     "%sequence_ids, %block_tables) {group = ",
                     heads / kv_heads, ", scale = 0.125}\n  return %y0\n}\n");

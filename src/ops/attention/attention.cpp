@@ -47,11 +47,11 @@ int64_t group_size(const OpCall& call, int64_t heads, int64_t kv_heads) {
 }
 
 constexpr std::string_view kWholeModel =
-    "o[t,h,e] = q[t,h,e], k[t,h/r,e], v[t,h/r,e], kc[c,p,h/r,e], vc[c,p,h/r,e], positions[t], "
+    "o[t,h,e] = q[t,h,e], k[t,h/r,e], v[t,h/r,e], kc[h/r,c,e,p], vc[h/r,c,p,e], positions[t], "
     "sequences[t], tables[s,m]; map h; whole t e c p s m";
 // A piece that begins or ends within a group of heads: its KV heads do not follow from h alone.
 constexpr std::string_view kPiece =
-    "o[t,h,e] = q[t,h,e], k[t,g,e], v[t,g,e], kc[c,p,g,e], vc[c,p,g,e], positions[t], "
+    "o[t,h,e] = q[t,h,e], k[t,g,e], v[t,g,e], kc[g,c,e,p], vc[g,c,p,e], positions[t], "
     "sequences[t], tables[s,m]; map h; whole t e c p s m g";
 
 spec::Notation bind_attention(const OpCall& call) {
@@ -77,7 +77,7 @@ spec::Notation bind_attention(const OpCall& call) {
 // Positions that a token may attend to: all that the block tables can hold (an upper bound).
 double context(const OpCall& call, const ir::SymbolSizes& symbols) {
   return product_of_dims(call.inputs[kBlockTables], symbols, 1, 2) *
-         product_of_dims(call.inputs[kKeyCache], symbols, 1, 2);
+         product_of_dims(call.inputs[kValueCache], symbols, 2, 3);
 }
 
 double attention_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
@@ -90,7 +90,7 @@ double attention_bytes(const OpCall& call, const ir::SymbolSizes& symbols) {
   };
   const auto cache_element = static_cast<double>(size_of(call.inputs[kKeyCache].dtype));
   const double sequences = product_of_dims(call.inputs[kBlockTables], symbols, 0, 1);
-  const double row = product_of_dims(call.inputs[kKeyCache], symbols, 2, 4) * cache_element;
+  const double row = product_of_dims(call.inputs[kKey], symbols, 1, 3) * cache_element;
   const double written = product_of_dims(call.inputs[kQuery], symbols, 0, 1) * row;
   const double read = sequences * context(call, symbols) * row;
   return 2 * bytes(kQuery) + bytes(kKey) + bytes(kValue) + 2 * (written + read);
@@ -105,8 +105,8 @@ OpSample attention_sample(int64_t heads, int64_t kv_heads, int64_t head_dim) {
   sample.inputs = {f32({tokens, heads, head_dim}),
                    f32({tokens, kv_heads, head_dim}),
                    f32({tokens, kv_heads, head_dim}),
-                   f32({8, 4, kv_heads, head_dim}),
-                   f32({8, 4, kv_heads, head_dim}),
+                   f32({kv_heads, 8, head_dim, 4}),
+                   f32({kv_heads, 8, 4, head_dim}),
                    i32({tokens}),
                    i32({tokens}),
                    i32({3, 3})};
@@ -126,12 +126,12 @@ constexpr std::array<OpDef, 1> kOps = {{
     {.name = "attention",
      .summary =
          "Writes k and v of every token into the caches, at block_tables[sequence_ids[t], "
-         "positions[t] / p] and row positions[t] mod p; then token t attends to positions "
+         "positions[t] / p] and place positions[t] mod p; then token t attends to positions "
          "0..positions[t] of its own sequence. Query head i uses KV head (i + h_phase) / "
          "group. Attributes scale (default 1 / sqrt(e)), group (required in a piece), h_phase "
          "(default 0).",
      .notation =
-         "o[t,h,e] = f(q[t,h,e], k[t,h/r,e], v[t,h/r,e], k_cache[c,p,h/r,e], v_cache[c,p,h/r,e], "
+         "o[t,h,e] = f(q[t,h,e], k[t,h/r,e], v[t,h/r,e], k_cache[h/r,c,e,p], v_cache[h/r,c,p,e], "
          "positions[t], sequence_ids[t], block_tables[s,m]); map h; whole t e c p s m",
      .bind = bind_attention,
      .flops = attention_flops,

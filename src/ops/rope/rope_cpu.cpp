@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "ops/cpu_kernel.h"
+#include "ops/parallel.h"
+#include "ops/vector/row_kernels_cpu.h"
 
 namespace partita::ops {
 namespace {
@@ -88,13 +90,70 @@ class Rope final : public BoundKernel {
   std::vector<float> sin_;
 };
 
+// The same on vectors, with tokens shared among threads.
+class RopeRows final : public BoundKernel {
+ public:
+  RopeRows(const BindArgs& args, const RowKernels& kernels) : kernels_(kernels), scratch_(args) {
+    const int64_t head_dim = args.inputs[0].dims[2].size;
+    frequencies_ =
+        frequencies(args.node.attributes, args.node.attributes.integer_or("rotary_dim", head_dim));
+    static_cast<void>(angles(team_size()));
+  }
+
+  void run(Views inputs, Views outputs) override {
+    const int64_t heads = inputs[0].shape[1];
+    const int64_t head_dim = inputs[0].shape[2];
+    const Split tokens = {.items = inputs[0].shape[0],
+                          .bytes_per_item = 2 * heads * head_dim * int64_t{sizeof(float)},
+                          .least_bytes = 256 << 10};
+    const int64_t ranges = ranges_of(tokens, team_size());
+    float* memory = angles(ranges);
+    const auto half = static_cast<int64_t>(frequencies_.size());
+    parallel_for(ranges, [&](int64_t index) {
+      float* cosine = memory + index * 2 * half;
+      const Range range = split_range(tokens, index, ranges);
+      for (int64_t token = range.begin; token < range.end; ++token) {
+        const auto position = static_cast<float>(integer_at(inputs[1], token));
+        kernels_.angles(position, frequencies_.data(), half, cosine, cosine + half);
+        const int64_t first = token * heads * head_dim;
+        kernels_.rotate({.from = inputs[0].as<const float>() + first,
+                         .to = outputs[0].as<float>() + first,
+                         .heads = heads,
+                         .head_dim = head_dim,
+                         .half = half,
+                         .cosine = cosine,
+                         .sine = cosine + half});
+      }
+    });
+  }
+
+ private:
+  // Cosines and sines of one token for each of `ranges` threads.
+  float* angles(int64_t ranges) {
+    const auto floats = static_cast<int64_t>(2 * frequencies_.size()) * ranges;
+    return reinterpret_cast<float*>(
+        scratch_->reserve(Scratch::kInput, floats * int64_t{sizeof(float)}));
+  }
+
+  const RowKernels& kernels_;
+  ScratchHandle scratch_;
+  std::vector<float> frequencies_;
+};
+
+bool is_f32(const BindArgs& args) {
+  return args.inputs[0].dtype == DType::kF32 && args.outputs[0].dtype == DType::kF32;
+}
+
+std::unique_ptr<BoundKernel> bind_rows(const BindArgs& args, device::Instructions level) {
+  return is_f32(args) ? std::make_unique<RopeRows>(args, row_kernels(level)) : nullptr;
+}
+
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
-  const bool is_f32 = args.inputs[0].dtype == DType::kF32 && args.outputs[0].dtype == DType::kF32;
-  if (!is_f32) return nullptr;
+  if (!is_f32(args)) return nullptr;
   return std::make_unique<Rope>(args);
 }
 
-constexpr std::array<Kernel, 1> kKernels = {{{"reference", bind_reference}}};
+constexpr auto kKernels = leveled_kernels<bind_rows>(bind_reference);
 constexpr std::array<KernelList, 1> kLists = {{{"rope", kKernels}}};
 
 }  // namespace

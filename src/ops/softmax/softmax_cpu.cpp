@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "ops/cpu_kernel.h"
+#include "ops/parallel.h"
+#include "ops/vector/row_kernels_cpu.h"
 
 namespace partita::ops {
 namespace {
@@ -37,7 +39,27 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   });
 }
 
-constexpr std::array<Kernel, 1> kKernels = {{{"reference", bind_reference}}};
+// Rows where they lie together, else the lines of the reference.
+std::unique_ptr<BoundKernel> bind_rows(const BindArgs& args, device::Instructions level) {
+  const size_t rank = args.inputs[0].dims.size();
+  if (!all_f32(args)) return nullptr;
+  if (node_dim(args.node, rank) + 1 != rank) return bind_reference(args);
+  return make_kernel([softmax = row_kernels(level).softmax](Views inputs, Views outputs) {
+    const int64_t width = inputs[0].shape.back();
+    if (width == 0) return;
+    const Split split = {.items = inputs[0].elements() / width,
+                         .bytes_per_item = 4 * width * int64_t{sizeof(float)},
+                         .least_bytes = 256 << 10};
+    parallel_ranges(split, [&](Range rows) {
+      for (int64_t row = rows.begin; row < rows.end; ++row) {
+        softmax(inputs[0].as<const float>() + row * width, outputs[0].as<float>() + row * width,
+                width);
+      }
+    });
+  });
+}
+
+constexpr auto kKernels = leveled_kernels<bind_rows>(bind_reference);
 constexpr std::array<KernelList, 1> kLists = {{{"softmax", kKernels}}};
 
 }  // namespace

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes new keys and values into the paged caches.
+#include <algorithm>
+
+#include "ops/attention/attention_step_cpu.h"
+#include "ops/parallel.h"
+
+namespace partita::ops::attention {
+namespace {
+
+void store(float* to, float value) { *to = value; }
+void store(BFloat16* to, float value) { *to = BFloat16::from_float(value); }
+void store(Float16* to, float value) { *to = Float16::from_float(value); }
+
+// Tokens [begin, end) of consecutive positions in one block.
+struct Run {
+  int64_t begin, end;
+  int64_t block, row;
+};
+
+// The longest run that begins at a token.
+Run run_at(const Step& step, int64_t begin) {
+  const int64_t position = step.position(begin);
+  Run run = {begin, begin + 1, step.block(begin, position), position % step.block_size};
+  const int64_t last = std::min(step.tokens, begin + step.block_size - run.row);
+  while (run.end < last && step.sequence(run.end) == step.sequence(begin) &&
+         step.position(run.end) == position + run.end - begin) {
+    ++run.end;
+  }
+  return run;
+}
+
+template <typename Cache>
+void append_run(const Step& step, const Run& run, int64_t kv_head) {
+  const int64_t head_dim = step.head_dim;
+  const int64_t token_stride = step.kv_heads * head_dim;
+  const int64_t from = run.begin * token_stride + kv_head * head_dim;
+  const float* key = step.inputs[kKey].as<const float>() + from;
+  const float* value = step.inputs[kValue].as<const float>() + from;
+  Cache* keys = step.inputs[kKeyCache].as<Cache>() + step.offset(kv_head, run.block) + run.row;
+  Cache* values =
+      step.inputs[kValueCache].as<Cache>() + step.offset(kv_head, run.block) + run.row * head_dim;
+  const int64_t rows = run.end - run.begin;
+  for (int64_t e = 0; e < head_dim; ++e) {
+    for (int64_t row = 0; row < rows; ++row) {
+      store(keys + e * step.block_size + row, key[row * token_stride + e]);
+    }
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t e = 0; e < head_dim; ++e) {
+      store(values + row * head_dim + e, value[row * token_stride + e]);
+    }
+  }
+}
+
+}  // namespace
+
+void append(const Step& step) {
+  // All entries of the tables are looked up here first, where throwing is allowed.
+  for (int64_t token = 0; token < step.tokens; token = run_at(step, token).end) continue;
+  const Split heads = {.items = step.kv_heads,
+                       .bytes_per_item = 8 * step.tokens * step.head_dim * int64_t{sizeof(float)},
+                       .least_bytes = 256 << 10};
+  visit_float_type(step.inputs[kKeyCache].dtype, [&]<typename Cache>(Cache) {
+    parallel_ranges(heads, [&](Range range) {
+      for (int64_t token = 0; token < step.tokens;) {
+        const Run run = run_at(step, token);
+        for (int64_t head = range.begin; head < range.end; ++head) {
+          append_run<Cache>(step, run, head);
+        }
+        token = run.end;
+      }
+    });
+  });
+}
+
+}  // namespace partita::ops::attention

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocked attention against the reference over shapes, types, pieces and lengths, with every level
+// of instructions; the same bits for every number of threads.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "ops/declaration.h"
+#include "ops/evaluate.h"
+#include "support/error.h"
+
+namespace partita::ops {
+namespace {
+
+// Tokens of one sequence in a step: positions [begin, begin + count).
+struct Chunk {
+  int64_t begin = 0;
+  int64_t count = 1;
+};
+
+struct Shape {
+  int64_t kv_heads = 2;
+  int64_t group = 3;
+  int64_t head_dim = 64;
+  int64_t block_size = 16;
+  DType cache = DType::kF32;
+  int64_t h_phase = 0;
+  int64_t heads = -1;  // of the piece; -1 = all
+};
+
+ir::TensorType cache_type(const Shape& shape, int64_t blocks, bool is_key) {
+  const int64_t rows = is_key ? shape.head_dim : shape.block_size;
+  const int64_t columns = is_key ? shape.block_size : shape.head_dim;
+  return {shape.cache, {shape.kv_heads, blocks, rows, columns}};
+}
+
+// A step of these chunks, one sequence each; the blocks of the sequences alternate in the cache,
+// and its last block is used by none.
+OpSample step_of(const Shape& shape, const std::vector<Chunk>& chunks) {
+  int64_t most_blocks = 1;
+  std::vector<int64_t> positions;
+  std::vector<int64_t> sequences;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const int64_t end = chunks[i].begin + chunks[i].count;
+    most_blocks = std::max(most_blocks, (end - 1) / shape.block_size + 1);
+    for (int64_t position = chunks[i].begin; position < end; ++position) {
+      positions.push_back(position);
+      sequences.push_back(static_cast<int64_t>(i));
+    }
+  }
+  const auto tokens = static_cast<int64_t>(positions.size());
+  const auto count = static_cast<int64_t>(chunks.size());
+  const int64_t blocks = count * most_blocks + 1;
+  const int64_t heads = shape.heads < 0 ? shape.kv_heads * shape.group : shape.heads;
+  OpSample sample;
+  sample.attributes = attributes({{"group", shape.group}, {"h_phase", shape.h_phase}});
+  sample.inputs = {f32({tokens, heads, shape.head_dim}),
+                   f32({tokens, shape.kv_heads, shape.head_dim}),
+                   f32({tokens, shape.kv_heads, shape.head_dim}),
+                   cache_type(shape, blocks, true),
+                   cache_type(shape, blocks, false),
+                   i32({tokens}),
+                   i32({tokens}),
+                   i32({count, most_blocks})};
+  sample.integer_below.assign(8, 0);
+  sample.integer_values.resize(8);
+  sample.integer_values[5] = positions;
+  sample.integer_values[6] = sequences;
+  for (int64_t i = 0; i < count * most_blocks; ++i) {
+    sample.integer_values[7].push_back(i % most_blocks * count + i / most_blocks);
+  }
+  return sample;
+}
+
+std::vector<HostTensor> inputs_of(const OpSample& sample) { return random_inputs(sample, 17); }
+
+// Output and caches after the step equal the reference's.
+void expect_like_reference(const OpSample& sample, const std::string& what) {
+  std::vector<HostTensor> expected_inputs = inputs_of(sample);
+  const auto expected =
+      evaluate("attention", sample.attributes, expected_inputs, {.kernel = "reference"})[0]
+          .floats();
+  for (const std::string_view kernel : usable_kernels_of("attention")) {
+    std::vector<HostTensor> inputs = inputs_of(sample);
+    const auto found =
+        evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0].floats();
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t i = 0; i < found.size(); ++i) {
+      ASSERT_NEAR(found[i], expected[i], 2e-6 + 1e-5 * std::abs(expected[i]))
+          << what << ", " << kernel << ", at " << i;
+    }
+    EXPECT_EQ(inputs[3], expected_inputs[3]) << what << ", " << kernel;
+    EXPECT_EQ(inputs[4], expected_inputs[4]) << what << ", " << kernel;
+  }
+}
+
+TEST(BlockedAttention, OfAnyHeadDim) {
+  for (const int64_t head_dim : {1, 7, 16, 33, 48, 64, 80, 96, 100, 128, 160, 255, 256}) {
+    expect_like_reference(step_of({.head_dim = head_dim}, {{0, 20}, {30, 1}, {5, 17}}),
+                          str("head_dim ", head_dim));
+  }
+}
+
+TEST(BlockedAttention, OfAnyBlockSize) {
+  for (const int64_t block_size : {1, 3, 8, 16, 24, 32, 48, 64, 200}) {
+    expect_like_reference(
+        step_of({.head_dim = 32, .block_size = block_size}, {{0, 50}, {140, 1}, {100, 40}}),
+        str("block_size ", block_size));
+  }
+}
+
+TEST(BlockedAttention, OfAnyGroupAndPiece) {
+  for (const int64_t group : {1, 2, 4, 5, 7, 8, 64, 71}) {
+    expect_like_reference(
+        step_of({.kv_heads = 2, .group = group, .head_dim = 16}, {{0, 9}, {40, 1}}),
+        str("group ", group));
+  }
+  // Heads 2..7 of groups of 4: the end of one group, a whole one would be next.
+  for (const int64_t phase : {0, 1, 3}) {
+    for (const int64_t heads : {1, 4, 5}) {
+      expect_like_reference(step_of({.kv_heads = 2, .group = 4, .h_phase = phase, .heads = heads},
+                                    {{3, 30}, {17, 1}}),
+                            str("phase ", phase, ", heads ", heads));
+    }
+  }
+}
+
+TEST(BlockedAttention, OfLengthsAroundBlocksTilesAndSegments) {
+  for (const int64_t length : {1, 2, 15, 16, 17, 31, 33, 127, 128, 129, 255, 257}) {
+    expect_like_reference(
+        step_of({.kv_heads = 1, .group = 2, .head_dim = 16}, {{0, length}, {length - 1, 1}}),
+        str("length ", length));
+  }
+  for (const int64_t length : {1023, 1024, 1025, 2049, 3000}) {
+    expect_like_reference(
+        step_of({.kv_heads = 1, .group = 2, .head_dim = 16}, {{length - 1, 1}, {length - 4, 20}}),
+        str("length ", length));
+  }
+}
+
+TEST(BlockedAttention, OfHalfPrecisionCaches) {
+  for (const DType cache : {DType::kBF16, DType::kF16}) {
+    for (const int64_t head_dim : {33, 64}) {
+      expect_like_reference(step_of({.head_dim = head_dim, .cache = cache}, {{0, 40}, {130, 1}}),
+                            str(to_string(cache), ", head_dim ", head_dim));
+    }
+  }
+}
+
+// Restores the number of threads.
+class Team {
+ public:
+  explicit Team(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  ~Team() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+TEST(BlockedAttention, GivesTheSameBitsWithAnyNumberOfThreads) {
+  const std::vector<std::vector<Chunk>> steps = {
+      {{2900, 1}},  // keys split among threads
+      {{2900, 1}, {1500, 1}},
+      {{0, 300}, {2000, 30}, {5, 1}},
+  };
+  for (const std::vector<Chunk>& chunks : steps) {
+    const OpSample sample = step_of({.kv_heads = 1, .group = 4}, chunks);
+    for (const std::string_view kernel : usable_kernels_of("attention")) {
+      if (kernel == "reference") continue;
+      std::vector<HostTensor> outputs;
+      for (const int threads : {1, 2, 3, 5}) {
+        const Team team(threads);
+        std::vector<HostTensor> inputs = inputs_of(sample);
+        outputs.push_back(evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0]);
+        EXPECT_EQ(outputs.back(), outputs.front()) << kernel << ", " << threads << " threads";
+      }
+    }
+  }
+}
+
+TEST(BlockedAttention, ATokenAloneGetsTheBitsThatItGetsInAChunk) {
+  const OpSample sample = step_of({.kv_heads = 1, .group = 3, .head_dim = 40}, {{1000, 80}});
+  const OpSample last = step_of({.kv_heads = 1, .group = 3, .head_dim = 40}, {{1079, 1}});
+  for (const std::string_view kernel : usable_kernels_of("attention")) {
+    std::vector<HostTensor> inputs = inputs_of(sample);
+    const std::vector<float> chunk =
+        evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0].floats();
+    std::vector<HostTensor> alone = inputs_of(last);
+    for (const size_t i : {0, 1, 2}) {
+      const std::vector<float> all = inputs[i].floats();
+      const auto width = static_cast<int64_t>(all.size()) / 80;
+      std::vector<int64_t> shape = alone[i].shape;
+      alone[i] = HostTensor::from_floats(shape, std::span(all).subspan(79 * width, width));
+    }
+    for (const size_t i : {3, 4}) alone[i] = inputs[i];
+    const std::vector<float> token =
+        evaluate("attention", last.attributes, alone, {.kernel = kernel})[0].floats();
+    EXPECT_EQ(token, std::vector<float>(chunk.end() - 3 * 40, chunk.end())) << kernel;
+  }
+}
+
+TEST(BlockedAttention, WhatIsBehindTheLastPositionDoesNotCount) {
+  const OpSample sample = step_of({}, {{20, 1}});
+  std::vector<HostTensor> inputs = inputs_of(sample);
+  std::vector<HostTensor> poisoned = inputs;
+  // Positions 21.. of the second block, and the block of no sequence.
+  const int64_t head_dim = 64;
+  for (int64_t kv_head = 0; kv_head < 2; ++kv_head) {
+    for (int64_t place = 5; place < 32; ++place) {
+      for (int64_t e = 0; e < head_dim; ++e) {
+        const int64_t block = (kv_head * 3 + 1 + place / 16) * 16 * head_dim;
+        poisoned[3].view().as<float>()[block + e * 16 + place % 16] = NAN;
+        poisoned[4].view().as<float>()[block + place % 16 * head_dim + e] = NAN;
+      }
+    }
+  }
+  for (const std::string_view kernel : usable_kernels_of("attention")) {
+    EXPECT_EQ(evaluate("attention", sample.attributes, poisoned, {.kernel = kernel})[0],
+              evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0])
+        << kernel;
+  }
+}
+
+}  // namespace
+}  // namespace partita::ops
