@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "support/error.h"
@@ -21,9 +23,9 @@ bool likelier(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-std::vector<Candidate> candidates_of(std::span<const float> logits) {
-  std::vector<Candidate> candidates(logits.size());
-  bool some_finite = false;
+// Refuses what is no distribution; the highest logit, the first of equal ones.
+Candidate highest_of(std::span<const float> logits) {
+  Candidate best = {-HUGE_VALF, -1};
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
       throw Error(
@@ -31,13 +33,18 @@ std::vector<Candidate> candidates_of(std::span<const float> logits) {
           str("[sampling] the logit of token ", i, " is ", std::isnan(logits[i]) ? "NaN" : "+inf",
               "; expected a number; run `partita check` on the checkpoint"));
     }
-    some_finite |= std::isfinite(logits[i]);
-    candidates[i] = {logits[i], static_cast<int32_t>(i)};
+    if (logits[i] > best.logit) best = {logits[i], static_cast<int32_t>(i)};
   }
-  if (!some_finite) {
+  if (best.token < 0) {
     throw Error(ErrorCode::kRankFailed,
                 "[sampling] all logits are -inf; run `partita check` on the checkpoint");
   }
+  return best;
+}
+
+std::vector<Candidate> candidates_of(std::span<const float> logits) {
+  std::vector<Candidate> candidates(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) candidates[i] = {logits[i], static_cast<int32_t>(i)};
   return candidates;
 }
 
@@ -55,45 +62,84 @@ void penalise_repetition(std::vector<Candidate>& candidates,
 }
 
 void keep_top_k(std::vector<Candidate>& candidates, int64_t top_k) {
-  if (top_k <= 0 || static_cast<size_t>(top_k) >= candidates.size()) {
-    std::sort(candidates.begin(), candidates.end(), likelier);
-    return;
-  }
+  if (top_k <= 0 || static_cast<size_t>(top_k) >= candidates.size()) return;
   std::partial_sort(candidates.begin(), candidates.begin() + top_k, candidates.end(), likelier);
   candidates.resize(static_cast<size_t>(top_k));
 }
 
-// Unnormalised probabilities of sorted candidates; the largest is 1.
-std::vector<double> weights_of(const std::vector<Candidate>& candidates, double temperature) {
-  std::vector<double> weights(candidates.size());
-  for (size_t i = 0; i < weights.size(); ++i) {
-    weights[i] = std::exp((candidates[i].logit - candidates[0].logit) / temperature);
-  }
-  return weights;
-}
+// Candidates with their unnormalised probabilities, brought into the order of likelier() only as
+// far as somebody looks: a few hundred of a hundred thousand carry nearly all of the probability.
+class Ranking {
+ public:
+  Ranking(std::vector<Candidate> candidates, double temperature)
+      : candidates_(std::move(candidates)),
+        highest_(std::min_element(candidates_.begin(), candidates_.end(), likelier)->logit),
+        temperature_(temperature) {}
 
-void keep_top_p(std::vector<double>& weights, double top_p) {
-  double total = 0;
-  for (const double weight : weights) total += weight;
-  double kept = 0;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    kept += weights[i];
-    if (kept >= top_p * total) {
-      weights.resize(i + 1);
-      return;
+  [[nodiscard]] size_t size() const { return candidates_.size(); }
+  [[nodiscard]] int32_t token(size_t rank) {
+    sort_to(rank);
+    return candidates_[rank].token;
+  }
+  // The largest is 1.
+  [[nodiscard]] double weight(size_t rank) {
+    sort_to(rank);
+    return weight_of(candidates_[rank]);
+  }
+  // Sum over all in their present order: by token, or by rank after keep_top_k().
+  [[nodiscard]] double total() const {
+    double sum = 0;
+    for (const Candidate& candidate : candidates_) sum += weight_of(candidate);
+    return sum;
+  }
+
+ private:
+  [[nodiscard]] double weight_of(const Candidate& candidate) const {
+    return std::exp((candidate.logit - highest_) / temperature_);
+  }
+
+  void sort_to(size_t rank) {
+    while (rank >= sorted_) {
+      const auto begin = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted_);
+      const size_t end = std::min(size(), std::max<size_t>(256, 4 * sorted_));
+      const auto next = candidates_.begin() + static_cast<std::ptrdiff_t>(end);
+      if (end < size()) std::nth_element(begin, next, candidates_.end(), likelier);
+      std::sort(begin, next, likelier);
+      sorted_ = end;
     }
   }
+
+  std::vector<Candidate> candidates_;
+  float highest_;
+  double temperature_;
+  size_t sorted_ = 0;
+};
+
+// The likeliest candidates that carry a probability, at least one, and what they weigh together.
+struct Kept {
+  size_t count;
+  double weight;
+};
+Kept keep_top_p(Ranking& ranking, double top_p) {
+  const double total = ranking.total();
+  if (top_p >= 1) return {ranking.size(), total};
+  double kept = 0;
+  for (size_t i = 0; i < ranking.size(); ++i) {
+    kept += ranking.weight(i);
+    if (kept >= top_p * total) return {i + 1, kept};
+  }
+  return {ranking.size(), kept};
 }
 
-size_t draw(const std::vector<double>& weights, double uniform) {
-  double total = 0;
-  for (const double weight : weights) total += weight;
-  double rest = uniform * total;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    rest -= weights[i];
-    if (rest < 0) return i;
+int32_t draw(Ranking& ranking, const Kept& kept, double uniform) {
+  double rest = uniform * kept.weight;
+  size_t last = 0;
+  for (size_t i = 0; i < kept.count && ranking.weight(i) > 0; ++i) {
+    last = i;
+    rest -= ranking.weight(i);
+    if (rest < 0) break;
   }
-  return weights.size() - 1;  // rounding ate the last bit of the sum
+  return ranking.token(last);  // of those that can be, also where rounding ate the sum's last bit
 }
 
 }  // namespace
@@ -119,16 +165,17 @@ int32_t sample(std::span<const float> logits,
                const SamplingParams& params,
                uint64_t index) {
   CHECK(!logits.empty());
+  const Candidate highest = highest_of(logits);
+  const bool is_greedy = params.temperature == 0;
+  if (is_greedy && params.repetition_penalty == 1) return highest.token;
   std::vector<Candidate> candidates = candidates_of(logits);
   if (params.repetition_penalty != 1)
     penalise_repetition(candidates, history, params.repetition_penalty);
-  if (params.temperature == 0) {
-    return std::min_element(candidates.begin(), candidates.end(), likelier)->token;
-  }
+  if (is_greedy) return std::min_element(candidates.begin(), candidates.end(), likelier)->token;
   keep_top_k(candidates, params.top_k);
-  std::vector<double> weights = weights_of(candidates, params.temperature);
-  keep_top_p(weights, params.top_p);
-  return candidates[draw(weights, uniform_at(params.seed, index))].token;
+  Ranking ranking(std::move(candidates), params.temperature);
+  const Kept kept = keep_top_p(ranking, params.top_p);
+  return draw(ranking, kept, uniform_at(params.seed, index));
 }
 
 }  // namespace partita::engine

@@ -5,12 +5,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <random>
 #include <vector>
 
 #include "support/error.h"
+#include "support/philox.h"
 
 namespace partita::engine {
 namespace {
@@ -71,6 +75,56 @@ TEST(Sampling, SameSeedAndIndexGiveTheSameTokenAndOthersDiffer) {
   const SamplingParams params{.temperature = 1, .seed = 42};
   EXPECT_EQ(sample(logits, {}, params, 3), sample(logits, {}, params, 3));
   EXPECT_GT(draw_many(logits, params, 200).size(), 50U);
+}
+
+// As the header says, with a full sort: sorted, cut, summed, drawn.
+int32_t plain_sample(const std::vector<float>& logits,
+                     const SamplingParams& params,
+                     uint64_t index) {
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+  if (params.top_k > 0 && static_cast<size_t>(params.top_k) < order.size())
+    order.resize(static_cast<size_t>(params.top_k));
+  std::vector<double> weights;
+  for (const int32_t token : order)
+    weights.push_back(std::exp((logits[token] - logits[order[0]]) / params.temperature));
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  double kept = 0;
+  size_t count = 0;
+  while (count < weights.size() && kept < params.top_p * total) kept += weights[count++];
+  double rest = uniform_at(params.seed, index) * kept;
+  for (size_t i = 0; i < count; ++i) {
+    rest -= weights[i];
+    if (rest < 0) return order[i];
+  }
+  return order[count - 1];
+}
+
+TEST(Sampling, SortsOnlyWhatItNeedsAndDrawsTheSame) {
+  std::mt19937 random(3);
+  for (const float spread : {0.5F, 6.0F}) {  // nearly flat: thousands are looked at; peaked: a few
+    std::vector<float> logits(5000);
+    for (float& logit : logits) logit = spread * static_cast<float>(random() % 1000) / 100;
+    for (const int64_t top_k : {0, 1, 40, 700, 5000}) {
+      for (const double top_p : {0.1, 0.9, 0.999, 1.0}) {
+        const SamplingParams params{.temperature = 0.8, .top_k = top_k, .top_p = top_p, .seed = 9};
+        for (uint64_t index = 0; index < 20; ++index) {
+          ASSERT_EQ(sample(logits, {}, params, index), plain_sample(logits, params, index))
+              << spread << " " << top_k << " " << top_p << " " << index;
+        }
+      }
+    }
+  }
+}
+
+TEST(Sampling, NeverTakesATokenOfProbabilityZero) {
+  std::vector<float> logits(2000, -std::numeric_limits<float>::infinity());
+  for (const size_t token : {7, 900, 1999}) logits[token] = 0;
+  for (const auto& [token, count] : draw_many(logits, {.temperature = 2, .seed = 1}, 300)) {
+    EXPECT_EQ(logits[static_cast<size_t>(token)], 0) << count;
+  }
 }
 
 TEST(Sampling, NanLogitsAreAnError) {
