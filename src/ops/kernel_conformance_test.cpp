@@ -138,6 +138,52 @@ TEST(KernelConformance, MatmulOfLargerAndEmptyShapes) {
   expect_all_kernels_same("matmul", float_sample({f32({2, 5, 0}), f32({2, 0, 3})}), 5);
 }
 
+TEST(KernelConformance, RowsOfAnyWidth) {
+  uint64_t seed = 20;
+  for (const int64_t width : {1, 2, 15, 16, 17, 63, 64, 100, 513, 2048}) {
+    for (const int64_t rows : {0, 1, 3, 90}) {
+      ++seed;
+      const ir::TensorType x = f32({rows, width});
+      OpSample norm = float_sample({x, f32({width})});
+      norm.attributes.set("eps", 1e-5);
+      expect_all_kernels_same("rms_norm", norm, seed);
+      OpSample layer_norm = float_sample({x, f32({width}), f32({width})});
+      layer_norm.attributes = norm.attributes;
+      expect_all_kernels_same("layer_norm", layer_norm, seed);
+      OpSample wide = float_sample({x});  // where functions bend and where they are flat
+      wide.low = -12;
+      wide.high = 12;
+      for (const char* op : {"softmax", "silu", "gelu", "gelu_tanh", "sigmoid", "relu"}) {
+        expect_all_kernels_same(op, wide, seed);
+      }
+      wide.high = 0;
+      expect_all_kernels_same("exp", wide, seed);
+      for (const char* op : {"add", "sub", "mul"}) {
+        expect_all_kernels_same(op, float_sample({x, x}), seed);
+        expect_all_kernels_same(op, float_sample({x, f32({width})}), seed);
+        expect_all_kernels_same(op, float_sample({f32({width}), x}), seed);
+      }
+      OpSample gated = float_sample({x, x});
+      gated.attributes.set("activation", std::string("silu"));
+      expect_all_kernels_same("gated", gated, seed);
+    }
+  }
+}
+
+TEST(KernelConformance, RopeOfAnyWidthAtAnyPosition) {
+  uint64_t seed = 50;
+  for (const int64_t head_dim : {2, 6, 30, 32, 64, 128, 200}) {
+    OpSample sample = find_op("rope").samples().front();
+    sample.inputs = {f32({40, 3, head_dim}), i32({40})};
+    for (const int64_t most : {300, 130000, 3000000}) {
+      sample.integer_below = {0, most};
+      expect_all_kernels_same("rope", sample, ++seed);
+    }
+    sample.inputs = {f32({0, 3, head_dim}), i32({0})};
+    expect_all_kernels_same("rope", sample, ++seed);
+  }
+}
+
 OpSample long_attention(int64_t heads, int64_t kv_heads, int64_t head_dim, int64_t tokens) {
   OpSample sample = find_op("attention").samples().front();
   sample.attributes =

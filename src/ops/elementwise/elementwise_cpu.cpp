@@ -8,6 +8,8 @@
 
 #include "ops/activations.h"
 #include "ops/cpu_kernel.h"
+#include "ops/parallel.h"
+#include "ops/vector/row_kernels_cpu.h"
 
 namespace partita::ops {
 namespace {
@@ -228,6 +230,72 @@ std::unique_ptr<BoundKernel> bind_binary(const BindArgs& args) {
   return std::make_unique<BinaryKernel<float, Function>>();
 }
 
+// Ranges of whole cache lines for the team.
+Split split_of(const TensorView& y) {
+  return {.items = y.elements(),
+          .bytes_per_item = 3 * int64_t{sizeof(float)},
+          .multiple = 16,
+          .least_bytes = 256 << 10};
+}
+
+// A unary function of floats on vectors.
+template <UnaryRow RowKernels::*kRow>
+std::unique_ptr<BoundKernel> bind_unary_rows(const BindArgs& args, device::Instructions level) {
+  if (!all_f32(args)) return nullptr;
+  return make_kernel([row = row_kernels(level).*kRow](Views inputs, Views outputs) {
+    parallel_ranges(split_of(outputs[0]), [&](Range range) {
+      row(inputs[0].as<const float>() + range.begin, outputs[0].as<float>() + range.begin,
+          range.end - range.begin);
+    });
+  });
+}
+
+// A binary function of floats on vectors where both operands have the shape of the result, or the
+// second that of its last dims (a bias); other shapes as the reference does them.
+template <BinaryRow RowKernels::*kRow, typename Function>
+class BinaryRows final : public BoundKernel {
+ public:
+  explicit BinaryRows(const RowKernels& kernels) : row_(kernels.*kRow) {}
+
+  void run(Views inputs, Views outputs) override {
+    const auto* a = inputs[0].as<const float>();
+    const auto* b = inputs[1].as<const float>();
+    auto* y = outputs[0].as<float>();
+    if (inputs[0].shape == inputs[1].shape) {
+      parallel_ranges(split_of(outputs[0]), [&](Range range) {
+        row_(a + range.begin, b + range.begin, y + range.begin, range.end - range.begin);
+      });
+    } else if (is_tail_of(inputs[1].shape, outputs[0].shape) &&
+               inputs[0].shape == outputs[0].shape) {
+      const int64_t width = inputs[1].elements();
+      Split rows = {.items = outputs[0].elements() / std::max<int64_t>(width, 1),
+                    .bytes_per_item = 2 * width * int64_t{sizeof(float)},
+                    .least_bytes = 256 << 10};
+      parallel_ranges(rows, [&](Range range) {
+        for (int64_t i = range.begin; i < range.end; ++i) {
+          row_(a + i * width, b, y + i * width, width);
+        }
+      });
+    } else {
+      reference_.run(inputs, outputs);
+    }
+  }
+
+ private:
+  static bool is_tail_of(const std::vector<int64_t>& tail, const std::vector<int64_t>& shape) {
+    return tail.size() <= shape.size() && std::equal(tail.rbegin(), tail.rend(), shape.rbegin());
+  }
+
+  BinaryRow row_;
+  BinaryKernel<float, Function> reference_;
+};
+
+template <BinaryRow RowKernels::*kRow, typename Function>
+std::unique_ptr<BoundKernel> bind_binary_rows(const BindArgs& args, device::Instructions level) {
+  if (!all_f32(args)) return nullptr;
+  return std::make_unique<BinaryRows<kRow, Function>>(row_kernels(level));
+}
+
 using Bind = std::unique_ptr<BoundKernel> (*)(const BindArgs&);
 
 template <Bind kBind>
@@ -238,14 +306,21 @@ constexpr KernelList reference(std::string_view op) {
   return {op, kReference<kBind>};
 }
 
+template <UnaryRow RowKernels::*kRow, Bind kBind>
+constexpr auto kUnaryRows = leveled_kernels<bind_unary_rows<kRow>>(kBind);
+
+template <BinaryRow RowKernels::*kRow, typename Function>
+constexpr auto kBinaryRows =
+    leveled_kernels<bind_binary_rows<kRow, Function>>(bind_binary<Function>);
+
 constexpr std::array kLists = {
-    reference<bind_unary<Silu>>("silu"),
-    reference<bind_unary<Gelu>>("gelu"),
-    reference<bind_unary<GeluTanh>>("gelu_tanh"),
-    reference<bind_unary<Relu>>("relu"),
+    KernelList{"silu", kUnaryRows<&RowKernels::silu, bind_unary<Silu>>},
+    KernelList{"gelu", kUnaryRows<&RowKernels::gelu, bind_unary<Gelu>>},
+    KernelList{"gelu_tanh", kUnaryRows<&RowKernels::gelu_tanh, bind_unary<GeluTanh>>},
+    KernelList{"relu", kUnaryRows<&RowKernels::relu, bind_unary<Relu>>},
     reference<bind_unary<Tanh>>("tanh"),
-    reference<bind_unary<Sigmoid>>("sigmoid"),
-    reference<bind_unary<Exp>>("exp"),
+    KernelList{"sigmoid", kUnaryRows<&RowKernels::sigmoid, bind_unary<Sigmoid>>},
+    KernelList{"exp", kUnaryRows<&RowKernels::exp, bind_unary<Exp>>},
     reference<bind_unary<Neg>>("neg"),
     reference<bind_unary<Sqrt>>("sqrt"),
     reference<bind_unary<Rsqrt>>("rsqrt"),
@@ -259,9 +334,9 @@ constexpr std::array kLists = {
     reference<bind_leaky_relu>("leaky_relu"),
     reference<bind_clip>("clip"),
     reference<bind_scale>("scale"),
-    reference<bind_binary<Add>>("add"),
-    reference<bind_binary<Sub>>("sub"),
-    reference<bind_binary<Mul>>("mul"),
+    KernelList{"add", kBinaryRows<&RowKernels::add, Add>},
+    KernelList{"sub", kBinaryRows<&RowKernels::sub, Sub>},
+    KernelList{"mul", kBinaryRows<&RowKernels::mul, Mul>},
     reference<bind_binary<Div>>("div"),
     reference<bind_binary<Pow>>("pow"),
     reference<bind_binary<Max>>("max"),

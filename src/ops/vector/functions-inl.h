@@ -38,11 +38,12 @@ inline Vector gelu_tanh(Vector x) {
 }
 
 // x / 2 (1 + erf(x / sqrt 2)), with erfc(z) for z >= 0 from Abramowitz and Stegun, "Handbook of
-// Mathematical Functions", 7.1.26 (absolute error 1.5e-7).
+// Mathematical Functions", 7.1.26 (absolute error 1.5e-7); it is 0 from |x| = 20 on.
 inline Vector gelu(Vector x) {
   const Vector zero = broadcast(0.0F);
   const Vector one = broadcast(1.0F);
-  const Vector z = max(x, zero - x) * broadcast(0.70710678F);
+  const Vector bounded = max(broadcast(-20.0F), min(broadcast(20.0F), x));
+  const Vector z = max(bounded, zero - bounded) * broadcast(0.70710678F);
   const Vector t = one / fma(broadcast(0.3275911F), z, one);
   Vector p = broadcast(1.061405429F);
   p = fma(p, t, broadcast(-1.453152027F));
@@ -50,7 +51,7 @@ inline Vector gelu(Vector x) {
   p = fma(p, t, broadcast(-0.284496736F));
   p = fma(p, t, broadcast(0.254829592F));
   const Vector half_erfc = p * t * exp(zero - z * z) * broadcast(0.5F);
-  return where_less(x, zero, x * half_erfc, x - x * half_erfc);
+  return where_less(x, zero, bounded * half_erfc, x - bounded * half_erfc);
 }
 
 inline Vector relu(Vector x) { return max(broadcast(0.0F), x); }

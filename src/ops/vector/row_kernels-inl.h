@@ -100,6 +100,16 @@ void unary_row(const float* x, float* y, int64_t count) {
   map_row(x, y, count, [](Vector a) { return kFunction(a); });
 }
 
+void add_row(const float* a, const float* b, float* y, int64_t count) {
+  map_rows(a, b, y, count, [](Vector x1, Vector x2) { return x1 + x2; });
+}
+void sub_row(const float* a, const float* b, float* y, int64_t count) {
+  map_rows(a, b, y, count, [](Vector x1, Vector x2) { return x1 - x2; });
+}
+void mul_row(const float* a, const float* b, float* y, int64_t count) {
+  map_rows(a, b, y, count, [](Vector x1, Vector x2) { return x1 * x2; });
+}
+
 template <Vector (*kFunction)(Vector)>
 void gated_row(const float* gate, const float* up, float* y, int64_t count) {
   map_rows(gate, up, y, count, [](Vector a, Vector b) { return kFunction(a) * b; });
@@ -161,6 +171,9 @@ constexpr RowKernels kRowKernels = {
     .gelu_tanh = unary_row<gelu_tanh>,
     .sigmoid = unary_row<sigmoid>,
     .relu = unary_row<relu>,
+    .add = add_row,
+    .sub = sub_row,
+    .mul = mul_row,
     .gated_silu = gated_row<silu>,
     .gated_gelu = gated_row<gelu>,
     .gated_gelu_tanh = gated_row<gelu_tanh>,

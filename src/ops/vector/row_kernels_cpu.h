@@ -33,8 +33,10 @@ struct RotateHeads {
 };
 
 using UnaryRow = void (*)(const float* x, float* y, int64_t count);  // y may be x
-// y[i] = activation(gate[i]) * up[i]; y may be either.
-using GatedRow = void (*)(const float* gate, const float* up, float* y, int64_t count);
+using BinaryRow = void (*)(const float* a,
+                           const float* b,
+                           float* y,
+                           int64_t count);  // y may be either
 
 // Results of a row depend on nothing but the row. Sums are taken in f32 over some dozen partial
 // sums.
@@ -46,7 +48,9 @@ struct RowKernels {
   // e^(x - highest) / sum
   UnaryRow softmax;
   UnaryRow exp, silu, gelu, gelu_tanh, sigmoid, relu;
-  GatedRow gated_silu, gated_gelu, gated_gelu_tanh, gated_relu;
+  BinaryRow add, sub, mul;
+  // activation(a) * b
+  BinaryRow gated_silu, gated_gelu, gated_gelu_tanh, gated_relu;
   // cosine[i] and sine[i] of position * frequencies[i], the product rounded to f32
   void (*angles)(
       float position, const float* frequencies, int64_t count, float* cosine, float* sine);
