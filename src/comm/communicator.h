@@ -16,7 +16,8 @@ namespace partita::comm {
 using partita::ReduceKind;
 
 // A send of at most this many bytes returns without waiting for its receiver (while earlier sends
-// to the same rank have been received); a longer one may wait until the receiver has called recv.
+// to the same rank have been received); a longer one may wait until the receiver has called recv,
+// unless the transport has room for it (RegionOptions::ring_bytes).
 inline constexpr int64_t kEagerBytes = int64_t{32} << 10;
 
 // A group of ranks. Owned by the thread that drives the rank; every call is made by all ranks of
@@ -65,6 +66,9 @@ class Communicator {
   virtual void send(const void* data, int64_t count, DType dtype, int to) = 0;
   virtual void recv(void* data, int64_t count, DType dtype, int from) = 0;
   virtual void barrier() = 0;
+  // Moves on what earlier sends still have to deliver; called now and then by who computes for
+  // long.
+  virtual void progress() {}
 
   // Ranks with the same color form a group, ordered by (key, rank); color < 0 gives nullptr. Called
   // by all ranks of this group. Sub-groups start with their parent's timeout and share cancel()

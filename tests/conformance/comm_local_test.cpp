@@ -2,6 +2,7 @@
 // The communicator suite over virtual ranks (threads), and what is special about them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "comm/local/local.h"
@@ -65,6 +66,30 @@ TEST(LocalGroup, OutlivesItsParent) {
   groups.clear();
   group->barrier();
   EXPECT_EQ(group->size(), 1);
+}
+
+// As a stage of a pipeline leaves its values to one that is still busy.
+TEST(Local, ARingTakesMessagesUpToItsSizeBeforeTheReceiverComes) {
+  constexpr int64_t kCount = 100000;
+  const auto groups =
+      make_local_group(2, {.ring_bytes = 2 * (kCount * int64_t{sizeof(float)} + kRingSlotBytes)});
+  std::vector<float> sent(kCount);
+  for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<float>(i);
+  std::vector<float> received(kCount);
+  groups[0]->set_timeout(std::chrono::milliseconds(50));
+  for (int round = 0; round < 5; ++round) {
+    for (int message = 0; message < 2; ++message)
+      groups[0]->send(sent.data(), kCount, DType::kF32, 1);
+    for (int message = 0; message < 2; ++message) {
+      std::fill(received.begin(), received.end(), 0.0F);
+      groups[1]->recv(received.data(), kCount, DType::kF32, 0);
+      ASSERT_EQ(received, sent);
+    }
+  }
+  // The third finds no room.
+  for (int message = 0; message < 2; ++message)
+    groups[0]->send(sent.data(), kCount, DType::kF32, 1);
+  EXPECT_THROW(groups[0]->send(sent.data(), kCount, DType::kF32, 1), Error);
 }
 
 }  // namespace

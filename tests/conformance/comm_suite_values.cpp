@@ -67,6 +67,9 @@ void Values::set(int64_t index, double value) {
       return store(to, static_cast<float>(value));
     case DType::kF64:
       return store(to, value);
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+      break;  // weights in blocks are never sent
   }
 }
 
@@ -91,6 +94,9 @@ double Values::get(int64_t index) const {
       return load<float>(at(index));
     case DType::kF64:
       return load<double>(at(index));
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+      break;
   }
   return 0;
 }

@@ -26,7 +26,12 @@ void copy_bytes(const std::byte* from, std::byte* to, int64_t bytes) {
   if (bytes > 0 && from != to) std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
-// A short message in a buffer of its own, so that its sender need not wait.
+// Longer messages than kEagerBytes that may be on their way to all peers together, each with a copy
+// of its own; the next one waits. Two, so that a stage of a pipeline goes on while the next one
+// still works on what it got before.
+constexpr int64_t kLongSends = 2;
+
+// A message in a buffer of its own, so that its sender need not wait.
 struct EagerSend {
   std::vector<std::byte> buffer;
   Transfer transfer;
@@ -43,6 +48,7 @@ class MpiCommunicator final : public BaseCommunicator {
         shares_(static_cast<size_t>(size())),
         sources_(static_cast<size_t>(size())) {}
   ~MpiCommunicator() override;
+  void progress() override;
 
  private:
   void do_all_reduce(const Call& call,
@@ -74,6 +80,8 @@ class MpiCommunicator final : public BaseCommunicator {
   [[nodiscard]] TransferLimit limit(Call::Clock::time_point deadline) const {
     return {deadline, identity().cancelled.get(), session_->oversubscribed()};
   }
+  // Whether a message goes from a copy now.
+  [[nodiscard]] bool may_copy(int64_t bytes);
   void finish(const Call& call);
   void reduce_gathered(const std::byte* own, std::byte* out, int64_t count, Reduction reduction);
   EagerSend& idle_eager_send();
@@ -235,8 +243,20 @@ EagerSend& MpiCommunicator::idle_eager_send() {
   return *eager_sends_.emplace_back(std::make_unique<EagerSend>());
 }
 
+bool MpiCommunicator::may_copy(int64_t bytes) {
+  if (bytes <= kEagerBytes) return true;
+  const auto is_long = [](const std::unique_ptr<EagerSend>& send) {
+    return !send->transfer.poll() && static_cast<int64_t>(send->buffer.size()) > kEagerBytes;
+  };
+  return std::count_if(eager_sends_.begin(), eager_sends_.end(), is_long) < kLongSends;
+}
+
+void MpiCommunicator::progress() {
+  for (const std::unique_ptr<EagerSend>& send : eager_sends_) (void)send->transfer.poll();
+}
+
 void MpiCommunicator::do_send(const Call& call, const std::byte* data, int64_t bytes, int to) {
-  if (bytes > kEagerBytes) {
+  if (!may_copy(bytes)) {
     transfer_.send(comm_, to, kMessageTag, data, bytes);
     return finish(call);
   }

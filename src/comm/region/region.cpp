@@ -23,6 +23,10 @@ int64_t lines_bytes(int ranks) { return round_up(ranks * int64_t{sizeof(RankLine
 
 int64_t slots_bytes(int ranks, int64_t slot_bytes) { return int64_t{2} * ranks * slot_bytes; }
 
+int64_t ring_bytes(const GroupShape& shape) {
+  return int64_t{sizeof(Ring)} + shape.ring_slots * int64_t{sizeof(Ring::Slot)};
+}
+
 void check_options(int ranks, const RegionOptions& options) {
   if (ranks < 1 || ranks > kMaxRanks) {
     throw Error(
@@ -32,6 +36,12 @@ void check_options(int ranks, const RegionOptions& options) {
   CHECK(options.slot_bytes % 64 == 0 && options.slot_bytes >= kLeastSlotBytesPerRank * ranks,
         "slots of ", options.slot_bytes, " bytes for ", ranks, " ranks");
   CHECK(options.splits >= 0, options.splits);
+  CHECK(options.ring_bytes >= kLeastRingSlots * kRingSlotBytes, options.ring_bytes);
+}
+
+GroupShape first_shape(int ranks, const RegionOptions& options) {
+  const int64_t ring_slots = (options.ring_bytes + kRingSlotBytes - 1) / kRingSlotBytes;
+  return {.ranks = ranks, .slot_bytes = options.slot_bytes, .ring_slots = ring_slots};
 }
 
 }  // namespace
@@ -41,16 +51,16 @@ struct Region::Header {
   int32_t ranks;
   int32_t spins;
   int64_t slot_bytes;
+  int64_t ring_slots;  // of the first group
   std::atomic<int64_t> used;
   std::array<std::atomic<uint8_t>, kMaxRanks> taken;
 };
 
-GroupMemory::GroupMemory(std::byte* base, int ranks, int64_t slot_bytes)
-    : base_(base), ranks_(ranks), slot_bytes_(slot_bytes) {}
+GroupMemory::GroupMemory(std::byte* base, const GroupShape& shape) : base_(base), shape_(shape) {}
 
-int64_t GroupMemory::bytes_for(int ranks, int64_t slot_bytes) {
-  const int64_t rings = int64_t{ranks} * ranks * int64_t{sizeof(Ring)};
-  return lines_bytes(ranks) + round_up(slots_bytes(ranks, slot_bytes), kPage) +
+int64_t GroupMemory::bytes_for(const GroupShape& shape) {
+  const int64_t rings = int64_t{shape.ranks} * shape.ranks * ring_bytes(shape);
+  return lines_bytes(shape.ranks) + round_up(slots_bytes(shape.ranks, shape.slot_bytes), kPage) +
          round_up(rings, kPage);
 }
 
@@ -58,12 +68,14 @@ RankLine& GroupMemory::line(int rank) const { return reinterpret_cast<RankLine*>
 
 std::byte* GroupMemory::slot(int rank, uint64_t round) const {
   const auto parity = static_cast<int64_t>(round % 2);
-  return base_ + lines_bytes(ranks_) + (2 * rank + parity) * slot_bytes_;
+  return base_ + lines_bytes(shape_.ranks) + (2 * rank + parity) * shape_.slot_bytes;
 }
 
 Ring& GroupMemory::ring(int from, int to) const {
-  const int64_t begin = lines_bytes(ranks_) + round_up(slots_bytes(ranks_, slot_bytes_), kPage);
-  return reinterpret_cast<Ring*>(base_ + begin)[from * ranks_ + to];
+  const int64_t begin =
+      lines_bytes(shape_.ranks) + round_up(slots_bytes(shape_.ranks, shape_.slot_bytes), kPage);
+  const int64_t index = int64_t{from} * shape_.ranks + to;
+  return *reinterpret_cast<Ring*>(base_ + begin + index * ring_bytes(shape_));
 }
 
 Region::Region(int fd, int64_t bytes) : bytes_(bytes) {
@@ -89,7 +101,8 @@ std::shared_ptr<Region> Region::make_private(int ranks, const RegionOptions& opt
 int64_t Region::bytes_for(int ranks, const RegionOptions& options) {
   check_options(ranks, options);
   // Groups of one split are at most as large together as the group they split.
-  return kPage + (options.splits + int64_t{1}) * GroupMemory::bytes_for(ranks, options.slot_bytes);
+  const int64_t split = GroupMemory::bytes_for({.ranks = ranks, .slot_bytes = options.slot_bytes});
+  return kPage + GroupMemory::bytes_for(first_shape(ranks, options)) + options.splits * split;
 }
 
 void Region::format(int ranks, const RegionOptions& options) {
@@ -98,7 +111,8 @@ void Region::format(int ranks, const RegionOptions& options) {
   head.ranks = ranks;
   head.spins = options.spins < 0 ? default_spins(ranks) : options.spins;
   head.slot_bytes = options.slot_bytes;
-  head.used.store(kPage + GroupMemory::bytes_for(ranks, options.slot_bytes));
+  head.ring_slots = first_shape(ranks, options).ring_slots;
+  head.used.store(kPage + GroupMemory::bytes_for(first_shape(ranks, options)));
   head.magic = kMagic;
 }
 
@@ -121,10 +135,14 @@ void Region::attach(int rank, int ranks) {
 }
 
 GroupMemory Region::group(int64_t offset, int ranks) const {
-  return {base_ + offset, ranks, header().slot_bytes};
+  return {base_ + offset, {.ranks = ranks, .slot_bytes = header().slot_bytes}};
 }
 
-GroupMemory Region::first_group() const { return group(kPage, header().ranks); }
+GroupMemory Region::first_group() const {
+  const Header& head = header();
+  return {base_ + kPage,
+          {.ranks = head.ranks, .slot_bytes = head.slot_bytes, .ring_slots = head.ring_slots}};
+}
 
 std::optional<int64_t> Region::take(int64_t bytes) {
   std::atomic<int64_t>& used = header().used;

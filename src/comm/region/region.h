@@ -14,15 +14,18 @@
 namespace partita::comm {
 
 inline constexpr int kMaxRanks = 256;
-// Point-to-point: each ordered pair of ranks has a ring of so many slots of so many bytes. Together
-// they hold a message of kEagerBytes twice.
-inline constexpr int kRingSlots = 4;
+// Point-to-point: each ordered pair of ranks has a ring of slots of so many bytes, at least so
+// many: together they hold a message of kEagerBytes twice.
+inline constexpr int64_t kLeastRingSlots = 4;
 inline constexpr int64_t kRingSlotBytes = int64_t{16} << 10;
 
 struct RegionOptions {
   // What one rank passes to all others at once. Two slots per rank should fit into its second-level
   // cache.
   int64_t slot_bytes = int64_t{256} << 10;
+  // What each ring of the first group holds: messages that a sender leaves there while its receiver
+  // is busy. Rings of other groups hold the least.
+  int64_t ring_bytes = kLeastRingSlots * kRingSlotBytes;
   // Room for so many splits of the first group. Only pages in use cost memory.
   int splits = 64;
   // Looks before a waiting rank yields its core; negative: by ranks and cores that the creator may
@@ -45,7 +48,7 @@ struct alignas(128) RankLine {
   std::array<CallStamp, 2> stamps;  // of even and odd rounds
 };
 
-// Messages of one ordered pair. Slot of message part n: n % kRingSlots.
+// Messages of one ordered pair; its slots follow. Slot of message part n: n % slots of the ring.
 struct alignas(128) RingEnd {
   Progress parts;
 };
@@ -56,26 +59,36 @@ struct Ring {
   };
   RingEnd sent;
   RingEnd received;
-  std::array<Slot, kRingSlots> slots;
+
+  [[nodiscard]] Slot& slot(int64_t index) { return reinterpret_cast<Slot*>(this + 1)[index]; }
+};
+
+// Bytes of the parts of a group.
+struct GroupShape {
+  int ranks = 1;
+  int64_t slot_bytes = 0;
+  int64_t ring_slots = kLeastRingSlots;
 };
 
 // The memory of one group:
-//   RankLine[ranks] | slot[ranks][2] of slot_bytes | Ring[from][to], each part on its own page.
+//   RankLine[ranks] | slot[ranks][2] of slot_bytes | Ring[from][to] with slots, each part on its
+//   own
+// page.
 // A view: valid as long as the Region.
 class GroupMemory {
  public:
-  GroupMemory(std::byte* base, int ranks, int64_t slot_bytes);
-  [[nodiscard]] static int64_t bytes_for(int ranks, int64_t slot_bytes);
+  GroupMemory(std::byte* base, const GroupShape& shape);
+  [[nodiscard]] static int64_t bytes_for(const GroupShape& shape);
 
   [[nodiscard]] RankLine& line(int rank) const;
   [[nodiscard]] std::byte* slot(int rank, uint64_t round) const;
-  [[nodiscard]] int64_t slot_bytes() const { return slot_bytes_; }
+  [[nodiscard]] int64_t slot_bytes() const { return shape_.slot_bytes; }
+  [[nodiscard]] int64_t ring_slots() const { return shape_.ring_slots; }
   [[nodiscard]] Ring& ring(int from, int to) const;
 
  private:
   std::byte* base_;
-  int ranks_;
-  int64_t slot_bytes_;
+  GroupShape shape_;
 };
 
 // A mapping of the whole region. Shared by the communicators of its ranks (one process: several

@@ -280,11 +280,12 @@ void RegionCommunicator::wait_for_parts(const Call& call,
 // An empty message is one empty part.
 void RegionCommunicator::do_send(const Call& call, const std::byte* data, int64_t bytes, int to) {
   Ring& ring = memory_.ring(rank(), to);
+  const auto slots = static_cast<uint64_t>(memory_.ring_slots());
   uint64_t& sent = sent_[static_cast<size_t>(to)];
   for (int64_t index = 0; index < std::max<int64_t>(1, parts_of(bytes, kRingSlotBytes)); ++index) {
-    const uint64_t free_from = sent + 1 > kRingSlots ? sent + 1 - kRingSlots : 0;
+    const uint64_t free_from = sent + 1 > slots ? sent + 1 - slots : 0;
     wait_for_parts(call, ring.received.parts, free_from, to);
-    Ring::Slot& slot = ring.slots[sent % kRingSlots];
+    Ring::Slot& slot = ring.slot(static_cast<int64_t>(sent % slots));
     slot.message_bytes = bytes;
     copy_bytes(data + index * kRingSlotBytes, slot.data.data(),
                part_size(bytes, kRingSlotBytes, index));
@@ -294,10 +295,11 @@ void RegionCommunicator::do_send(const Call& call, const std::byte* data, int64_
 
 void RegionCommunicator::do_recv(const Call& call, std::byte* data, int64_t bytes, int from) {
   Ring& ring = memory_.ring(from, rank());
+  const auto slots = static_cast<uint64_t>(memory_.ring_slots());
   uint64_t& received = received_[static_cast<size_t>(from)];
   for (int64_t index = 0; index < std::max<int64_t>(1, parts_of(bytes, kRingSlotBytes)); ++index) {
     wait_for_parts(call, ring.sent.parts, received + 1, from);
-    const Ring::Slot& slot = ring.slots[received % kRingSlots];
+    const Ring::Slot& slot = ring.slot(static_cast<int64_t>(received % slots));
     if (slot.message_bytes != bytes) {
       throw_mismatch(call, from, str("sends ", slot.message_bytes, " bytes"));
     }
@@ -319,7 +321,8 @@ std::unique_ptr<Communicator> RegionCommunicator::do_split(const Call& call,
   int64_t own_offset = 0;
   for (const std::vector<int>& ranks : groups) {
     if (std::find(ranks.begin(), ranks.end(), rank()) != ranks.end()) own_offset = bytes;
-    bytes += GroupMemory::bytes_for(static_cast<int>(ranks.size()), region_->slot_bytes());
+    bytes += GroupMemory::bytes_for(
+        {.ranks = static_cast<int>(ranks.size()), .slot_bytes = region_->slot_bytes()});
   }
   int64_t offset = rank() == 0 ? region_->take(bytes).value_or(-1) : 0;
   if (size() > 1) do_broadcast(call, reinterpret_cast<std::byte*>(&offset), sizeof(offset), 0);
