@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,11 +24,12 @@ struct EngineOptions {
   std::string transport = "auto";
   std::string worker_program =
       {};  // of rank processes; empty = the program `partita` beside the caller, then on PATH
-  std::string log_dir = {};     // output of rank processes; empty = ours
-  int threads_per_rank = 0;     // 0 = usable cores / ranks on this host, at least 1
+  std::string log_dir = {};  // output of rank processes; empty = ours
+  int threads_per_rank = 0;  // 0 = usable cores / ranks on this host, at least 1
   // Stages work on several steps at the same time, and all ranks while texts are made. False: one
   // step at a time, none between calls of step(); for measuring steps by themselves.
   bool overlap = true;
+  bool trace = false;           // keeps what every rank did when, for Engine::write_trace()
   int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
   int start_timeout_ms = 600000;  // until all rank processes have loaded
   // Told while weights load, on the thread that constructs the Engine: bytes of one rank.
@@ -69,7 +71,8 @@ struct OpCost {
 };
 
 struct RankCost {
-  int rank = 0;
+  int rank = 0;  // of all replicas: those of the first one come first
+  int replica = 0;
   int stage = 0;
   int64_t pid = 0;
   int64_t weight_bytes = 0;
@@ -130,7 +133,12 @@ class Engine {
   // kInvalidArgument for tokens outside the vocabulary, too many tokens, or requests in flight.
   [[nodiscard]] std::vector<float> logits(const std::vector<int32_t>& prompt);
 
+  // May be called at any time; waits for the steps in flight.
   [[nodiscard]] RunReport report();
+  // All steps so far, in the Trace Event Format that chrome://tracing and ui.perfetto.dev read: one
+  // row per rank. Throws kInvalidArgument without EngineOptions::trace, kSystem when the file
+  // cannot be written.
+  void write_trace(const std::filesystem::path& file) const;
 
  private:
   struct Impl;

@@ -2,6 +2,7 @@
 // The whole public API: load a model, plan it, run it.
 #pragma once
 
+#include "partita/batch_bench.h"
 #include "partita/bench.h"
 #include "partita/calibrate.h"
 #include "partita/engine.h"

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 
 #include "api/model_impl.h"
 #include "api/plan_impl.h"
 #include "api/start_ranks.h"
 #include "api/step_binding.h"
+#include "api/step_trace.h"
 #include "engine/engine.h"
 #include "importer/check.h"
 #include "support/error.h"
@@ -23,6 +25,7 @@ CollectiveCost to_public(const engine::CollectiveReport& row) {
 
 RankCost to_public(const engine::RankReport& report) {
   RankCost cost{.rank = report.rank,
+                .replica = report.replica,
                 .stage = report.stage,
                 .pid = report.pid,
                 .weight_bytes = report.weight_bytes,
@@ -66,6 +69,12 @@ struct Engine::Impl {
     engine = std::make_unique<engine::Engine>(
         *ranks.runner, impl.tokenizer.get(), impl.imported.info.eos_tokens,
         options.overlap ? engine::Overlap::kSteps : engine::Overlap::kNoOverlap);
+    if (options.trace) {
+      trace.emplace();
+      engine->observe([this](const engine::ScheduledStep& step, const engine::StepResult& result) {
+        trace->add(step, result);
+      });
+    }
     start_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   }
@@ -96,6 +105,7 @@ struct Engine::Impl {
   std::chrono::steady_clock::time_point started;
   api::RunningRanks ranks;
   std::unique_ptr<engine::Engine> engine;
+  std::optional<api::StepTrace> trace;
   double start_seconds = 0;
   std::map<int64_t, Pending> requests;
 };
@@ -193,6 +203,14 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
     logits.insert(logits.end(), result.logits.begin(), result.logits.end());
   }
   return logits;
+}
+
+void Engine::write_trace(const std::filesystem::path& file) const {
+  if (!impl_->trace) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "[engine] write_trace() of an engine that keeps no trace; start it with trace");
+  }
+  impl_->trace->write(file);
 }
 
 RunReport Engine::report() {

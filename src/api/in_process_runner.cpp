@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/stage_region.h"
 #include "api/step_binding.h"
 #include "comm/local/local.h"
 #include "support/error.h"
@@ -58,7 +59,7 @@ class InProcessRunner::Team {
         progress_(parts.size()) {
     CHECK(parts.size() % queues_.size() == 0);
     for (int replica = 0; replica < replicas; ++replica) {
-      auto group = comm::make_local_group(static_cast<int>(ranks_per_replica_));
+      auto group = comm::make_local_group(static_cast<int>(ranks_per_replica_), options_.region);
       std::move(group.begin(), group.end(), std::back_inserter(worlds_));
     }
     loading_ = alive_ = parts.size();
@@ -327,8 +328,9 @@ std::unique_ptr<InProcessRunner> make_in_process_runner(const ir::Graph& graph,
                                                         const plan::Plan& plan,
                                                         const OpenCheckpoint& open_checkpoint,
                                                         InProcessOptions options) {
+  options.region = region_for(graph, plan);
   std::vector<RankPart> parts;
-  for (int rank = 0; rank < static_cast<int>(plan.ranks()); ++rank) {
+  for (int rank = 0; rank < static_cast<int>(plan.ranks() * plan.replicas); ++rank) {
     parts.push_back(make_rank_part(graph, plan, rank));
   }
   return std::make_unique<InProcessRunner>(std::move(parts), limits_of(graph, plan),

@@ -9,6 +9,7 @@
 
 #include "api/rank_runner.h"
 #include "comm/communicator.h"
+#include "comm/region/region.h"
 #include "engine/step_runner.h"
 #include "formats/checkpoint.h"
 
@@ -16,7 +17,8 @@ namespace partita::api {
 
 struct InProcessOptions {
   std::chrono::milliseconds step_timeout{10000};
-  int threads_per_rank = 0;  // 0 = cores / ranks, at least 1
+  int threads_per_rank = 0;         // 0 = cores / ranks, at least 1
+  comm::RegionOptions region = {};  // of each replica
   // Called while the ranks load, on the thread that constructs the runner, which throws what it
   // throws.
   std::function<void(int rank, int64_t done_bytes, int64_t total_bytes)> on_progress;

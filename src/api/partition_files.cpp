@@ -137,7 +137,7 @@ ir::Graph graph_over_parts(const ir::Graph& graph, const PartitionManifest& mani
 PartitionManifest make_manifest(const importer::ImportedModel& model, const plan::Plan& plan) {
   PartitionManifest manifest;
   manifest.info = model.info;
-  manifest.max_sizes = max_sizes_of(plan.workload);
+  manifest.max_sizes = max_sizes_of(plan);
   for (partition::Group& group : partition::groups_of(model.graph, plan)) {
     manifest.groups.push_back(std::move(group.name));
   }
@@ -208,6 +208,7 @@ RankPart load_rank_part(const fs::path& directory, const PartitionManifest& mani
   }
   const RankEntry& entry = manifest.ranks[static_cast<size_t>(rank)];
   RankPart part;
+  part.rank = rank;
   part.program = {rank, entry.stage, ir::parse_graph(read_text(directory / program_name(rank))),
                   entry.weights, entry.has_logits};
   part.groups = manifest.groups;

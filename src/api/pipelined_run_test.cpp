@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "partita/engine.h"
 #include "partita/error.h"
+#include "support/json.h"
 
 namespace partita {
 namespace {
@@ -90,6 +93,52 @@ TEST(PipelinedRun, BusySecondsAreOfTheTimeThatStepsTook) {
     EXPECT_GT(rank.busy_seconds, 0);
     EXPECT_LE(rank.busy_seconds, report.prefill_seconds + report.decode_seconds);
   }
+}
+
+// A request is answered by one replica; all ranks of the report are there.
+TEST(PipelinedRun, ReplicasGiveTheTextsOfOneRank) {
+  Engine alone = start("tp=1");
+  const std::vector<std::vector<int32_t>> expected = answers_one_by_one(alone, questions());
+  for (const char* mesh : {"dp=2", "dp=2,tp=2", "dp=2,pp=2", "dp=3"}) {
+    SCOPED_TRACE(mesh);
+    Engine engine = start(mesh);
+    EXPECT_EQ(answers(engine, questions()), expected);
+    const RunReport report = engine.report();
+    for (size_t rank = 0; rank < report.ranks.size(); ++rank) {
+      EXPECT_EQ(report.ranks[rank].rank, static_cast<int>(rank));
+      EXPECT_GT(report.ranks[rank].busy_seconds, 0);
+    }
+    EXPECT_EQ(report.ranks.back().replica, mesh == std::string("dp=3") ? 2 : 1);
+  }
+}
+
+// Spans of a rank follow each other, and each step is on every rank of its replica.
+TEST(PipelinedRun, TheTraceHasEveryStepOfEveryRank) {
+  const PlanOptions options{.mesh = "pp=2", .devices = kDevices, .concurrency = 6};
+  Engine engine(bundled(), Plan::make(bundled(), options), {.threads_per_rank = 1, .trace = true});
+  (void)answers(engine, questions());
+  const std::filesystem::path file =
+      std::filesystem::path(testing::TempDir()) / "partita_step_trace.json";
+  engine.write_trace(file);
+  const Json json = read_json(file);
+  std::filesystem::remove(file);
+  std::map<int, std::vector<double>> ends;
+  std::map<int, int> steps;
+  for (const Json& event : json.at("traceEvents")) {
+    const auto name = event.at("name").get<std::string>();
+    if (name == "receive" || name == "send") continue;
+    const int rank = event.at("tid").get<int>();
+    EXPECT_EQ(event.at("args").at("step").get<int>(), steps[rank]++);
+    const double begin = event.at("ts").get<double>();
+    if (!ends[rank].empty()) {
+      EXPECT_GE(begin, ends[rank].back() - 0.01);  // microseconds, rounded
+    }
+    ends[rank].push_back(begin + event.at("dur").get<double>());
+  }
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_GT(steps[0], 20);
+  EXPECT_EQ(steps[0], steps[1]);
+  EXPECT_THROW(start("tp=1").write_trace(file), Error);
 }
 
 TEST(PipelinedRun, ReportsAndCancelsBetweenStepsDisturbNothing) {

@@ -60,7 +60,12 @@ std::vector<engine::CollectiveReport> collective_reports(const comm::Counters& c
 }  // namespace
 
 RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank) {
-  RankPart part{partition::partition_rank(graph, plan, rank), {}, max_sizes_of(plan.workload)};
+  const auto ranks = static_cast<int>(plan.ranks());
+  RankPart part{.rank = rank,
+                .replica = rank / ranks,
+                .program = partition::partition_rank(graph, plan, rank % ranks),
+                .groups = {},
+                .max_sizes = max_sizes_of(plan)};
   for (partition::Group& group : partition::groups_of(graph, plan))
     part.groups.push_back(std::move(group.name));
   return part;
@@ -70,11 +75,14 @@ RankRunner::RankRunner(RankPart part,
                        const formats::Checkpoint& checkpoint,
                        comm::Communicator& world,
                        const runtime::LoadProgress& on_progress)
-    : stage_(part.program.stage), has_logits_(part.program.has_logits) {
-  span_.rank = part.program.rank;
+    : rank_(part.rank),
+      replica_(part.replica),
+      stage_(part.program.stage),
+      has_logits_(part.program.has_logits) {
+  span_.rank = rank_;
   const Stopwatch stopwatch;
   const int64_t read_before = checkpoint.bytes_read();
-  runtime::Program program{part.program.rank, std::move(part.program.graph), std::move(part.groups),
+  runtime::Program program{part.rank, std::move(part.program.graph), std::move(part.groups),
                            std::move(part.max_sizes)};
   executor_ = std::make_unique<runtime::Executor>(
       std::move(program), runtime::read_from(checkpoint), &world, on_progress);
@@ -113,7 +121,8 @@ std::span<const float> RankRunner::logits_of(std::span<const ops::TensorView> ou
 engine::RankReport RankRunner::report() const {
   const runtime::MemoryUse memory = executor_->memory();
   engine::RankReport report;
-  report.rank = executor_->rank();
+  report.rank = rank_;
+  report.replica = replica_;
   report.stage = stage_;
   report.pid = getpid();
   report.weight_bytes = memory.weights;

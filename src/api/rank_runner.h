@@ -20,12 +20,14 @@ namespace partita::api {
 
 // All that a rank must know to run, without graph, plan and solver.
 struct RankPart {
+  int rank = 0;     // among all replicas, for messages and reports
+  int replica = 0;  // programs of all replicas are alike
   partition::RankProgram program;
   std::vector<std::string> groups;  // of all ranks, in creation order
   ir::SymbolSizes max_sizes;
 };
 
-// Cuts the part of one rank out of a whole model.
+// Cuts the part of one rank out of a whole model. `rank` is in 0 .. replicas * ranks of the plan.
 [[nodiscard]] RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank);
 
 // Owned and driven by the rank's thread. Example:
@@ -53,6 +55,8 @@ class RankRunner {
  private:
   [[nodiscard]] std::span<const float> logits_of(std::span<const ops::TensorView> outputs);
 
+  int rank_;
+  int replica_;
   int stage_;
   bool has_logits_;
   std::unique_ptr<runtime::Executor> executor_;

@@ -32,7 +32,7 @@ Json to_json(const RankSetup& setup) {
           {"dtype", setup.dtype},
           {"plan", setup.plan},
           {"transport", setup.transport == Transport::kShm ? "shm" : "mpi"},
-          {"shm_path", setup.shm_path},
+          {"shm_paths", setup.shm_paths},
           {"step_timeout_ms", setup.step_timeout_ms},
           {"threads_per_rank", setup.threads_per_rank}};
 }
@@ -44,7 +44,7 @@ RankSetup rank_setup_from_json(const Json& json) {
   setup.plan = json_get<std::string>(json, "plan", kWhat);
   setup.transport =
       json_get<std::string>(json, "transport", kWhat) == "shm" ? Transport::kShm : Transport::kMpi;
-  setup.shm_path = json_get<std::string>(json, "shm_path", kWhat);
+  for (const Json& path : json.at("shm_paths")) setup.shm_paths.push_back(path.get<std::string>());
   setup.step_timeout_ms = static_cast<int>(json_get<int64_t>(json, "step_timeout_ms", kWhat));
   setup.threads_per_rank = static_cast<int>(json_get<int64_t>(json, "threads_per_rank", kWhat));
   return setup;

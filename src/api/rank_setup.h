@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "support/json.h"
 
@@ -22,7 +23,7 @@ struct RankSetup {
   std::string dtype;
   std::string plan;  // plan.json text
   Transport transport = Transport::kShm;
-  std::string shm_path = {};  // of the shared memory, for kShm
+  std::vector<std::string> shm_paths = {};  // for kShm: of the shared memory of each replica
   int step_timeout_ms = 10000;
   int threads_per_rank = 0;
 };

@@ -10,6 +10,7 @@
 #include "api/model_impl.h"
 #include "api/plan_impl.h"
 #include "api/rank_setup.h"
+#include "api/stage_region.h"
 #include "device/cpu/affinity.h"
 #include "launch/process_group.h"
 #include "support/error.h"
@@ -57,9 +58,10 @@ RunningRanks start_threads(const Model::Impl& model,
   const InProcessOptions runner_options{.step_timeout = milliseconds(options.step_timeout_ms),
                                         .threads_per_rank = options.threads_per_rank,
                                         .on_progress = options.on_progress};
-  return {nullptr, make_in_process_runner(
-                       model.imported.graph, plan,
-                       [&model](int) { return model.open_checkpoint(); }, runner_options)};
+  return {{},
+          make_in_process_runner(
+              model.imported.graph, plan, [&model](int) { return model.open_checkpoint(); },
+              runner_options)};
 }
 
 void make_log_folder(const std::string& folder) {
@@ -82,7 +84,7 @@ RunningRanks start_processes(const Model::Impl& model,
                   .step_timeout_ms = options.step_timeout_ms,
                   .threads_per_rank = options.threads_per_rank};
   launch::ProcessGroupOptions group{.launcher = launch::parse_launcher(options.launcher),
-                                    .ranks = plan.ranks(),
+                                    .ranks = plan.ranks() * plan.replicas(),
                                     .worker = {worker_program(options.worker_program), "worker"},
                                     .log_dir = options.log_dir,
                                     .start_timeout = milliseconds(options.start_timeout_ms),
@@ -92,10 +94,13 @@ RunningRanks start_processes(const Model::Impl& model,
                                     .on_progress = options.on_progress,
                                     .on_external = options.on_external};
   if (setup.transport == Transport::kShm) {
-    ranks.segment = std::make_unique<comm::ShmSegment>(comm::ShmSegment::create(plan.ranks()));
-    // The segment has no name; ranks of the same user reach it through our open file, also those we
-    // did not start.
-    setup.shm_path = str("/proc/", getpid(), "/fd/", ranks.segment->fd());
+    const comm::RegionOptions region = region_for(model.imported.graph, plan.impl().plan);
+    for (int replica = 0; replica < plan.replicas(); ++replica) {
+      // A segment has no name; ranks of the same user reach it through our open file, also those we
+      // did not start.
+      ranks.segments.push_back(comm::ShmSegment::create(plan.ranks(), region));
+      setup.shm_paths.push_back(str("/proc/", getpid(), "/fd/", ranks.segments.back().fd()));
+    }
   }
   group.setup = to_json(setup);
   make_log_folder(options.log_dir);
@@ -106,17 +111,12 @@ RunningRanks start_processes(const Model::Impl& model,
 }  // namespace
 
 void check_options(const Plan& plan, const EngineOptions& options) {
-  if (plan.replicas() != 1) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[engine] the plan has ", plan.replicas(),
-                    " replicas; an engine runs one: plan the ranks of one replica and start an "
-                    "engine for each"));
-  }
   check_transport(options);
   check_range("step_timeout_ms", options.step_timeout_ms, 1, kMaxTimeoutMs);
   check_range("start_timeout_ms", options.start_timeout_ms, 1, kMaxTimeoutMs);
   check_range("threads_per_rank", options.threads_per_rank, 0, kMaxThreadsPerRank);
-  if (options.launcher == kThreads || options.launcher == "fork") check_fits(plan.ranks());
+  if (options.launcher == kThreads || options.launcher == "fork")
+    check_fits(plan.ranks() * plan.replicas());
 }
 
 RunningRanks start_ranks(const Model& model, const Plan& plan, const EngineOptions& options) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "comm/shm/shm.h"
 #include "engine/step_runner.h"
@@ -11,7 +12,8 @@
 namespace partita::api {
 
 struct RunningRanks {
-  std::unique_ptr<comm::ShmSegment> segment;  // of rank processes on one host; outlives them
+  // Of rank processes on one host, one for each replica; they outlive them.
+  std::vector<comm::ShmSegment> segments;
   std::unique_ptr<engine::StepRunner> runner;
 };
 

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "partition/plan_index.h"
 #include "support/checked_math.h"
 #include "support/error.h"
 
@@ -21,12 +24,18 @@ int64_t blocks_per_sequence(const plan::Workload& workload) {
   return (workload.max_context - 1) / workload.block_size + 1;
 }
 
+// Of one replica; as the planner counts them.
+int64_t sequences_of(const plan::Plan& plan) {
+  return (plan.workload.concurrency - 1) / plan.replicas + 1;
+}
+
 // Block numbers are i32 everywhere. A plan.json edited by hand may ask for anything.
-int64_t kv_blocks(const plan::Workload& workload) {
-  const auto blocks = checked_mul(blocks_per_sequence(workload), workload.concurrency);
+int64_t kv_blocks(const plan::Plan& plan) {
+  const plan::Workload& workload = plan.workload;
+  const auto blocks = checked_mul(blocks_per_sequence(workload), sequences_of(plan));
   if (blocks && *blocks <= INT32_MAX) return *blocks;
   throw Error(ErrorCode::kUnsupported,
-              str("[plan] max_context ", workload.max_context, " for ", workload.concurrency,
+              str("[plan] max_context ", workload.max_context, " for ", sequences_of(plan),
                   " sequences needs more than ", INT32_MAX, " cache blocks of ",
                   workload.block_size, " positions; lower one of them"));
 }
@@ -123,9 +132,10 @@ engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
   limits.vocab_size = graph.value(graph.outputs().front()).type.dims[1].size;
   limits.max_context = workload.max_context;
   limits.max_step_tokens = workload.max_step_tokens;
-  limits.max_sequences = workload.concurrency;
+  limits.max_sequences = sequences_of(plan);
   limits.block_size = workload.block_size;
-  limits.kv_blocks = kv_blocks(workload);
+  limits.kv_blocks = kv_blocks(plan);
+  limits.replicas = plan.replicas;
   limits.stages = static_cast<int64_t>(plan.stages.size());
   // One more waits in front of the first stage, so that it never waits for the frontend.
   limits.steps_in_flight = limits.stages > 1 ? limits.stages + 1 : 1;
@@ -133,14 +143,28 @@ engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
   return limits;
 }
 
-ir::SymbolSizes max_sizes_of(const plan::Workload& workload) {
-  const int64_t blocks = blocks_per_sequence(workload);
-  const int64_t tokens = std::max(workload.max_step_tokens, workload.concurrency);
+ir::SymbolSizes max_sizes_of(const plan::Plan& plan) {
+  const plan::Workload& workload = plan.workload;
+  const int64_t sequences = sequences_of(plan);
+  const int64_t tokens = std::max(workload.max_step_tokens, sequences);
   return {{"t", tokens},
-          {"s", workload.concurrency},
-          {"m", blocks},
+          {"s", sequences},
+          {"m", blocks_per_sequence(workload)},
           {"r", tokens},
-          {"c", kv_blocks(workload)}};
+          {"c", kv_blocks(plan)}};
+}
+
+int64_t stage_message_bytes(const ir::Graph& graph, const plan::Plan& plan) {
+  const ir::SymbolSizes sizes = max_sizes_of(plan);
+  const partition::PlanIndex index(graph, plan);
+  std::map<std::pair<int, int>, int64_t> bytes;
+  for (const partition::Transfer& transfer : index.transfers()) {
+    bytes[{transfer.from_stage, transfer.to_stage}] +=
+        graph.value(transfer.value).type.bytes(sizes);
+  }
+  int64_t most = 0;
+  for (const auto& [stages, sum] : bytes) most = std::max(most, sum);
+  return most;
 }
 
 }  // namespace partita::api

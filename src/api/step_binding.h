@@ -38,6 +38,9 @@ void check_batch(const engine::StepBatch& batch, const engine::RunnerLimits& lim
 // The largest size of every symbol over all steps. A step may ask for the logits of all its tokens;
 // generation asks for one row per sequence, so that most of that buffer is never touched and costs
 // addresses only.
-[[nodiscard]] ir::SymbolSizes max_sizes_of(const plan::Workload& workload);
+[[nodiscard]] ir::SymbolSizes max_sizes_of(const plan::Plan& plan);
+
+// What all values that one stage sends to another occupy at most in a step; 0 for one stage.
+[[nodiscard]] int64_t stage_message_bytes(const ir::Graph& graph, const plan::Plan& plan);
 
 }  // namespace partita::api

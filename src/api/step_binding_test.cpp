@@ -79,11 +79,20 @@ TEST(CheckBatch, NamesTheFirstValueThatIsOutOfRange) {
 }
 
 TEST(MaxSizes, ACacheOfMoreBlocksThanCanBeNumberedIsRefused) {
-  plan::Workload workload;
-  workload.max_context = INT64_MAX;
-  workload.concurrency = INT64_MAX;
-  workload.block_size = 1;
-  EXPECT_THROW((void)max_sizes_of(workload), Error);
+  plan::Plan plan;
+  plan.workload.max_context = INT64_MAX;
+  plan.workload.concurrency = INT64_MAX;
+  plan.workload.block_size = 1;
+  EXPECT_THROW((void)max_sizes_of(plan), Error);
+}
+
+TEST(MaxSizes, ReplicasShareTheSequences) {
+  plan::Plan plan;
+  plan.workload = {.concurrency = 5, .max_context = 32, .max_step_tokens = 3, .block_size = 16};
+  plan.replicas = 2;
+  const ir::SymbolSizes sizes = max_sizes_of(plan);
+  EXPECT_EQ(sizes.at("s"), 3);
+  EXPECT_EQ(sizes.at("c"), 6);
 }
 
 }  // namespace

@@ -91,28 +91,45 @@ Frame expect_frame(Channel& channel, FrameType type) {
   return std::move(*frame);
 }
 
-std::unique_ptr<comm::Communicator> join_segment(const std::string& path,
-                                                 const launch::RankEnvironment& self) {
+// Which replica this rank belongs to, and its place there.
+struct Seat {
+  int replica = 0;
+  int rank = 0;
+  int ranks = 1;
+};
+
+std::unique_ptr<comm::Communicator> join_segment(const std::string& path, const Seat& seat) {
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) {
     throw Error(ErrorCode::kSystem,
                 str("[worker] cannot open the shared memory ", path, ": ", std::strerror(errno),
                     "; ranks on another host or of another user need --transport mpi"));
   }
-  auto world = comm::make_shm_communicator(fd, self.rank, self.world_size);
+  auto world = comm::make_shm_communicator(fd, seat.rank, seat.ranks);
   close(fd);  // the mapping stays
   return world;
 }
 
+// All ranks that MPI has started.
+std::unique_ptr<comm::Communicator> join_mpi(const launch::RankEnvironment& self) {
+  auto all = comm::make_mpi_world();
+  if (all->rank() == self.rank && all->size() == self.world_size) return all;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[worker] the transport says rank ", all->rank(), " of ", all->size(),
+                  ", the environment (", self.source, ") rank ", self.rank, " of ", self.world_size,
+                  "; unset one of them"));
+}
+
+// The ranks of the replica.
 std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup,
-                                               const launch::RankEnvironment& self) {
-  auto world = setup.transport == api::Transport::kShm ? join_segment(setup.shm_path, self)
-                                                       : comm::make_mpi_world();
-  if (world->rank() != self.rank || world->size() != self.world_size) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[worker] the transport says rank ", world->rank(), " of ", world->size(),
-                    ", the environment (", self.source, ") rank ", self.rank, " of ",
-                    self.world_size, "; unset one of them"));
+                                               const launch::RankEnvironment& self,
+                                               const Seat& seat) {
+  std::unique_ptr<comm::Communicator> world;
+  if (setup.transport == api::Transport::kShm) {
+    world = join_segment(setup.shm_paths.at(static_cast<size_t>(seat.replica)), seat);
+  } else {
+    world = join_mpi(self);
+    if (seat.ranks < self.world_size) world = world->split(seat.replica, seat.rank);
   }
   world->set_timeout(std::chrono::milliseconds(
       static_cast<int64_t>(setup.step_timeout_ms * kCollectiveShareOfDeadline)));
@@ -150,7 +167,9 @@ LoadedRank load_rank(Channel& channel,
       plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");
   rank.plan_hash = plan::hash_of(plan, graph);
   rank.limits = api::limits_of(graph, plan);
-  rank.world = make_world(setup, self);
+  const auto ranks = static_cast<int>(plan.ranks());
+  const Seat seat{.replica = self.rank / ranks, .rank = self.rank % ranks, .ranks = ranks};
+  rank.world = make_world(setup, self, seat);
   auto last_report = Clock::now();
   const auto on_progress = [&](int64_t done, int64_t total) {
     if (done < total && Clock::now() - last_report < kProgressInterval) return;
@@ -161,10 +180,12 @@ LoadedRank load_rank(Channel& channel,
   const auto& partition = model.impl().partition;
   const bool reuses_part = partition && plan::hash_of(partition->plan, graph) == rank.plan_hash;
   api::RankPart part = reuses_part
-                           ? api::load_rank_part(setup.directory, partition->manifest, self.rank)
+                           ? api::load_rank_part(setup.directory, partition->manifest, seat.rank)
                            : api::make_rank_part(graph, plan, self.rank);
+  part.rank = self.rank;
+  part.replica = seat.replica;
   const formats::Checkpoint checkpoint = reuses_part
-                                             ? api::open_rank_part(setup.directory, self.rank)
+                                             ? api::open_rank_part(setup.directory, seat.rank)
                                              : model.impl().open_checkpoint();
   rank.runner =
       std::make_unique<api::RankRunner>(std::move(part), checkpoint, *rank.world, on_progress);

@@ -24,6 +24,7 @@ struct RunOptions {
   bool limits_concurrency = false;  // --concurrency is given: more prompts than that wait
   bool as_json = false;
   bool quiet = false;
+  std::string trace;  // file
 };
 
 struct Prompt {
@@ -112,10 +113,12 @@ int run(RunOptions options) {
         "waiting for the ranks; start each with\n  %s RANK=<i> WORLD_SIZE=<n> partita worker\n",
         variables.c_str());
   };
+  options.engine.trace = !options.trace.empty();
   Engine engine(model, plan, options.engine);
   bar.clear();
   const std::vector<Completion> completions = complete(engine, prompts, options);
   const RunReport report = engine.report();
+  if (!options.trace.empty()) engine.write_trace(options.trace);
   if (options.as_json) {
     const Json json = {{"completions", to_json(completions)},
                        {"plan_hash", plan.hash()},
@@ -174,6 +177,8 @@ void add_run_command(CLI::App& app, Action& action) {
                    "Longest step before a rank counts as hung")
       ->capture_default_str();
   command->add_option("--log-dir", options->engine.log_dir, "Folder for the output of the ranks");
+  command->add_option("--trace", options->trace,
+                      "Write when each rank worked on which step (chrome://tracing, Perfetto)");
   command->add_flag("--json", options->as_json, "Print one JSON object instead of text");
   command->add_flag("-q,--quiet", options->quiet, "Print the text only");
   command->callback([options, command, &action] {

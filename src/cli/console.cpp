@@ -39,14 +39,23 @@ void print_collectives(const RunReport& report) {
   }
 }
 
+// What is missing to 100 % a rank has waited: for other stages, or for the frontend.
+void print_busy(const RunReport& report) {
+  const double seconds = report.prefill_seconds + report.decode_seconds;
+  std::printf("  busy    ");
+  for (const RankCost& rank : report.ranks)
+    std::printf(" rank %d %.1f %%", rank.rank, 100 * rank.busy_seconds / std::max(seconds, 1e-9));
+  std::printf("\n");
+}
+
 void print_memory(const RunReport& report) {
-  std::printf("  %-5s %-6s %12s %12s %12s %12s %12s %10s\n", "rank", "stage", "weights", "kv cache",
-              "activations", "read", "peak RSS", "load");
+  std::printf("  %-5s %-8s %-6s %12s %12s %12s %12s %12s %10s\n", "rank", "replica", "stage",
+              "weights", "kv cache", "activations", "read", "peak RSS", "load");
   for (const RankCost& rank : report.ranks) {
-    std::printf("  %-5d %-6d %12s %12s %12s %12s %12s %10s\n", rank.rank, rank.stage,
-                format_bytes(rank.weight_bytes).c_str(), format_bytes(rank.kv_bytes).c_str(),
-                format_bytes(rank.activation_bytes).c_str(), format_bytes(rank.bytes_read).c_str(),
-                format_bytes(rank.peak_rss_bytes).c_str(),
+    std::printf("  %-5d %-8d %-6d %12s %12s %12s %12s %12s %10s\n", rank.rank, rank.replica,
+                rank.stage, format_bytes(rank.weight_bytes).c_str(),
+                format_bytes(rank.kv_bytes).c_str(), format_bytes(rank.activation_bytes).c_str(),
+                format_bytes(rank.bytes_read).c_str(), format_bytes(rank.peak_rss_bytes).c_str(),
                 format_seconds(rank.load_seconds).c_str());
   }
 }
@@ -91,6 +100,7 @@ void print_summary(const Plan& plan, const RunReport& report) {
               static_cast<long>(report.decode_tokens),
               speed(report.decode_tokens, report.decode_seconds).c_str(),
               format_seconds(plan.predicted_decode_seconds()).c_str());
+  print_busy(report);
   std::printf("\n--- collectives\n");
   print_collectives(report);
   std::printf("\n--- memory\n");
@@ -109,6 +119,7 @@ Json to_json(const RunReport& report, const Plan& plan) {
                              {"seconds", row.seconds}});
     }
     ranks.push_back({{"rank", rank.rank},
+                     {"replica", rank.replica},
                      {"stage", rank.stage},
                      {"pid", rank.pid},
                      {"weight_bytes", rank.weight_bytes},

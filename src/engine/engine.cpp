@@ -105,6 +105,7 @@ bool Engine::finish_one() {
     throw;
   }
   count(done);
+  if (on_step_) on_step_(step, result);
   for (size_t i = 0; i < step.parts.size(); ++i) {
     if (tokens[i] >= 0) append(*step.parts[i].sequence, tokens[i]);
   }

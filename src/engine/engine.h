@@ -65,6 +65,10 @@ class Engine {
   // engine is idle.
   void drain();
   [[nodiscard]] bool idle() const;
+  // Called with every step that is back, before its tokens are told. It must not throw.
+  void observe(std::function<void(const ScheduledStep&, const StepResult&)> on_step) {
+    on_step_ = std::move(on_step);
+  }
   [[nodiscard]] const EngineStats& stats() const { return stats_; }
 
  private:
@@ -100,7 +104,8 @@ class Engine {
   int64_t next_id_ = 1;
   bool telling_ = false;            // a callback may be running
   std::vector<int64_t> to_cancel_;  // asked for by callbacks
-  std::exception_ptr error_;     // of callbacks and of handing steps over, the first of this step
+  std::exception_ptr error_;  // of callbacks and of handing steps over, the first of this step
+  std::function<void(const ScheduledStep&, const StepResult&)> on_step_;
   Clock::time_point last_done_;  // when the last step came back
   EngineStats stats_;
 };

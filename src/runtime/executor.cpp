@@ -190,6 +190,7 @@ void Executor::run_nodes() {
   for (const BoundNode& bound : nodes_) {
     if (bound.kernel == nullptr) continue;
     with_node_context(*bound.node, [&] { bound.kernel->run(bound.inputs, bound.outputs); });
+    if (groups_ != nullptr) groups_->progress();
     const Clock::time_point after = Clock::now();
     OpTime& time = op_times_[bound.op];
     ++time.calls;

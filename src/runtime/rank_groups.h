@@ -25,6 +25,8 @@ class RankGroups : public ops::Groups {
 
   // Throws kInvalidArgument when this rank is in no group of that name.
   [[nodiscard]] comm::Communicator& group(std::string_view name) override;
+  // Communicator::progress() of the world, over which stages send to each other.
+  void progress() { world_.progress(); }
   // Sum over the world and all groups.
   [[nodiscard]] comm::Counters counters() const;
 

@@ -179,10 +179,20 @@ TEST(Cli, OptimizeThroughputChoosesReplicasAndShowsWhatItLookedAt) {
   EXPECT_THAT(both.output, HasSubstr("tp=2"));
 }
 
-TEST(Cli, AnEngineRefusesAPlanWithReplicas) {
-  const ProgramResult run = run_program("run " + kModel + " --mesh dp=2 --prompt x -n 2");
-  EXPECT_NE(run.exit_code, 0);
-  EXPECT_THAT(run.output, HasSubstr("2 replicas"));
+TEST(Cli, ReplicasGiveTheTextsOfOneRankAndAreReported) {
+  const std::string prompts = " --prompt Once --prompt Tom --prompt \"The old\" -n 12 --json";
+  const ProgramResult one = run_program("run " + kModel + " --mesh tp=1" + prompts);
+  ASSERT_EQ(one.exit_code, 0) << one.output;
+  const Json expected = parse_json(one.output, "output");
+  for (const char* mesh : {"dp=2", "dp=2,tp=2"}) {
+    const ProgramResult run = run_program("run " + kModel + " --mesh " + mesh + prompts);
+    ASSERT_EQ(run.exit_code, 0) << run.output;
+    const Json json = parse_json(run.output, "output");
+    EXPECT_EQ(json.at("completions"), expected.at("completions")) << mesh;
+    const Json& ranks = json.at("report").at("ranks");
+    EXPECT_EQ(ranks.size(), mesh == std::string("dp=2") ? 2U : 4U);
+    EXPECT_EQ(ranks.back().at("replica"), 1);
+  }
 }
 
 TEST(Cli, PlanNeedsOnlyTheConfig) {
