@@ -15,6 +15,14 @@ constexpr int64_t kPanelVectors = kPanel / kLanes;
 // Accumulators of the product: 24 of 32 registers, 12 of 16.
 constexpr int64_t kRowStep = kLanes == 4 ? 3 : 6;
 constexpr int64_t kPanelStep = kLanes == 16 ? 4 : 1;
+// So many rows at most are computed at once, with fewer panels: decoded tokens, whose keys and
+// values come from memory, which is read in one pass and in its own order.
+constexpr int64_t kFewRows = kLanes == 16 ? 12 : kRowStep;
+// Panels beside so many rows.
+constexpr int64_t panels_beside(int64_t rows) {
+  const int64_t fitting = kRowStep * kPanelStep / rows;
+  return fitting < kPanelStep ? fitting : kPanelStep;
+}
 constexpr int64_t kTilePanels = kTileKeys / kPanel;
 constexpr float kNone = -3.0e38F;  // below every score; finite, so that differences are numbers
 
@@ -123,31 +131,37 @@ void with_counts(int64_t rows, int64_t panels, const Step& step) {
   if constexpr (kRows > 1) {
     if (rows < kRows) return with_counts<kRows - 1>(rows, panels, step);
   }
-  with_panels<kRows, kPanelStep>(panels, step);
+  with_panels<kRows, panels_beside(kRows)>(panels, step);
 }
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// scores[row][key] of all rows and whole panels of the tile's keys.
-void add_scores(const Block& block, const Tile& tile, float* scores) {
-  const int64_t panels = (tile.count + kPanel - 1) / kPanel;
-  for (int64_t panel = 0; panel < panels; panel += kPanelStep) {
-    for (int64_t row = 0; row < block.rows; row += kRowStep) {
-      const int64_t rows = least(kRowStep, block.rows - row);
-      with_counts<kRowStep>(rows, least(kPanelStep, panels - panel), [&]<int64_t kR, int64_t kP>() {
-        const float* a = block.queries + row * block.head_dim;
-        float* out = scores + row * kTileKeys + panel * kPanel;
-        // The first rows fetch the values, which come next.
-        if (row == 0) {
-          score_step<kR, kP, true>(a, block.head_dim, tile.keys + panel, tile.values + panel, tile,
-                                   block.head_dim, out);
-        } else {
-          score_step<kR, kP, false>(a, block.head_dim, tile.keys + panel, nullptr, tile,
-                                    block.head_dim, out);
-        }
-      });
+// Calls step<rows, panels>(row, panel) over all rows and panels, `most_panels` at once at most.
+template <typename Step>
+void for_steps(int64_t rows, int64_t panels, int64_t most_panels, const Step& step) {
+  const int64_t row_step = rows <= kFewRows ? rows : kRowStep;
+  const int64_t panel_step = least(most_panels, panels_beside(row_step));
+  for (int64_t panel = 0; panel < panels; panel += panel_step) {
+    for (int64_t row = 0; row < rows; row += row_step) {
+      with_counts<kFewRows>(
+          least(row_step, rows - row), least(panel_step, panels - panel),
+          [&]<int64_t kR, int64_t kP>() { step.template operator()<kR, kP>(row, panel); });
     }
   }
+}
+
+// scores[row][key] of all rows and whole panels of the tile's keys. The first rows fetch the
+// values, which come next.
+void add_scores(const Block& block, const Tile& tile, float* scores) {
+  const int64_t panels = (tile.count + kPanel - 1) / kPanel;
+  const int64_t most_panels = block.rows <= kFewRows ? 1 : kPanelStep;
+  for_steps(
+      block.rows, panels, most_panels, [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
+        const float* a = block.queries + row * block.head_dim;
+        float* out = scores + row * kTileKeys + panel * kPanel;
+        const auto step = row == 0 ? score_step<kR, kP, true> : score_step<kR, kP, false>;
+        step(a, block.head_dim, tile.keys + panel, tile.values + panel, tile, block.head_dim, out);
+      });
 }
 
 // values[row] += weights of the tile. The first rows fetch the keys of the next tile.
@@ -158,22 +172,13 @@ void add_values(const Block& block,
                 const float* corrections,
                 float* values) {
   const int64_t width = block.width();
-  const int64_t panels = width / kPanel;
-  for (int64_t panel = 0; panel < panels; panel += kPanelStep) {
-    const int64_t first = panel * kPanel;
-    for (int64_t row = 0; row < block.rows; row += kRowStep) {
-      const int64_t rows = least(kRowStep, block.rows - row);
-      with_counts<kRowStep>(rows, least(kPanelStep, panels - panel), [&]<int64_t kR, int64_t kP>() {
-        const float* w = weights + row * kTileKeys;
-        float* sums = values + row * width + first;
-        if (row == 0 && next.count > 0) {
-          value_step<kR, kP, true>(w, corrections + row, tile, next.keys, first, sums, width);
-        } else {
-          value_step<kR, kP, false>(w, corrections + row, tile, nullptr, first, sums, width);
-        }
-      });
-    }
-  }
+  for_steps(block.rows, width / kPanel, kPanelStep,
+            [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
+              const bool fetches = row == 0 && next.count > 0;
+              const auto step = fetches ? value_step<kR, kP, true> : value_step<kR, kP, false>;
+              step(weights + row * kTileKeys, corrections + row, tile, next.keys, panel * kPanel,
+                   values + row * width + panel * kPanel, width);
+            });
 }
 
 // Scores of one row become weights e^(score - highest); keys from `count` on get 0. Returns their

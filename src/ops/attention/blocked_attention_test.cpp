@@ -113,7 +113,7 @@ TEST(BlockedAttention, OfAnyBlockSize) {
 }
 
 TEST(BlockedAttention, OfAnyGroupAndPiece) {
-  for (const int64_t group : {1, 2, 4, 5, 7, 8, 64, 71}) {
+  for (const int64_t group : {1, 2, 4, 5, 7, 8, 11, 12, 13, 64, 71}) {
     expect_like_reference(
         step_of({.kv_heads = 2, .group = group, .head_dim = 16}, {{0, 9}, {40, 1}}),
         str("group ", group));
