@@ -9,6 +9,7 @@
 #include <new>
 #include <optional>
 
+#include "device/cpu/pages.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -150,8 +151,10 @@ int64_t padded_rows(int64_t rows) { return kRowBuckets.at(bucket_of(rows)); }
 void AlignedDelete::operator()(std::byte* data) const { ::operator delete(data, kAlignment); }
 
 AlignedBytes aligned_bytes(int64_t bytes) {
-  return AlignedBytes(
+  AlignedBytes memory(
       static_cast<std::byte*>(::operator new(static_cast<size_t>(bytes), kAlignment)));
+  device::use_huge_pages(memory.get(), bytes);
+  return memory;
 }
 
 void copy_product_rows(const ProductRows& rows, DType weight, std::byte* to) {

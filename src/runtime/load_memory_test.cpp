@@ -49,7 +49,7 @@ TEST_P(LoadMemory, PeakStaysNearTheShards) {
   const ir::Graph graph = many_layers(GetParam(), 48, 1024);
   const int64_t shards = weight_bytes_of(graph);
   const WeightReader zeros = [](const ir::Value& weight, std::byte* to) {
-    std::memset(to, 0, static_cast<size_t>(weight.type.bytes()));
+    std::memset(to, 0, static_cast<size_t>(weight.type.bytes()));  // of block types too
   };
   malloc_trim(0);  // what an earlier test has freed would hide our growth
   const int64_t before = status_bytes("VmRSS");
@@ -60,7 +60,9 @@ TEST_P(LoadMemory, PeakStaysNearTheShards) {
   EXPECT_LE(peak, shards + shards * 15 / 100 + 64 * kMiB);
 }
 
-INSTANTIATE_TEST_SUITE_P(DTypes, LoadMemory, testing::Values(DType::kF32, DType::kBF16));
+INSTANTIATE_TEST_SUITE_P(DTypes,
+                         LoadMemory,
+                         testing::Values(DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0));
 
 }  // namespace
 }  // namespace partita::runtime

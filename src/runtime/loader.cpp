@@ -17,9 +17,11 @@ using ir::ValueId;
 // ever.
 constexpr int64_t kForEver = -1;
 
-// Read before they are used. They are weights of this rank, so they cost no memory beyond it; more
-// would not keep the readers busier.
-constexpr int64_t kAheadBytes = int64_t{64} << 20;
+// Read before they are used: enough to keep the readers busy.
+constexpr int64_t kAheadBytes = int64_t{24} << 20;
+// Memory of weights that kernels have packed, kept for the next weights: the first use of new
+// memory costs as much as reading the file.
+constexpr int64_t kReusedBytes = int64_t{24} << 20;
 
 class Loader {
  public:
@@ -74,11 +76,34 @@ class Loader {
     while (next_ < order_.size() && ahead_bytes_ < kAheadBytes) {
       const ir::Value& value = graph_.value(order_[next_]);
       device::Buffer& buffer = program_.weights[static_cast<size_t>(order_[next_])];
-      buffer = device_.allocate(value.type.bytes());
+      buffer = memory_for(value.type.bytes());
       stream_.add(value, buffer.data());
       ahead_bytes_ += value.type.bytes();
       ++next_;
     }
+  }
+
+  // Some that was used before and is not much larger, else new.
+  device::Buffer memory_for(int64_t bytes) {
+    for (device::Buffer& used : reusable_) {
+      if (used.bytes() < bytes || used.bytes() - bytes > bytes / 8) continue;
+      device::Buffer buffer = std::move(used);
+      reusable_bytes_ -= buffer.bytes();
+      std::swap(used, reusable_.back());
+      reusable_.pop_back();
+      return buffer;
+    }
+    return device_.allocate(bytes);
+  }
+
+  void reuse(device::Buffer buffer) {
+    if (buffer.bytes() > kReusedBytes) return;
+    if (reusable_bytes_ + buffer.bytes() > kReusedBytes) {
+      reusable_.clear();
+      reusable_bytes_ = 0;
+    }
+    reusable_bytes_ += buffer.bytes();
+    reusable_.push_back(std::move(buffer));
   }
 
   void load_weight_once(ValueId id) {
@@ -121,7 +146,7 @@ class Loader {
       open_reads_[index] = kForEver;
       return;
     }
-    if (--open_reads_[index] == 0) program_.weights[index] = {};
+    if (--open_reads_[index] == 0) reuse(std::exchange(program_.weights[index], {}));
   }
 
   struct WeightView {
@@ -140,7 +165,9 @@ class Loader {
   std::vector<ValueId> order_;  // of loading
   size_t next_ = 0;             // in order_: the first that is not being read
   int64_t ahead_bytes_ = 0;     // being read and not used yet
-  WeightStream stream_;         // last: its threads end before the buffers do
+  std::vector<device::Buffer> reusable_;
+  int64_t reusable_bytes_ = 0;
+  WeightStream stream_;  // last: its threads end before the buffers do
 };
 
 }  // namespace

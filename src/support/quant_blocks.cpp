@@ -15,13 +15,14 @@ namespace partita {
 namespace {
 
 constexpr size_t kHalf = kQuantBlock / 2;
-constexpr uint32_t kMagnitudeBits = 0x7fffffffU;
+constexpr int32_t kMagnitudeBits = 0x7fffffff;
+constexpr float kBelowHalf = 0x1.fffffep-2F;  // the largest f32 below 0.5
 
 // Bits of the largest magnitude. Those of floats sort like their values, infinity and NaN last.
-uint32_t largest_magnitude_bits(const float* from) {
-  uint32_t largest = 0;
+int32_t largest_magnitude_bits(const float* from) {
+  int32_t largest = 0;
   for (int64_t i = 0; i < kQuantBlock; ++i) {
-    largest = std::max(largest, std::bit_cast<uint32_t>(from[i]) & kMagnitudeBits);
+    largest = std::max(largest, std::bit_cast<int32_t>(from[i]) & kMagnitudeBits);
   }
   return largest;
 }
@@ -38,21 +39,20 @@ bool quantize_block(const float* from, Q8Block& block) {
   block.scale = Float16::from_float(scale);
   if (!is_scale(block.scale)) return false;
   const float inverse = inverse_of(scale);
-  for (size_t i = 0; i < block.values.size(); ++i) {
-    // Not std::round(): this form vectorises, and the fraction is exact.
+  std::array<int32_t, kQuantBlock> rounded;
+  for (size_t i = 0; i < rounded.size(); ++i) {
+    // Rounds like std::round() below 2^22, and vectorises.
     const float x = from[i] * inverse;
-    const auto whole = static_cast<int32_t>(x);
-    const float fraction = x - static_cast<float>(whole);
-    const int32_t step = (fraction >= 0.5F ? 1 : 0) - (fraction <= -0.5F ? 1 : 0);
-    block.values[i] = static_cast<int8_t>(whole + step);
+    rounded[i] = static_cast<int32_t>(x + std::copysign(kBelowHalf, x));
   }
+  for (size_t i = 0; i < rounded.size(); ++i) block.values[i] = static_cast<int8_t>(rounded[i]);
   return true;
 }
 
 bool quantize_block(const float* from, Q4Block& block) {
-  const uint32_t largest = largest_magnitude_bits(from);
+  const int32_t largest = largest_magnitude_bits(from);
   const float* extreme = std::find_if(from, from + kQuantBlock, [largest](float value) {
-    return (std::bit_cast<uint32_t>(value) & kMagnitudeBits) == largest;
+    return (std::bit_cast<int32_t>(value) & kMagnitudeBits) == largest;
   });
   const float scale = *extreme / -8.0F;
   block.scale = Float16::from_float(scale);

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <limits>
 
+#include "device/cpu/pages.h"
 #include "support/error.h"
 
 namespace partita::device {
@@ -59,10 +60,7 @@ Buffer CpuDevice::allocate(int64_t bytes) {
   if (bytes <= physical_bytes()) {
     const int64_t whole = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
     data = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(whole));
-    // Only a hint: without huge pages everything works, 1-3 % slower.
-    if (data != nullptr && alignment == kHugePageBytes) {
-      madvise(data, static_cast<size_t>(whole), MADV_HUGEPAGE);
-    }
+    if (data != nullptr) use_huge_pages(data, bytes);
   }
   if (data == nullptr) {
     throw Error(ErrorCode::kOutOfMemory,

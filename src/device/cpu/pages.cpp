@@ -6,6 +6,8 @@
 
 #include <cstddef>
 
+#include "device/cpu/cpu_device.h"
+
 namespace partita::device {
 
 void discard_pages(void* data, int64_t bytes) {
@@ -15,6 +17,15 @@ void discard_pages(void* data, int64_t bytes) {
       (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes)) / page * page;
   // Only a hint: when the system refuses, the memory is given back later.
   if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+void use_huge_pages(void* data, int64_t bytes) {
+  constexpr uintptr_t kHuge = kHugePageBytes;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kHuge - 1) / kHuge * kHuge;
+  const uintptr_t end =
+      (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(bytes)) / kHuge * kHuge;
+  // Only a hint: without huge pages everything works, some percent slower.
+  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
 }  // namespace partita::device

@@ -11,4 +11,8 @@ namespace partita::device {
 // gives). madvise(MADV_DONTNEED).
 void discard_pages(void* data, int64_t bytes);
 
+// Asks for huge pages where they fit wholly into [data, data + bytes): the first use of memory is
+// several times faster then, and reading it some percent. Nothing beyond is made resident.
+void use_huge_pages(void* data, int64_t bytes);
+
 }  // namespace partita::device

@@ -108,7 +108,8 @@ std::vector<OneDnnLinear::Block> pack_blocks(const BindArgs& args, int64_t n, in
     product.use_packed_weights(most_rows(args));
     AlignedBytes packed = aligned_bytes(product.packed_bytes());
     product.pack(data, packed.get());
-    device::discard_pages(data, rows * row_bytes);
+    // Of a small weight the loader reuses the memory as it is.
+    if (rows < n) device::discard_pages(data, rows * row_bytes);
     blocks.push_back({std::move(product), std::move(packed), row});
   }
   return blocks;

@@ -57,7 +57,8 @@ device::Buffer pack(const BlockProduct& product, const TensorView& weight) {
     const Range rows{row, std::min(n, row + piece)};
     std::byte* plain = weight.as<std::byte>() + row * row_bytes;
     product.pack(plain, rows, packed.data());
-    device::discard_pages(plain, rows.size() * row_bytes);
+    // Of a small weight the loader reuses the memory as it is.
+    if (rows.size() < n) device::discard_pages(plain, rows.size() * row_bytes);
   }
   return packed;
 }
