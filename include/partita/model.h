@@ -28,14 +28,14 @@ struct CheckReport {
   std::vector<std::string> notes;   // e.g. tensors that the model does not use
 };
 
-// Reads config.json and tokenizer.json only; costs milliseconds for any size. Immutable, cheap to
-// copy, thread-safe.
+// Reads config.json and tokenizer.json, or the head of a GGUF file; costs milliseconds for any
+// size. Immutable, cheap to copy, thread-safe.
 class Model {
  public:
-  // `directory`: a Hugging Face checkpoint directory, or what write_partition() has written. The
-  // tokenizer may be absent (planning needs none). Throws kNotFound, kInvalidFile, kUnsupported
-  // (unknown family: lists the known ones).
-  [[nodiscard]] static Model load(const std::filesystem::path& directory,
+  // `path`: a Hugging Face checkpoint directory, a GGUF file (or the folder that holds just it), or
+  // what write_partition() has written. The tokenizer may be absent (planning needs none). Throws
+  // kNotFound, kInvalidFile, kUnsupported (unknown family: lists the known ones).
+  [[nodiscard]] static Model load(const std::filesystem::path& path,
                                   const LoadOptions& options = {});
 
   [[nodiscard]] const std::string& family() const;  // "llama", "gpt2", ...
@@ -44,7 +44,7 @@ class Model {
   [[nodiscard]] int64_t layers() const;
   [[nodiscard]] int64_t max_positions() const;
   [[nodiscard]] int64_t weight_bytes() const;  // at run time, unsharded, tied weights once
-  [[nodiscard]] const std::filesystem::path& directory() const;
+  [[nodiscard]] const std::filesystem::path& directory() const;  // or GGUF file
   // What the user should know about how it was loaded: weights that are not quantised. Lines.
   [[nodiscard]] const std::string& notes() const;
 
@@ -65,7 +65,7 @@ class Model {
 };
 
 // Verifies a checkpoint without running it: headers, names, shapes, and every weight for NaN and
-// infinity. Problems are listed in the report; only a directory that cannot be read at all throws.
-[[nodiscard]] CheckReport check_checkpoint(const std::filesystem::path& directory);
+// infinity. Problems are listed in the report; only a path that cannot be read at all throws.
+[[nodiscard]] CheckReport check_checkpoint(const std::filesystem::path& path);
 
 }  // namespace partita

@@ -2,6 +2,7 @@
 // The public Model: config, graph and tokenizer of a checkpoint directory.
 #include "partita/model.h"
 
+#include "api/load_tokenizer.h"
 #include "api/model_impl.h"
 #include "api/partition_files.h"
 #include "importer/check.h"
@@ -82,8 +83,8 @@ formats::Checkpoint Model::Impl::open_checkpoint() const {
 const text::Tokenizer& Model::Impl::require_tokenizer() const {
   if (tokenizer) return *tokenizer;
   throw Error(ErrorCode::kNotFound,
-              str("[model] ", (imported.directory / "tokenizer.json").string(),
-                  " does not exist; copy it from the model's repository"));
+              str("[model] ", imported.directory.string(),
+                  " has no tokenizer; copy tokenizer.json from the model's repository"));
 }
 
 Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
@@ -95,10 +96,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
     import_checkpoint(options, *impl);
   }
   impl->dtype = to_string(impl->imported.info.weight_dtype);
-  std::error_code ignored;
-  if (std::filesystem::exists(directory / "tokenizer.json", ignored)) {
-    impl->tokenizer = text::Tokenizer::load(directory / "tokenizer.json");
-  }
+  impl->tokenizer = api::load_tokenizer(directory);
   return Model(std::move(impl));
 }
 

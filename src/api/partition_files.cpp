@@ -7,10 +7,13 @@
 #include <map>
 #include <utility>
 
+#include "api/load_tokenizer.h"
 #include "api/partition_manifest.h"
 #include "api/rebuilt_weight.h"
 #include "api/step_binding.h"
+#include "formats/gguf/file.h"
 #include "formats/safetensors_writer.h"
+#include "ir/with_weights.h"
 #include "runtime/checkpoint_reader.h"
 #include "support/error.h"
 #include "support/json.h"
@@ -52,36 +55,15 @@ void copy_model_files(const fs::path& from, const fs::path& to) {
     if (error)
       throw Error(ErrorCode::kSystem, str("[partition] cannot copy ", name, ": ", error.message()));
   }
+  if (const auto gguf = formats::find_gguf(from)) write_tokenizer_gguf(*gguf, to);
 }
 
 // The same graph with other weight sources.
 template <typename NewSource>
 ir::Graph with_sources(const ir::Graph& graph, const NewSource& source_of) {
-  ir::Graph result(graph.name());
-  for (const ir::Value& value : graph.values()) {
-    switch (value.kind) {
-      case ir::ValueKind::kInput:
-        result.add_input(value.name, value.type);
-        break;
-      case ir::ValueKind::kWeight:
-        result.add_weight(value.name, value.type, source_of(value));
-        break;
-      case ir::ValueKind::kState:
-        result.add_state(value.name, value.type);
-        break;
-      case ir::ValueKind::kResult: {
-        const ir::Node& node = graph.node(value.producer);
-        if (node.outputs.front() != *graph.find_value(value.name))
-          break;  // added with the first output
-        std::vector<ir::TensorType> types;
-        for (const ir::ValueId output : node.outputs) types.push_back(graph.value(output).type);
-        result.add_node(node, types);
-        break;
-      }
-    }
-  }
-  result.set_outputs(graph.outputs());
-  return result;
+  return ir::with_weights(graph, [&](const ir::Value& weight) {
+    return ir::NewWeight{weight.type, source_of(weight)};
+  });
 }
 
 void write_rank(const ir::Graph& program,

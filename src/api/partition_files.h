@@ -16,8 +16,8 @@ namespace partita::api {
 
 // Files of a partition: partita.json (format version, plan, groups, pieces of every weight, model
 // info), model.graph (the uncut program over the parts), rank-<i>.safetensors and rank-<i>.graph,
-// and copies of config.json, generation_config.json and tokenizer files of the model. The same
-// inputs give the same bytes.
+// and copies of config.json, generation_config.json and tokenizer files of the model (of a GGUF
+// file tokenizer.gguf, its metadata without tensors). The same inputs give the same bytes.
 
 // Writes all of them into `out_dir`, which must be empty or absent. Streams: never more than one
 // weight in memory. Throws kInvalidArgument when the folder is not empty, kSystem when it cannot be

@@ -31,12 +31,19 @@ std::optional<planner::ItemList> items_of(const char* name,
   return planner::ItemList{planner::parse_items(text, source), source};
 }
 
+// Families are named like the model type they are built for; only config.json tells aliases apart.
+std::string model_type_of(const Model& model) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(model.directory() / "config.json", ignored)) return model.family();
+  return formats::HfConfig::read(model.directory()).model_type();
+}
+
 void add_autotp(const Model& model, const PlanOptions& options, PlanPins& result) {
   AutoTpConfig config;
   if (options.autotp != kBuiltIn) config = load_autotp_config(options.autotp);
   planner::AutoTpImport import =
       planner::import_autotp({.graph = model.impl().imported.graph,
-                              .model_type = formats::HfConfig::read(model.directory()).model_type(),
+                              .model_type = model_type_of(model),
                               .all_reduce = items_of(planner::kAllReduceItems, config.all_reduce),
                               .keep = items_of(planner::kKeepItems, config.keep),
                               .policies = std::move(config.policies),

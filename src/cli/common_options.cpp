@@ -29,7 +29,7 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
   PlanOptions& plan = options.plan;
   command
       .add_option("DIR", options.directory,
-                  "Checkpoint directory (config.json, *.safetensors, tokenizer.json)")
+                  "Checkpoint directory (config.json, *.safetensors, tokenizer.json) or GGUF file")
       ->required();
   add_weights_option(command, options.load);
   auto* mesh = command.add_option(

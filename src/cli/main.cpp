@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   partita::cli::add_calibrate_command(app, action);
   partita::cli::add_bench_command(app, action);
   partita::cli::add_ops_command(app, action);
+  partita::cli::add_make_model_command(app, action);
   partita::cli::add_worker_command(app, action);
   try {
     refuse_unknown_command(app, argc, argv);

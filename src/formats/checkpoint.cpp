@@ -131,6 +131,11 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
+const GgufMetadata* Checkpoint::gguf() const {
+  const auto* first = files_.empty() ? nullptr : dynamic_cast<const GgufFile*>(files_[0].get());
+  return first == nullptr ? nullptr : &first->metadata();
+}
+
 int64_t Checkpoint::header_bytes() const {
   int64_t total = 0;
   for (const auto& file : files_) total += file->header_bytes();

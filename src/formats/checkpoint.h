@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/gguf/metadata.h"
 #include "formats/tensor_file.h"
 
 namespace partita::formats {
@@ -49,6 +50,8 @@ class Checkpoint {
   [[nodiscard]] const std::vector<std::unique_ptr<const TensorFile>>& files() const {
     return files_;
   }
+  // The metadata of a GGUF file (of a split one, that of its first part); null for other formats.
+  [[nodiscard]] const GgufMetadata* gguf() const;
   // Tensors that files hold but the index does not name (empty without index).
   [[nodiscard]] const std::vector<std::string>& unindexed() const { return unindexed_; }
 

@@ -48,7 +48,7 @@ std::string weight_error(const ir::Value& weight, const formats::Checkpoint& che
     });
     if (type.dims == weight.type.dims) return {};
     return who +
-           str("gives shape ", shape_text(type), "; config.json needs ", shape_text(weight.type));
+           str("gives shape ", shape_text(type), "; the config needs ", shape_text(weight.type));
   } catch (const Error& error) {
     return who + error.what();
   }

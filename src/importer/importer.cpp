@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Imports Hugging Face checkpoint directories.
+// Imports Hugging Face checkpoint directories and GGUF files.
 #include "importer/importer.h"
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 #include "formats/checkpoint.h"
+#include "formats/gguf/file.h"
 #include "formats/hf_config.h"
+#include "importer/gguf/import.h"
 #include "models/family.h"
 #include "ops/op.h"
 #include "support/error.h"
@@ -59,10 +65,34 @@ void check_options(const ImportOptions& options) {
   }
 }
 
-}  // namespace
+// The dtype that most elements of matrices have.
+DType main_dtype(const ir::Graph& graph) {
+  std::map<DType, int64_t> elements;
+  for (const ir::Value& value : graph.values()) {
+    if (value.kind == ir::ValueKind::kWeight && value.type.dims.size() == 2) {
+      elements[value.type.dtype] += value.type.elements();
+    }
+  }
+  const auto most = std::max_element(elements.begin(), elements.end(),
+                                     [](auto& a, auto& b) { return a.second < b.second; });
+  return most == elements.end() ? DType::kF32 : most->first;
+}
 
-ImportedModel import_model(const std::filesystem::path& directory, const ImportOptions& options) {
-  check_options(options);
+// A model of which all but the special tokens is known.
+ImportedModel imported(const models::Family& family,
+                       models::BuiltModel built,
+                       std::filesystem::path path) {
+  ops::verify_types(built.graph);
+  ImportedModel model{.graph = std::move(built.graph), .info = {}, .directory = std::move(path)};
+  model.info.family = family.name;
+  model.info.vocab_size = built.vocab_size;
+  model.info.max_positions = built.max_positions;
+  model.info.layers = built.layers;
+  return model;
+}
+
+ImportedModel import_hugging_face(const std::filesystem::path& directory,
+                                  const ImportOptions& options) {
   const HfConfig config = HfConfig::read(directory);
   const models::Family& family = models::find_family(config);
   const DType weight_dtype = options.weight_dtype.value_or(declared_dtype(config));
@@ -71,16 +101,32 @@ ImportedModel import_model(const std::filesystem::path& directory, const ImportO
   if (const auto names = formats::peek_tensor_names(directory)) {
     build.has_tensor = [names](std::string_view name) { return names->contains(name); };
   }
-  models::BuiltModel built = family.build(config, build);
-  ops::verify_types(built.graph);
-  ImportedModel model{.graph = std::move(built.graph), .info = {}, .directory = directory};
-  model.info.family = family.name;
-  model.info.vocab_size = built.vocab_size;
-  model.info.max_positions = built.max_positions;
-  model.info.layers = built.layers;
+  ImportedModel model = imported(family, family.build(config, build), directory);
   model.info.weight_dtype = weight_dtype;
   read_tokens(token_configs(directory, config), model.info);
   return model;
+}
+
+ImportedModel import_gguf(const std::filesystem::path& path, const ImportOptions& options) {
+  const formats::Checkpoint checkpoint = formats::Checkpoint::open(path);
+  const GgufModel gguf(checkpoint);
+  const models::Family& family = models::find_family(gguf.config());
+  models::BuiltModel built = family.build(
+      gguf.config(), {.weight_dtype = options.weight_dtype.value_or(DType::kF32),
+                      .block_size = options.block_size,
+                      .has_tensor = [&](std::string_view name) { return gguf.has_tensor(name); }});
+  built.graph = gguf.over_file(built.graph, /*natural_types=*/!options.weight_dtype);
+  ImportedModel model = imported(family, std::move(built), path);
+  model.info.weight_dtype = options.weight_dtype.value_or(main_dtype(model.graph));
+  read_tokens({gguf.config()}, model.info);
+  return model;
+}
+
+}  // namespace
+
+ImportedModel import_model(const std::filesystem::path& path, const ImportOptions& options) {
+  check_options(options);
+  return formats::find_gguf(path) ? import_gguf(path, options) : import_hugging_face(path, options);
 }
 
 }  // namespace partita::importer

@@ -189,7 +189,7 @@ TEST(CheckModel, ContradictionOfConfigAndWeightsNamesTensorFileAndBothShapes) {
       HasSubstr(
           "weight layers.0.mlp.up_proj.weight from model.layers.0.mlp.up_proj.weight f32[7,4] ("));
   EXPECT_THAT(report.errors[0],
-              HasSubstr("model.safetensors): gives shape [7,4]; config.json needs [6,4]"));
+              HasSubstr("model.safetensors): gives shape [7,4]; the config needs [6,4]"));
   EXPECT_THAT(report.errors[1], HasSubstr("no tensor model.norm.weight"));
   EXPECT_THAT(report.notes, Contains("tensor model.other.weight is not used"));
   EXPECT_THAT(message_of(ErrorCode::kInvalidFile,

@@ -34,6 +34,19 @@ struct BuiltModel {
   int64_t layers = 0;
 };
 
+// Sizes of a model that is to be made up.
+struct Shape {
+  int64_t hidden = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t feed_forward = 0;
+  int64_t vocab_size = 0;
+  int64_t max_positions = 0;
+  bool tied = false;
+};
+
 // One family. Each file NAME.cpp in this folder without a header of its own defines `const Family&
 // NAME_family()`; CMake writes the table from the file names.
 struct Family {
@@ -44,6 +57,9 @@ struct Family {
   // Throws kInvalidFile (a value is missing or wrong) or kUnsupported (an option that changes the
   // mathematics and that the family does not know).
   BuiltModel (*build)(const formats::HfConfig& config, const BuildOptions& options);
+  // config.json of a model of that shape, without special tokens and dtype. Throws kInvalidArgument
+  // for shapes that the family cannot have. Null where nobody has asked for made-up models.
+  Json (*config_of)(const Shape& shape) = nullptr;
 };
 
 // All families, sorted by name (generated table).

@@ -149,11 +149,35 @@ BuiltModel build(const HfConfig& config, const BuildOptions& options) {
   return built;
 }
 
+Json config_of(const Shape& shape) {
+  if (shape.kv_heads != shape.heads || shape.head_dim * shape.heads != shape.hidden) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[make-model] family gpt2 has as many kv heads as heads and hidden = heads * ",
+                    "head_dim; got ", shape.kv_heads, " kv heads, ", shape.heads, " heads of ",
+                    shape.head_dim, " and hidden ", shape.hidden));
+  }
+  return {{"architectures", Json::array({"GPT2LMHeadModel"})},
+          {"model_type", "gpt2"},
+          {"activation_function", "gelu_new"},
+          {"n_embd", shape.hidden},
+          {"n_inner", shape.feed_forward},
+          {"n_layer", shape.layers},
+          {"n_head", shape.heads},
+          {"n_positions", shape.max_positions},
+          {"n_ctx", shape.max_positions},
+          {"layer_norm_epsilon", 1e-5},
+          {"tie_word_embeddings", shape.tied},
+          {"vocab_size", shape.vocab_size}};
+}
+
 }  // namespace
 
 const Family& gpt2_family() {
-  static constexpr Family family{
-      .name = "gpt2", .model_type = "gpt2", .architecture = "GPT2LMHeadModel", .build = build};
+  static constexpr Family family{.name = "gpt2",
+                                 .model_type = "gpt2",
+                                 .architecture = "GPT2LMHeadModel",
+                                 .build = build,
+                                 .config_of = config_of};
   return family;
 }
 

@@ -13,11 +13,18 @@ BuiltModel build(const formats::HfConfig& config, const BuildOptions& options) {
   return build_rope_decoder(model, config, options);
 }
 
+Json config_of(const Shape& shape) {
+  return rope_decoder_config(shape, "llama", "LlamaForCausalLM");
+}
+
 }  // namespace
 
 const Family& llama_family() {
-  static constexpr Family family{
-      .name = "llama", .model_type = "llama", .architecture = "LlamaForCausalLM", .build = build};
+  static constexpr Family family{.name = "llama",
+                                 .model_type = "llama",
+                                 .architecture = "LlamaForCausalLM",
+                                 .build = build,
+                                 .config_of = config_of};
   return family;
 }
 

@@ -12,11 +12,18 @@ BuiltModel build(const formats::HfConfig& config, const BuildOptions& options) {
   return build_rope_decoder(model, config, options);
 }
 
+Json config_of(const Shape& shape) {
+  return rope_decoder_config(shape, "qwen2", "Qwen2ForCausalLM");
+}
+
 }  // namespace
 
 const Family& qwen2_family() {
-  static constexpr Family family{
-      .name = "qwen2", .model_type = "qwen2", .architecture = "Qwen2ForCausalLM", .build = build};
+  static constexpr Family family{.name = "qwen2",
+                                 .model_type = "qwen2",
+                                 .architecture = "Qwen2ForCausalLM",
+                                 .build = build,
+                                 .config_of = config_of};
   return family;
 }
 

@@ -13,11 +13,18 @@ BuiltModel build(const formats::HfConfig& config, const BuildOptions& options) {
   return build_rope_decoder(model, config, options);
 }
 
+Json config_of(const Shape& shape) {
+  return rope_decoder_config(shape, "qwen3", "Qwen3ForCausalLM");
+}
+
 }  // namespace
 
 const Family& qwen3_family() {
-  static constexpr Family family{
-      .name = "qwen3", .model_type = "qwen3", .architecture = "Qwen3ForCausalLM", .build = build};
+  static constexpr Family family{.name = "qwen3",
+                                 .model_type = "qwen3",
+                                 .architecture = "Qwen3ForCausalLM",
+                                 .build = build,
+                                 .config_of = config_of};
   return family;
 }
 

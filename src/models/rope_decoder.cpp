@@ -204,4 +204,23 @@ BuiltModel build_rope_decoder(const RopeDecoder& model,
   return built;
 }
 
+Json rope_decoder_config(const Shape& shape,
+                         std::string_view model_type,
+                         std::string_view architecture) {
+  return {{"architectures", Json::array({architecture})},
+          {"model_type", model_type},
+          {"hidden_size", shape.hidden},
+          {"intermediate_size", shape.feed_forward},
+          {"num_hidden_layers", shape.layers},
+          {"num_attention_heads", shape.heads},
+          {"num_key_value_heads", shape.kv_heads},
+          {"head_dim", shape.head_dim},
+          {"hidden_act", "silu"},
+          {"max_position_embeddings", shape.max_positions},
+          {"rms_norm_eps", 1e-5},
+          {"rope_theta", 10000.0},
+          {"tie_word_embeddings", shape.tied},
+          {"vocab_size", shape.vocab_size}};
+}
+
 }  // namespace partita::models

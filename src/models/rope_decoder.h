@@ -66,4 +66,9 @@ struct RopeDecoderDefaults {
                                             const formats::HfConfig& config,
                                             const BuildOptions& options);
 
+// config.json of a model that is to be made up, in the spelling that all relatives share.
+[[nodiscard]] Json rope_decoder_config(const Shape& shape,
+                                       std::string_view model_type,
+                                       std::string_view architecture);
+
 }  // namespace partita::models

@@ -32,7 +32,7 @@ void check_shape(const formats::Checkpoint& checkpoint,
   throw Error(ErrorCode::kInvalidFile,
               str("[weights] ", checkpoint.path().string(), ": ", ir::to_string(source), " gives ",
                   ir::to_string(type), "; expected ", ir::to_string(local_type),
-                  "; does config.json belong to these weights?"));
+                  "; does its config belong to these weights?"));
 }
 
 void check_dtype(const formats::TensorPlace& place) {

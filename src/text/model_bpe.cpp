@@ -109,7 +109,9 @@ void BpeModel::read_merges(const TokenizerFile& file, std::string_view what) {
                         "', is shorter than the prefix '", continuing_prefix_, "'"));
     }
     const int32_t id = merged_token(left + right.substr(continuing_prefix_.size()), rank, what);
-    merges_.insert_or_assign(pair_key(left_id, right_id), Merge{static_cast<int32_t>(rank), id});
+    const int32_t priority =
+        file.merge_ranks.empty() ? static_cast<int32_t>(rank) : file.merge_ranks.at(rank);
+    merges_.insert_or_assign(pair_key(left_id, right_id), Merge{priority, id});
   }
 }
 

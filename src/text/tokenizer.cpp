@@ -80,7 +80,10 @@ std::unique_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& to
 
 std::unique_ptr<const Tokenizer> Tokenizer::parse(std::string_view json_text,
                                                   std::string_view what) {
-  TokenizerFile file = parse_tokenizer_file(json_text, what);
+  return from_parts(parse_tokenizer_file(json_text, what), what);
+}
+
+std::unique_ptr<const Tokenizer> Tokenizer::from_parts(TokenizerFile file, std::string_view what) {
   return std::unique_ptr<const Tokenizer>(new Tokenizer(std::make_unique<const Parts>(file, what)));
 }
 

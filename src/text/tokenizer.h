@@ -14,6 +14,7 @@
 namespace partita::text {
 
 class DecoderStream;
+struct TokenizerFile;
 
 // Runs the pipeline of the file: added tokens, normalizer, pre-tokenizer, BPE, post-processor; and
 // the decoder backwards. Gives the ids and texts of the reference implementation (which ignores
@@ -33,6 +34,11 @@ class Tokenizer {
   // component that is not known.
   [[nodiscard]] static std::unique_ptr<const Tokenizer> parse(std::string_view json_text,
                                                               std::string_view what);
+
+  // Builds from parts that were read otherwise; they must say what a tokenizer.json says. Throws as
+  // parse().
+  [[nodiscard]] static std::unique_ptr<const Tokenizer> from_parts(TokenizerFile parts,
+                                                                   std::string_view what);
 
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;

@@ -18,6 +18,7 @@ struct TokenizerFile {
   Json root;  // the whole file without model.vocab and model.merges
   std::vector<std::pair<std::string, int64_t>> vocab;  // as written; ids are not checked
   std::vector<std::pair<std::string, std::string>> merges;
+  std::vector<int32_t> merge_ranks;  // of the merges, the lowest first; empty = as they stand
   bool has_vocab = false;
   bool has_merges = false;
   bool vocab_is_list = false;  // a Unigram vocabulary; `vocab` stays empty then

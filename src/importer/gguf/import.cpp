@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the tensors of a GGUF file into the place of those that a family asks for.
+#include "importer/gguf/import.h"
+
+#include "importer/gguf/config.h"
+#include "ir/weight_type.h"
+#include "ir/with_weights.h"
+#include "support/error.h"
+
+namespace partita::importer {
+namespace {
+
+const formats::GgufMetadata& metadata_of(const formats::Checkpoint& checkpoint) {
+  CHECK(checkpoint.gguf() != nullptr, checkpoint.path().string(), " is no GGUF file");
+  return *checkpoint.gguf();
+}
+
+}  // namespace
+
+GgufModel::GgufModel(const formats::Checkpoint& checkpoint)
+    : checkpoint_(checkpoint),
+      architecture_(gguf_architecture(metadata_of(checkpoint))),
+      config_(config_of_gguf(metadata_of(checkpoint), checkpoint), metadata_of(checkpoint).what()) {
+  head_dim_ = config_.size_or({"head_dim"}, 1);
+}
+
+bool GgufModel::has_tensor(std::string_view hugging_face_name) const {
+  const std::string name(hugging_face_name);
+  // Families ask for unusual names to learn that they are meant; the file stands for the usual
+  // ones.
+  if (name.rfind('.') == name.find('.')) return false;
+  const auto counterpart = gguf_counterpart(architecture_, name);
+  return counterpart && checkpoint_.has(counterpart->name);
+}
+
+ir::WeightSource GgufModel::source_of(const std::string& hugging_face_name) const {
+  const auto counterpart = gguf_counterpart(architecture_, hugging_face_name);
+  if (!counterpart) {
+    throw Error(ErrorCode::kUnsupported,
+                str("[gguf] ", config_.what(), ": tensor ", hugging_face_name,
+                    " of the model has no name in architecture ", architecture_.name));
+  }
+  if (!checkpoint_.has(counterpart->name)) {
+    return ir::WeightSource::from_tensor(counterpart->name);  // reported with its name when read
+  }
+  return from_gguf(*counterpart, checkpoint_.find(counterpart->name).info->shape, head_dim_);
+}
+
+ir::TensorType GgufModel::natural_type(const ir::Value& weight,
+                                       const ir::WeightSource& source) const {
+  ir::TensorType type = weight.type;
+  if (type.dims.size() != 2) return type;
+  std::optional<DType> stored;
+  for (const std::string& name : ir::tensors_of(source)) {
+    if (!checkpoint_.has(name)) return type;
+    const DType dtype = checkpoint_.find(name).info->dtype;
+    if (stored && *stored != dtype) return type;
+    stored = dtype;
+  }
+  type.dtype = *stored == DType::kF16 ? DType::kF32 : *stored;
+  return type;
+}
+
+ir::Graph GgufModel::over_file(const ir::Graph& graph, bool natural_types) const {
+  return ir::with_weights(graph, [&](const ir::Value& weight) {
+    const auto replaced = [this](const std::string& name) { return source_of(name); };
+    ir::WeightSource source = ir::simplified(ir::with_tensors(weight.source, replaced));
+    ir::TensorType type = natural_types ? natural_type(weight, source) : weight.type;
+    return ir::NewWeight{std::move(type), std::move(source)};
+  });
+}
+
+}  // namespace partita::importer
