@@ -29,7 +29,7 @@ struct MakeModelOptions {
   std::string format = "hf";  // a folder in Hugging Face layout; or "gguf": one file
   uint64_t seed = 1;
   // Called with the bytes of tensors written so far and in all; may be empty.
-  std::function<void(int64_t done_bytes, int64_t total_bytes)> on_progress;
+  std::function<void(int64_t done_bytes, int64_t total_bytes)> on_progress = {};
 };
 
 // Families that make_model() knows, sorted.

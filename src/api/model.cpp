@@ -42,6 +42,13 @@ void load_parts(const LoadOptions& options, Model::Impl& impl) {
 
 // Stores the large weights in blocks and says which ones cannot be.
 void quantize(DType dtype, Model::Impl& impl) {
+  const DType stored = impl.imported.info.weight_dtype;
+  if (stored == dtype) return;
+  if (is_block_type(stored)) {
+    throw Error(ErrorCode::kUnsupported,
+                str("[model] ", impl.imported.directory.string(), " holds ", to_string(stored),
+                    " weights; to quantise them again would lose twice; use --weights auto"));
+  }
   passes::QuantizedGraph result = passes::quantize_weights(impl.imported.graph, dtype);
   if (result.quantized == 0) {
     throw Error(

@@ -63,6 +63,24 @@ class Exporter {
     return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>');
   }
 
+  // GGUF's special tokens are found in the text as it is, and take nothing around them.
+  void check_added(const Json& entry) const {
+    const auto content = json_get<std::string>(entry, "content", what_);
+    for (const char* option : {"lstrip", "rstrip", "single_word"}) {
+      if (json_get_or<bool>(entry, option, false, what_)) {
+        refuse(str("token '", content, "' has ", option));
+      }
+    }
+    const bool has_bytes = json_get_or<bool>(model_, "byte_fallback", false, what_);
+    const bool has_normalizer = !json_member(file_.root, "normalizer", what_).is_null();
+    // Only NFC is exported beside byte-level merges, and it leaves ASCII alone.
+    const bool may_change =
+        has_normalizer && (has_bytes || std::ranges::any_of(content, [](char c) { return c < 0; }));
+    if (may_change && json_get_or<bool>(entry, "normalized", false, what_)) {
+      refuse(str("token '", content, "' is matched in normalized text"));
+    }
+  }
+
   void add_tokens() {
     const bool has_bytes = json_get_or<bool>(model_, "byte_fallback", false, what_);
     for (const auto& [token, id] : file_.vocab) {
@@ -72,6 +90,7 @@ class Exporter {
     const Json& added = json_member(file_.root, "added_tokens", what_);
     if (added.is_array()) {
       for (const Json& entry : added) {
+        check_added(entry);
         const bool is_special = json_get_or<bool>(entry, "special", false, what_);
         set(json_token_id(entry, "id", what_), json_get<std::string>(entry, "content", what_),
             is_special ? GgufTokenType::kControl : GgufTokenType::kUserDefined);

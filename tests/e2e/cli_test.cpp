@@ -72,6 +72,24 @@ TEST(Cli, RunPrintsTheTextThatTransformersGenerates) {
   }
 }
 
+TEST(Cli, ACheckpointWrittenAsGgufGeneratesTheSameText) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "model.gguf").string();
+  const ProgramResult made =
+      run_program("make-model --from " + kModel + " --dtype f32 --format gguf --out " + file);
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  EXPECT_THAT(run_program("check " + file).output, HasSubstr(": ok"));
+  const Json row = golden_text().at(0);
+  const ProgramResult result = run_program("run " + file + " --mesh tp=2 -q -n 60 --prompt '" +
+                                           row.at("prompt").get<std::string>() + "'");
+  EXPECT_EQ(result.output,
+            row.at("prompt").get<std::string>() + row.at("text").get<std::string>() + "\n");
+  const ProgramResult again =
+      run_program("make-model --from " + kModel + " --format gguf --out " + file);
+  EXPECT_EQ(again.exit_code, exit_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(again.output, HasSubstr("exists; name a new one or remove it"));
+}
+
 TEST(Cli, RunReadsThePromptFromStandardInputAndReportsAsJson) {
   const ProgramResult result =
       run_program("run " + kModel + " --mesh tp=2 --prompt - --json -n 5", "The old owl said");

@@ -15,6 +15,11 @@ using formats::GgufValue;
 using formats::HfConfig;
 using ir::WeightSource;
 
+// What the format's own tools do not quantise either.
+bool stays_plain(const std::string& name) {
+  return name == "position_embd.weight" || name.ends_with("ffn_gate_inp.weight");
+}
+
 const GgufArchitecture& architecture_of(const HfConfig& config) {
   if (const GgufArchitecture* found = gguf_architecture_of(config.model_type())) return *found;
   throw Error(ErrorCode::kUnsupported,
@@ -121,7 +126,8 @@ class Exporter {
         std::swap(own_shape[0], own_shape[1]);
       }
       result_.tensors.push_back({counterpart->name, std::move(own_shape),
-                                 to_gguf(name, counterpart->layout, shape, head_dim_)});
+                                 to_gguf(name, counterpart->layout, shape, head_dim_),
+                                 stays_plain(counterpart->name)});
     }
     for (GgufTensor& tensor : result_.tensors) {
       const auto parts = experts.find(tensor.name);
@@ -139,7 +145,7 @@ class Exporter {
       parts.assign(static_cast<size_t>(count), WeightSource::from_tensor(name));
       std::vector<int64_t> stacked = {count};
       stacked.insert(stacked.end(), shape.begin(), shape.end());
-      result_.tensors.push_back({counterpart.name, std::move(stacked), {}});
+      result_.tensors.push_back({counterpart.name, std::move(stacked), {}, false});
     }
     parts.at(static_cast<size_t>(counterpart.expert)) = WeightSource::from_tensor(name);
   }

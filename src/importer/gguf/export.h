@@ -18,6 +18,7 @@ struct GgufTensor {
   std::string name;
   std::vector<int64_t> shape;  // outermost dim first
   ir::WeightSource source;
+  bool stays_plain = false;  // small and sensitive: positions, routers; never stored in blocks
 };
 
 // A tensor of the file that no checkpoint holds.
