@@ -32,7 +32,9 @@ def open_model(path, **options):
 
 def greedy(path):
     """(prompt ids, tokens, logits after the prompt, smallest margin)."""
-    model = open_model(path, n_ctx=128, logits_all=True)
+    # Its caches are f16 unless told otherwise; ours are f32.
+    f32 = llama_cpp.GGML_TYPE_F32
+    model = open_model(path, n_ctx=128, logits_all=True, type_k=f32, type_v=f32)
     prompt = model.tokenize(PROMPT.encode(), add_bos=True, special=True)
     model.eval(prompt)
     logits = model.scores[model.n_tokens - 1].copy()

@@ -11,6 +11,7 @@
 namespace partita {
 
 struct ModelShape {
+  std::string family = "llama";  // one of makeable_families()
   int64_t hidden = 0;
   int64_t layers = 0;
   int64_t heads = 0;
@@ -39,8 +40,7 @@ struct MakeModelOptions {
 // exist. The same arguments give the same bytes, and both formats hold the same weights. Streams a
 // few MiB at a time; `out` appears when it is complete. Returns the bytes of tensors. Throws
 // kInvalidArgument naming the option that is wrong, kSystem when it cannot be written.
-int64_t make_model(const std::string& family,
-                   const ModelShape& shape,
+int64_t make_model(const ModelShape& shape,
                    const MakeModelOptions& options,
                    const std::filesystem::path& out);
 

@@ -12,7 +12,6 @@ namespace partita::cli {
 namespace {
 
 struct Options {
-  std::string family = "llama";
   ModelShape shape;
   MakeModelOptions make;
   std::string from;
@@ -24,7 +23,7 @@ int run(Options options) {
   ProgressBar bar(!options.as_json);
   options.make.on_progress = [&bar](int64_t done, int64_t total) { bar.update(0, done, total); };
   const int64_t bytes = options.from.empty()
-                            ? make_model(options.family, options.shape, options.make, options.out)
+                            ? make_model(options.shape, options.make, options.out)
                             : convert_model(options.from, options.make, options.out);
   bar.clear();
   if (options.as_json) {
@@ -38,7 +37,7 @@ int run(Options options) {
 
 void add_shape_options(CLI::App& command, Options& options, CLI::Option& from) {
   ModelShape& shape = options.shape;
-  command.add_option("--family", options.family, "Family of the model")
+  command.add_option("--family", shape.family, "Family of the model")
       ->check(CLI::IsMember(makeable_families()))
       ->capture_default_str();
   auto* hidden = command.add_option("--hidden", shape.hidden, "Width of the residual stream");
@@ -62,7 +61,7 @@ void add_make_model_command(CLI::App& app, Action& action) {
       "Write a model with random weights, or a checkpoint as GGUF.\n\nExamples:\n"
       "  partita make-model --hidden 2048 --layers 16 --heads 32 --kv-heads 8 --ffn 8192 --out "
       "DIR\n"
-      "  partita make-model --family gpt2 --hidden 768 --layers 12 --heads 12 --vocab 50257 \\\n"
+      "  partita make-model --hidden 768 --layers 12 --heads 12 --vocab 50257 \\\n"
       "    --dtype q8_0 --format gguf --out small.gguf\n"
       "  partita make-model --from DIR --dtype f32 --format gguf --out model.gguf");
   auto* from = command->add_option("--from", options->from,

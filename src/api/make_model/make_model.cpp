@@ -99,13 +99,10 @@ std::vector<std::string> makeable_families() {
   return names;
 }
 
-int64_t make_model(const std::string& family_name,
-                   const ModelShape& shape,
-                   const MakeModelOptions& options,
-                   const fs::path& out) {
+int64_t make_model(const ModelShape& shape, const MakeModelOptions& options, const fs::path& out) {
   (void)api::matrix_dtype(options);
   require_absent(out);
-  const models::Family& family = makeable_family(family_name);
+  const models::Family& family = makeable_family(shape.family);
   Json config = family.config_of(checked_shape(shape));
   config["torch_dtype"] = options.dtype == "f32"   ? "float32"
                           : options.dtype == "f16" ? "float16"

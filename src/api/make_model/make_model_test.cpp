@@ -35,7 +35,8 @@ void expect_close(const std::vector<float>& actual, const std::vector<float>& ex
 }
 
 ModelShape small_shape(const std::string& family) {
-  return {.hidden = 64,
+  return {.family = family,
+          .hidden = 64,
           .layers = 2,
           .heads = 4,
           .kv_heads = family == "gpt2" ? 4 : 2,
@@ -59,8 +60,8 @@ TEST(MakeModel, BothFormatsAndTheConversionHoldTheSameModel) {
     const auto file = directory.path() / (family + ".gguf");
     const auto conversion = directory.path() / (family + ".from.gguf");
     const ModelShape shape = small_shape(family);
-    (void)make_model(family, shape, {.dtype = "f32"}, folder);
-    (void)make_model(family, shape, {.dtype = "f32", .format = "gguf"}, file);
+    (void)make_model(shape, {.dtype = "f32"}, folder);
+    (void)make_model(shape, {.dtype = "f32", .format = "gguf"}, file);
     (void)convert_model(folder, {.dtype = "f32", .format = "gguf"}, conversion);
     EXPECT_TRUE(check_checkpoint(file).errors.empty());
     EXPECT_EQ(Model::load(file).family(), family);
@@ -80,7 +81,7 @@ TEST(MakeModel, BlocksAreReadAsStoredAndCutAtBlocks) {
     for (const std::string dtype : {"bf16", "q8_0", "q4_0"}) {
       SCOPED_TRACE(family + " " + dtype);
       const auto file = directory.path() / (family + "." + dtype + ".gguf");
-      (void)make_model(family, small_shape(family), {.dtype = dtype, .format = "gguf"}, file);
+      (void)make_model(small_shape(family), {.dtype = dtype, .format = "gguf"}, file);
       const Model model = Model::load(file);
       EXPECT_EQ(model.dtype(), dtype);
       EXPECT_TRUE(check_checkpoint(file).errors.empty());
@@ -120,7 +121,7 @@ TEST(MakeModel, ConvertedGoldensKeepTheirLogits) {
 TEST(MakeModel, APartitionOfAGgufFileKeepsItsTokenizer) {
   const formats::TestDirectory directory;
   const auto file = directory.path() / "a.gguf";
-  (void)make_model("llama", small_shape("llama"), {.dtype = "q8_0", .format = "gguf"}, file);
+  (void)make_model(small_shape("llama"), {.dtype = "q8_0", .format = "gguf"}, file);
   const Model model = Model::load(file);
   const Plan plan =
       Plan::make(model, {.mesh = "tp=2", .devices = kSource / "tests/data/devices/test-cpu.toml"});
@@ -133,8 +134,8 @@ TEST(MakeModel, APartitionOfAGgufFileKeepsItsTokenizer) {
 TEST(MakeModel, TheSameSeedGivesTheSameBytes) {
   const formats::TestDirectory directory;
   const auto make = [&](const char* name, uint64_t seed) {
-    (void)make_model("llama", small_shape("llama"),
-                     {.dtype = "q8_0", .format = "gguf", .seed = seed}, directory.path() / name);
+    (void)make_model(small_shape("llama"), {.dtype = "q8_0", .format = "gguf", .seed = seed},
+                     directory.path() / name);
     std::string bytes = bytes_of(directory.path() / name);
     std::filesystem::remove(directory.path() / name);
     return bytes;
@@ -146,8 +147,8 @@ TEST(MakeModel, TheSameSeedGivesTheSameBytes) {
 
 TEST(MakeModel, AnyTextComesBackFromItsTokenizer) {
   const formats::TestDirectory directory;
-  (void)make_model("gpt2", small_shape("gpt2"), {.format = "gguf"}, directory.path() / "a.gguf");
-  (void)make_model("gpt2", small_shape("gpt2"), {}, directory.path() / "a");
+  (void)make_model(small_shape("gpt2"), {.format = "gguf"}, directory.path() / "a.gguf");
+  (void)make_model(small_shape("gpt2"), {}, directory.path() / "a");
   const std::string text = "Once, \xE4\xBD\xA0 upon\n\na  time\xF0\x9F\x98\x80";
   for (const char* name : {"a.gguf", "a"}) {
     const Model model = Model::load(directory.path() / name);
@@ -157,10 +158,10 @@ TEST(MakeModel, AnyTextComesBackFromItsTokenizer) {
 
 TEST(MakeModel, WrongOptionsAreRefusedAndNothingStaysBehind) {
   const formats::TestDirectory directory;
-  const auto refusal = [&](const std::string& family, const ModelShape& shape,
+  const auto refusal = [&](const ModelShape& shape,
                            const MakeModelOptions& options) -> std::string {
     try {
-      (void)make_model(family, shape, options, directory.path() / "out");
+      (void)make_model(shape, options, directory.path() / "out");
     } catch (const Error& error) {
       return error.what();
     }
@@ -168,26 +169,30 @@ TEST(MakeModel, WrongOptionsAreRefusedAndNothingStaysBehind) {
   };
   const ModelShape good = small_shape("llama");
   ModelShape bad = good;
-  EXPECT_THAT(refusal("bert", good, {}), HasSubstr("family \"bert\"; expected one of gpt2, llama"));
-  EXPECT_THAT(refusal("llama", good, {.dtype = "q8_0"}), HasSubstr("expected f32, f16 or bf16"));
-  EXPECT_THAT(refusal("llama", good, {.format = "onnx"}), HasSubstr("format \"onnx\""));
+  bad.family = "bert";
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("family \"bert\"; expected one of gpt2, llama"));
+  EXPECT_THAT(refusal(good, {.dtype = "q8_0"}), HasSubstr("expected f32, f16 or bf16"));
+  EXPECT_THAT(refusal(good, {.format = "onnx"}), HasSubstr("format \"onnx\""));
+  bad = good;
   bad.hidden = 0;
-  EXPECT_THAT(refusal("llama", bad, {}), HasSubstr("hidden is 0; expected 1 .. "));
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("hidden is 0; expected 1 .. "));
   bad = good;
   bad.vocab_size = 100;
-  EXPECT_THAT(refusal("llama", bad, {}), HasSubstr("vocab is 100; expected 257 .. "));
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("vocab is 100; expected 257 .. "));
   bad = good;
   bad.kv_heads = 3;
-  EXPECT_THAT(refusal("llama", bad, {}), HasSubstr("expected a multiple"));
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("expected a multiple"));
   bad = good;
   bad.feed_forward = 100;
   EXPECT_THAT(
-      refusal("llama", bad, {.dtype = "q4_0", .format = "gguf"}),
+      refusal(bad, {.dtype = "q4_0", .format = "gguf"}),
       HasSubstr("tensor blk.0.ffn_down.weight has rows of 100; q4_0 needs multiples of 32"));
-  EXPECT_THAT(refusal("gpt2", good, {}), HasSubstr("as many kv heads as heads"));
+  bad = good;
+  bad.family = "gpt2";
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("as many kv heads as heads"));
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
   std::filesystem::create_directory(directory.path() / "out");
-  EXPECT_THAT(refusal("llama", good, {}), HasSubstr("exists; name a new one or remove it"));
+  EXPECT_THAT(refusal(good, {}), HasSubstr("exists; name a new one or remove it"));
 }
 
 }  // namespace
