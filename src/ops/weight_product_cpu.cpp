@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with weight matrices by oneDNN.
+// Products with weight matrices by oneDNN, those of few rows by own loops on the same packed copy.
 #include "ops/weight_product.h"
 
 #include <algorithm>
@@ -9,7 +9,11 @@
 #include <new>
 #include <optional>
 
+#include "device/cpu/instructions.h"
 #include "device/cpu/pages.h"
+#include "ops/onednn_limit.h"
+#include "ops/parallel.h"
+#include "ops/product/dense_kernels.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -29,6 +33,20 @@ void check(dnnl_status_t status, std::string_view what) {
   if (status != dnnl_success) {
     throw Error(ErrorCode::kSystem, str("[ops] oneDNN ", what, " failed: status ", status));
   }
+}
+
+// Whether packed weights lie as the loops for few rows want them: k x n in oneDNN's eyes.
+bool is_tiled(const dnnl_memory_desc_t& layout, DType type) {
+  if (layout.format_kind != dnnl_blocked || layout.ndims != 2) return false;
+  const dnnl_blocking_desc_t& blocking = layout.format_desc.blocking;
+  const int64_t pair = type == DType::kBF16 ? 2 : 1;
+  const bool has_blocks =
+      blocking.inner_nblks == pair + 1 && blocking.inner_idxs[0] == 0 &&
+      blocking.inner_idxs[1] == 1 && blocking.inner_blks[1] == kDenseTileRows &&
+      (pair == 1 || (blocking.inner_idxs[2] == 0 && blocking.inner_blks[2] == pair));
+  return has_blocks && layout.offset0 == 0 &&
+         blocking.strides[0] == blocking.inner_blks[0] * kDenseTileRows * pair &&
+         blocking.strides[1] == layout.padded_dims[0] * kDenseTileRows;
 }
 
 // A call that is ready to run but for the addresses of its data.
@@ -52,6 +70,12 @@ struct WeightProduct::Impl {
         plain({product.k, product.n}, type, memory::dims{1, product.k}) {
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   }
+
+  [[nodiscard]] int64_t steps() const {
+    return shape.weight == DType::kBF16 ? (shape.k + 1) / 2 : shape.k;
+  }
+
+  void run_few(const void* x, int64_t rows, const void* packed, float* y, Scratch& scratch) const;
 
   dnnl::matmul::primitive_desc describe(int64_t rows, const memory::desc& layout) const {
     const memory::desc x({rows, shape.k}, type, memory::format_tag::ab);
@@ -82,15 +106,64 @@ struct WeightProduct::Impl {
     return *slot;
   }
 
+  OneDnnLimit limit;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   dnnl::primitive_attr attributes;
   ProductShape shape;
   memory::data_type type;
   memory::desc plain;
-  memory::desc weights;  // the layout in use
+  memory::desc weights;               // the layout in use
+  const DenseKernels* few = nullptr;  // loops for up to kFewRows rows on that layout
   std::array<std::optional<PreparedCall>, kRowBuckets.size()> calls;
 };
+
+namespace {
+
+// x[rows, k] as [step][rows].
+template <typename Step>
+void interleave(const Step* x, int64_t rows, int64_t steps, Step* panel) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t step = 0; step < steps; ++step) panel[step * rows + row] = x[row * steps + step];
+  }
+}
+
+// The same in pairs, where an odd k lacks the last element.
+void interleave_odd_pairs(const uint16_t* x, int64_t rows, int64_t k, uint16_t* panel) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; i <= k; ++i) {
+      panel[(i / 2 * rows + row) * 2 + i % 2] = i < k ? x[row * k + i] : uint16_t{0};
+    }
+  }
+}
+
+}  // namespace
+
+void WeightProduct::Impl::run_few(
+    const void* x, int64_t rows, const void* packed, float* y, Scratch& scratch) const {
+  const auto* panel = static_cast<const std::byte*>(x);
+  const bool is_odd = shape.weight == DType::kBF16 && shape.k % 2 == 1;
+  if (rows > 1 || is_odd) {
+    std::byte* copy = scratch.reserve(Scratch::kLibrary, steps() * rows * kDenseStepBytesPerRow);
+    if (is_odd) {
+      interleave_odd_pairs(static_cast<const uint16_t*>(x), rows, shape.k,
+                           reinterpret_cast<uint16_t*>(copy));
+    } else {
+      interleave(static_cast<const uint32_t*>(x), rows, steps(), reinterpret_cast<uint32_t*>(copy));
+    }
+    panel = copy;
+  }
+  const DenseTileKernel kernel = (shape.weight == DType::kBF16 ? few->bf16 : few->f32)[rows];
+  const int64_t tile_bytes = weights.data.padded_dims[0] * kDenseTileRows * size_of(shape.weight);
+  const int64_t tiles = (shape.n + kDenseTileRows - 1) / kDenseTileRows;
+  parallel_ranges({.items = tiles, .bytes_per_item = tile_bytes}, [&](Range range) {
+    for (int64_t tile = range.begin; tile < range.end; ++tile) {
+      const int64_t first = tile * kDenseTileRows;
+      kernel({static_cast<const std::byte*>(packed) + tile * tile_bytes, steps(), panel, y + first,
+              shape.y_columns, std::min(kDenseTileRows, shape.n - first)});
+    }
+  });
+}
 
 WeightProduct::WeightProduct(const ProductShape& shape) : impl_(std::make_unique<Impl>(shape)) {}
 WeightProduct::~WeightProduct() = default;
@@ -107,6 +180,9 @@ void WeightProduct::use_packed_weights(int64_t most_rows) {
   const int64_t rows = padded_rows(std::clamp<int64_t>(most_rows, 1, kMostProductRows));
   const memory::desc any({impl_->shape.k, impl_->shape.n}, impl_->type, memory::format_tag::any);
   impl_->weights = impl_->describe(rows, any).weights_desc();
+  const bool has_loops = device::usable_instructions() == device::Instructions::kAvx512 &&
+                         is_tiled(impl_->weights.data, impl_->shape.weight);
+  impl_->few = has_loops ? dense_kernels_avx512() : nullptr;
 }
 
 int64_t WeightProduct::packed_bytes() const {
@@ -127,6 +203,8 @@ void WeightProduct::prepare(int64_t rows) {
 
 void WeightProduct::run(
     const void* x, int64_t rows, const void* weights, float* y, Scratch& scratch) {
+  if (impl_->few != nullptr && rows <= kFewRows)
+    return impl_->run_few(x, rows, weights, y, scratch);
   PreparedCall& call = impl_->call(bucket_of(rows));
   dnnl::stream& stream = impl_->stream;
   call.x.set_data_handle(const_cast<void*>(x), stream);

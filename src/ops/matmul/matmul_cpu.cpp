@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ops/cpu_kernel.h"
+#include "ops/onednn_limit.h"
 
 namespace partita::ops {
 namespace {
@@ -111,6 +112,7 @@ class OneDnnMatmul final : public BoundKernel {
     return call;
   }
 
+  OneDnnLimit limit_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   dnnl::primitive_attr attributes_;
