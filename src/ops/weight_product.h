@@ -11,6 +11,7 @@
 
 #include "ops/kernel.h"
 #include "support/dtype.h"
+#include "support/range.h"
 
 namespace partita::ops {
 
@@ -52,6 +53,14 @@ class WeightProduct {
   [[nodiscard]] int64_t packed_bytes() const;
   // Both aligned to 64 bytes; [n, k] -> the packed layout.
   void pack(const void* plain, void* packed);
+
+  // Whether the packed layout is one of tiles of kTileRows rows, each contiguous, so that pieces
+  // can be packed to their place in the whole. Then up to 8 rows of x are not oneDNN's.
+  static constexpr int64_t kTileRows = 64;
+  [[nodiscard]] bool is_tiled() const;
+  // Packs the rows [begin, end), of which `plain` is the first; begin is a multiple of kTileRows,
+  // as is end unless it is n.
+  void pack_tiles(const void* plain, Range rows, std::byte* packed);
 
   // Compiles for all row counts up to `rows`, so that no later run() with fewer compiles anything.
   void prepare(int64_t rows);

@@ -35,18 +35,10 @@ void check(dnnl_status_t status, std::string_view what) {
   }
 }
 
-// Whether packed weights lie as the loops for few rows want them: k x n in oneDNN's eyes.
-bool is_tiled(const dnnl_memory_desc_t& layout, DType type) {
-  if (layout.format_kind != dnnl_blocked || layout.ndims != 2) return false;
-  const dnnl_blocking_desc_t& blocking = layout.format_desc.blocking;
-  const int64_t pair = type == DType::kBF16 ? 2 : 1;
-  const bool has_blocks =
-      blocking.inner_nblks == pair + 1 && blocking.inner_idxs[0] == 0 &&
-      blocking.inner_idxs[1] == 1 && blocking.inner_blks[1] == kDenseTileRows &&
-      (pair == 1 || (blocking.inner_idxs[2] == 0 && blocking.inner_blks[2] == pair));
-  return has_blocks && layout.offset0 == 0 &&
-         blocking.strides[0] == blocking.inner_blks[0] * kDenseTileRows * pair &&
-         blocking.strides[1] == layout.padded_dims[0] * kDenseTileRows;
+// The layout of dense_kernels.h as oneDNN calls it: k x n in its eyes.
+memory::desc tiled_layout(int64_t n, int64_t k, memory::data_type type) {
+  const bool is_bf16 = type == memory::data_type::bf16;
+  return {{k, n}, type, is_bf16 ? memory::format_tag::BA16a64b2a : memory::format_tag::BA16a64b};
 }
 
 // A call that is ready to run but for the addresses of its data.
@@ -73,6 +65,10 @@ struct WeightProduct::Impl {
 
   [[nodiscard]] int64_t steps() const {
     return shape.weight == DType::kBF16 ? (shape.k + 1) / 2 : shape.k;
+  }
+
+  [[nodiscard]] int64_t tile_bytes() const {
+    return weights.data.padded_dims[0] * kDenseTileRows * size_of(shape.weight);
   }
 
   void run_few(const void* x, int64_t rows, const void* packed, float* y, Scratch& scratch) const;
@@ -154,13 +150,12 @@ void WeightProduct::Impl::run_few(
     panel = copy;
   }
   const DenseTileKernel kernel = (shape.weight == DType::kBF16 ? few->bf16 : few->f32)[rows];
-  const int64_t tile_bytes = weights.data.padded_dims[0] * kDenseTileRows * size_of(shape.weight);
   const int64_t tiles = (shape.n + kDenseTileRows - 1) / kDenseTileRows;
-  parallel_ranges({.items = tiles, .bytes_per_item = tile_bytes}, [&](Range range) {
+  parallel_ranges({.items = tiles, .bytes_per_item = tile_bytes()}, [&](Range range) {
     for (int64_t tile = range.begin; tile < range.end; ++tile) {
       const int64_t first = tile * kDenseTileRows;
-      kernel({static_cast<const std::byte*>(packed) + tile * tile_bytes, steps(), panel, y + first,
-              shape.y_columns, std::min(kDenseTileRows, shape.n - first)});
+      kernel({static_cast<const std::byte*>(packed) + tile * tile_bytes(), steps(), panel,
+              y + first, shape.y_columns, std::min(kDenseTileRows, shape.n - first)});
     }
   });
 }
@@ -180,9 +175,25 @@ void WeightProduct::use_packed_weights(int64_t most_rows) {
   const int64_t rows = padded_rows(std::clamp<int64_t>(most_rows, 1, kMostProductRows));
   const memory::desc any({impl_->shape.k, impl_->shape.n}, impl_->type, memory::format_tag::any);
   impl_->weights = impl_->describe(rows, any).weights_desc();
-  const bool has_loops = device::usable_instructions() == device::Instructions::kAvx512 &&
-                         is_tiled(impl_->weights.data, impl_->shape.weight);
+  if (!is_tiled()) return;
+  const bool has_loops = device::usable_instructions() == device::Instructions::kAvx512;
   impl_->few = has_loops ? dense_kernels_avx512() : nullptr;
+}
+
+bool WeightProduct::is_tiled() const {
+  return impl_->weights == tiled_layout(impl_->shape.n, impl_->shape.k, impl_->type);
+}
+
+void WeightProduct::pack_tiles(const void* plain, Range rows, std::byte* packed) {
+  static_assert(kTileRows == kDenseTileRows);
+  CHECK(is_tiled() && rows.begin % kTileRows == 0, "whole tiles of a layout of tiles");
+  const int64_t k = impl_->shape.k;
+  const memory::desc own({k, rows.size()}, impl_->type, memory::dims{1, k});
+  memory from(own, impl_->engine, const_cast<void*>(plain));
+  memory to(tiled_layout(rows.size(), k, impl_->type), impl_->engine,
+            packed + rows.begin / kTileRows * impl_->tile_bytes());
+  dnnl::reorder(from, to).execute(impl_->stream, from, to);
+  impl_->stream.wait();
 }
 
 int64_t WeightProduct::packed_bytes() const {

@@ -14,7 +14,7 @@
 namespace partita::ops {
 namespace {
 
-constexpr int64_t kBlockRowMultiple = 64;  // whole tiles of oneDNN's layouts
+constexpr int64_t kBlockRowMultiple = WeightProduct::kTileRows;
 
 int64_t rows_per_block(int64_t n, int64_t row_bytes) {
   const int64_t rows =
@@ -95,7 +95,22 @@ int64_t most_rows(const BindArgs& args) {
   return elements_of(shape, 0, shape.size() - 1);
 }
 
-// Packs the weight block by block and gives the memory of each finished block back.
+// Packs the weight block by block into one whole and gives the memory of each finished block back.
+OneDnnLinear::Block pack_tiles(const TensorView& weight, WeightProduct product) {
+  const int64_t n = weight.shape[0];
+  const int64_t row_bytes = weight.shape[1] * size_of(weight.dtype);
+  AlignedBytes packed = aligned_bytes(product.packed_bytes());
+  const int64_t block_rows = rows_per_block(n, row_bytes);
+  for (int64_t row = 0; row < n; row += block_rows) {
+    const Range rows{row, std::min(n, row + block_rows)};
+    auto* data = weight.as<std::byte>() + row * row_bytes;
+    product.pack_tiles(data, rows, packed.get());
+    device::discard_pages(data, rows.size() * row_bytes);
+  }
+  return {std::move(product), std::move(packed), 0};
+}
+
+// For layouts that cannot be put together: a product for each block.
 std::vector<OneDnnLinear::Block> pack_blocks(const BindArgs& args, int64_t n, int64_t k) {
   const TensorView& weight = *args.weights[1];
   const int64_t row_bytes = k * size_of(weight.dtype);
@@ -128,7 +143,12 @@ std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
       !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();
   std::vector<OneDnnLinear::Block> blocks;
   if (may_pack && w[0] > 0 && w[1] > 0) {
-    blocks = pack_blocks(args, n, k);
+    product.use_packed_weights(most_rows(args));
+    if (product.is_tiled()) {
+      blocks.push_back(pack_tiles(*args.weights[1], std::move(product)));
+    } else {
+      blocks = pack_blocks(args, n, k);
+    }
     args.release_weight[1] = true;
   } else {
     product.use_plain_weights();
