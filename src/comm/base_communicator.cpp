@@ -111,6 +111,35 @@ void BaseCommunicator::all_reduce(
   });
 }
 
+void* BaseCommunicator::reserve(int64_t bytes) {
+  CHECK(bytes >= 0, "bytes ", bytes);
+  return nullptr;
+}
+
+bool BaseCommunicator::shows_terms(int64_t bytes) const {
+  (void)bytes;
+  return false;
+}
+
+Terms BaseCommunicator::do_exchange_terms(const Call& call, const float* in, int64_t count) {
+  (void)in;
+  (void)count;
+  CHECK(false, call.name, " has no terms to show");
+  return {};
+}
+
+Terms BaseCommunicator::exchange_terms(const float* in, int64_t count) {
+  CHECK(count >= 0, "count ", count);
+  const int64_t bytes = count * size_of(DType::kF32);
+  Terms terms;
+  if (size() > 1 && !shows_terms(bytes)) return terms;
+  run(CollectiveKind::kAllReduce, bytes, ring_bytes(bytes, 2), [&](const Call& call) {
+    own_term_ = reinterpret_cast<const std::byte*>(in);
+    terms = size() == 1 ? Terms{{&own_term_, 1}, DType::kF32} : do_exchange_terms(call, in, count);
+  });
+  return terms;
+}
+
 void BaseCommunicator::all_gather(const void* in,
                                   void* out,
                                   std::span<const int64_t> counts,

@@ -24,6 +24,7 @@ struct GroupIdentity {
   int rank = 0;
   std::vector<int> global_ranks;
   std::chrono::milliseconds timeout{10000};
+  AllReduceOptions all_reduce = {};
   // Shared with all sub-groups of this rank; set from any thread.
   std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
 };
@@ -55,6 +56,9 @@ class BaseCommunicator : public Communicator {
   void cancel() final { identity_.cancelled->store(true, std::memory_order_relaxed); }
 
   void all_reduce(const void* in, void* out, int64_t count, DType dtype, ReduceKind kind) final;
+  void set_all_reduce(const AllReduceOptions& options) final { identity_.all_reduce = options; }
+  [[nodiscard]] void* reserve(int64_t bytes) override;
+  [[nodiscard]] Terms exchange_terms(const float* in, int64_t count) final;
   void all_gather(const void* in, void* out, std::span<const int64_t> counts, DType dtype) final;
   void reduce_scatter(const void* in,
                       void* out,
@@ -83,6 +87,9 @@ class BaseCommunicator : public Communicator {
                              std::byte* out,
                              int64_t count,
                              Reduction reduction) = 0;
+  // Whether do_exchange_terms() can show a payload of `bytes`; the same on all ranks.
+  [[nodiscard]] virtual bool shows_terms(int64_t bytes) const;
+  [[nodiscard]] virtual Terms do_exchange_terms(const Call& call, const float* in, int64_t count);
   virtual void do_all_gather(const Call& call,
                              const std::byte* in,
                              std::byte* out,
@@ -111,6 +118,11 @@ class BaseCommunicator : public Communicator {
                                                  int key) = 0;
 
   [[nodiscard]] const GroupIdentity& identity() const { return identity_; }
+  // Whether the terms of this reduction travel as bf16.
+  [[nodiscard]] bool is_narrowed(Reduction reduction) const {
+    return identity_.all_reduce.bf16_wire && reduction.dtype == DType::kF32 &&
+           reduction.kind == ReduceKind::kSum;
+  }
   [[nodiscard]] bool failed() const { return failure_.has_value(); }
   [[nodiscard]] bool is_cancelled() const {
     return identity_.cancelled->load(std::memory_order_relaxed);
@@ -137,6 +149,7 @@ class BaseCommunicator : public Communicator {
   std::optional<Error> failure_;
   std::vector<int64_t> piece_bytes_;  // scratch, kept so that calls allocate nothing
   std::vector<int64_t> recv_bytes_;
+  const std::byte* own_term_ = nullptr;  // what exchange_terms() shows in a group of one
 };
 
 }  // namespace partita::comm

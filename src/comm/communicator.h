@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "comm/all_reduce.h"
 #include "comm/counters.h"
 #include "support/dtype.h"
 #include "support/reduce_kind.h"
@@ -46,6 +47,14 @@ class Communicator {
   // out[i] = reduce over ranks of in[i]; count elements; in == out allowed. MPI_Allreduce.
   virtual void all_reduce(
       const void* in, void* out, int64_t count, DType dtype, ReduceKind kind) = 0;
+  // See comm/all_reduce.h. Ranks may differ in whether they use reserve() and exchange_terms().
+  virtual void set_all_reduce(const AllReduceOptions& options) = 0;
+  // Memory, aligned to 64 bytes, for the `in` of the next all_reduce, which then copies nothing;
+  // null where there is none for so many bytes. No other call on this group may come between.
+  [[nodiscard]] virtual void* reserve(int64_t bytes) = 0;
+  // A sum over `count` f32 without its arithmetic, for kernels that go on computing with it. No
+  // terms where the transport has none to show: then nothing has happened, call all_reduce().
+  [[nodiscard]] virtual Terms exchange_terms(const float* in, int64_t count) = 0;
   // out = in(0) | in(1) | ...; counts[r] = elements of rank r (may be 0, uneven). MPI_Allgatherv.
   virtual void all_gather(const void* in,
                           void* out,

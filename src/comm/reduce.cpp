@@ -2,10 +2,19 @@
 // Ordered reduction: checks, and the choice of the kernel.
 #include "comm/reduce.h"
 
+#include "comm/all_reduce.h"
 #include "comm/reduce_kernels.h"
 #include "support/error.h"
 
 namespace partita::comm {
+namespace {
+
+bool use_avx2() {
+  static const bool usable = avx2_usable();
+  return usable;
+}
+
+}  // namespace
 
 void check_reducible(Reduction reduction) {
   const bool ordered = reduction.kind == ReduceKind::kMin || reduction.kind == ReduceKind::kMax;
@@ -20,10 +29,32 @@ void reduce_in_order(std::span<const std::byte* const> inputs,
                      std::byte* out,
                      int64_t count,
                      Reduction reduction) {
-  static const bool use_avx2 = avx2_usable();
   const ReduceArguments arguments{inputs.data(), static_cast<int>(inputs.size()), out, count,
                                   reduction};
-  use_avx2 ? reduce_avx2(arguments) : reduce_baseline(arguments);
+  use_avx2() ? reduce_avx2(arguments) : reduce_baseline(arguments);
+}
+
+void add_terms(const Terms& terms,
+               int64_t begin,
+               std::span<const float* const> more,
+               std::span<float> out) {
+  CHECK(terms.dtype == DType::kF32 || terms.dtype == DType::kBF16, to_string(terms.dtype));
+  const SumArguments arguments{terms.by_rank.data(),
+                               static_cast<int>(terms.by_rank.size()),
+                               terms.dtype == DType::kBF16,
+                               begin,
+                               more.data(),
+                               static_cast<int>(more.size()),
+                               out.data(),
+                               static_cast<int64_t>(out.size())};
+  use_avx2() ? sum_avx2(arguments) : sum_baseline(arguments);
+}
+
+void round_to_bf16(std::span<const float> from, std::byte* to) {
+  const auto count = static_cast<int64_t>(from.size());
+  auto* rounded = reinterpret_cast<uint16_t*>(to);
+  use_avx2() ? round_avx2(from.data(), rounded, count)
+             : round_baseline(from.data(), rounded, count);
 }
 
 }  // namespace partita::comm

@@ -7,6 +7,12 @@ namespace partita::comm {
 
 void reduce_avx2(const ReduceArguments& arguments) { reduce_any(arguments); }
 
+void sum_avx2(const SumArguments& arguments) { sum_any(arguments); }
+
+void round_avx2(const float* from, uint16_t* to, int64_t count) {
+  BFloat16Codec::narrow(from, to, count);
+}
+
 bool avx2_usable() {
 #if defined(__AVX2__) && defined(__F16C__)
   return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("f16c") != 0;

@@ -210,5 +210,86 @@ void reduce_any(const ReduceArguments& arguments) {
   }
 }
 
+// Sums of so many inputs are one loop each, which reads every input once and keeps the sum in a
+// register: the terms of 2 to 6 ranks with a residual and a bias.
+constexpr int kMostInOneLoop = 8;
+
+template <int kInputs>
+void sum_in_one_loop(const float* const* inputs, float* out, int64_t count) {
+  if constexpr (kInputs <= kMostInOneLoop) {
+    const float* in[kInputs];  // NOLINT: copies, that the stores cannot change
+    for (int input = 0; input < kInputs; ++input) in[input] = inputs[input];
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) {
+      float sum = in[0][i];
+      for (int input = 1; input < kInputs; ++input) sum += in[input][i];
+      out[i] = sum;
+    }
+  }
+}
+
+void sum_floats(const float* const* inputs, int count_inputs, float* out, int64_t count) {
+  switch (count_inputs) {
+    case 1:
+      return sum_in_one_loop<1>(inputs, out, count);
+    case 2:
+      return sum_in_one_loop<2>(inputs, out, count);
+    case 3:
+      return sum_in_one_loop<3>(inputs, out, count);
+    case 4:
+      return sum_in_one_loop<4>(inputs, out, count);
+    case 5:
+      return sum_in_one_loop<5>(inputs, out, count);
+    case 6:
+      return sum_in_one_loop<6>(inputs, out, count);
+    case 7:
+      return sum_in_one_loop<7>(inputs, out, count);
+    default:
+      return sum_in_one_loop<kMostInOneLoop>(inputs, out, count);
+  }
+}
+
+// Block by block: the terms of up to kMostInOneLoop ranks at once, then what is left on top of the
+// sum so far.
+void sum_float_block(const SumArguments& arguments, int64_t begin, int64_t size) {
+  const int inputs = arguments.ranks + arguments.addends;
+  float* out = arguments.out + begin;
+  for (int input = 0; input < inputs;) {
+    const float* in[kMostInOneLoop];  // NOLINT
+    int filled = 0;
+    if (input > 0) in[filled++] = out;
+    for (; filled < kMostInOneLoop && input < inputs; ++input) {
+      in[filled++] = input < arguments.ranks
+                         ? reinterpret_cast<const float*>(arguments.terms[input]) +
+                               arguments.first_term + begin
+                         : arguments.more[input - arguments.ranks] + begin;
+    }
+    sum_floats(in, filled, out, size);
+  }
+}
+
+void sum_bf16_block(const SumArguments& arguments, int64_t begin, int64_t size) {
+  alignas(64) float next[kBlock];  // NOLINT
+  float* out = arguments.out + begin;
+  for (int rank = 0; rank < arguments.ranks; ++rank) {
+    const auto* term =
+        reinterpret_cast<const uint16_t*>(arguments.terms[rank]) + arguments.first_term + begin;
+    BFloat16Codec::widen(term, rank == 0 ? out : next, size);
+    if (rank > 0) combine_block<ReduceKind::kSum>(out, next, out, size);
+  }
+  for (int addend = 0; addend < arguments.addends; ++addend) {
+    combine_block<ReduceKind::kSum>(out, arguments.more[addend] + begin, out, size);
+  }
+}
+
+void sum_any(const SumArguments& arguments) {
+  for (int64_t begin = 0; begin < arguments.count; begin += kBlock) {
+    const int64_t left = arguments.count - begin;
+    const int64_t size = left < kBlock ? left : kBlock;
+    arguments.is_bf16 ? sum_bf16_block(arguments, begin, size)
+                      : sum_float_block(arguments, begin, size);
+  }
+}
+
 }  // namespace
 }  // namespace partita::comm

@@ -15,8 +15,25 @@ struct ReduceArguments {
   Reduction reduction;
 };
 
+// See add_terms(): terms[rank][first_term + i], f32 or bf16, then more[k][i].
+struct SumArguments {
+  const std::byte* const* terms;
+  int ranks;
+  bool is_bf16;
+  int64_t first_term;
+  const float* const* more;
+  int addends;
+  float* out;
+  int64_t count;
+};
+
 void reduce_baseline(const ReduceArguments& arguments);
-void reduce_avx2(const ReduceArguments& arguments);  // needs avx2_usable()
+void sum_baseline(const SumArguments& arguments);
+void round_baseline(const float* from, uint16_t* to, int64_t count);
+// These need avx2_usable().
+void reduce_avx2(const ReduceArguments& arguments);
+void sum_avx2(const SumArguments& arguments);
+void round_avx2(const float* from, uint16_t* to, int64_t count);
 [[nodiscard]] bool avx2_usable();  // AVX2 and F16C, on this processor and in this build
 
 }  // namespace partita::comm

@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include "comm/all_reduce.h"
 #include "comm/reduce_kernels.h"
 #include "support/error.h"
 
@@ -102,6 +104,77 @@ TEST(CheckReducible, RefusesToAddBooleans) {
   EXPECT_THROW(check_reducible({DType::kBool, ReduceKind::kSum}), Error);
   EXPECT_NO_THROW(check_reducible({DType::kBool, ReduceKind::kMax}));
   EXPECT_NO_THROW(check_reducible({DType::kU8, ReduceKind::kSum}));
+}
+
+// (1e8 + 1) - 1e8 = 0 in f32, and + 3 last: the order is visible across terms and addends.
+TEST(AddTerms, AddsTermsInOrderThenTheRest) {
+  const std::vector<std::vector<float>> terms = {{9, 1e8F}, {9, 1.0F}, {9, -1e8F}};
+  std::vector<const std::byte*> pointers;
+  for (const auto& term : terms)
+    pointers.push_back(reinterpret_cast<const std::byte*>(term.data()));
+  const float three = 3;
+  const std::vector<const float*> more = {&three};
+  float out = 0;
+  add_terms({pointers, DType::kF32}, 1, more, {&out, 1});
+  EXPECT_EQ(out, ((1e8F + 1.0F) - 1e8F) + 3);
+}
+
+// More inputs than one loop takes, in both element types and instruction sets.
+TEST(AddTerms, EveryVariantAddsManyTermsAlike) {
+  constexpr int64_t kCount = 1111;
+  constexpr int kRanks = 19;
+  std::vector<std::vector<float>> wide(kRanks, std::vector<float>(kCount));
+  std::vector<std::vector<uint16_t>> narrow(kRanks, std::vector<uint16_t>(kCount));
+  std::vector<const std::byte*> wide_terms;
+  std::vector<const std::byte*> narrow_terms;
+  std::vector<float> expected(kCount);
+  for (size_t rank = 0; rank < kRanks; ++rank) {
+    for (int64_t i = 0; i < kCount; ++i) {
+      // Exact in bf16; sums of them are exact in f32.
+      const auto value = static_cast<float>((i * 7 + static_cast<int64_t>(rank) * 3) % 200 - 100);
+      wide[rank][static_cast<size_t>(i)] = value;
+      expected[static_cast<size_t>(i)] += value;
+    }
+    round_baseline(wide[rank].data(), narrow[rank].data(), kCount);
+    wide_terms.push_back(reinterpret_cast<const std::byte*>(wide[rank].data()));
+    narrow_terms.push_back(reinterpret_cast<const std::byte*>(narrow[rank].data()));
+  }
+  const std::vector<float> ones(kCount, 1);
+  const std::vector<const float*> more = {ones.data(), ones.data()};
+  for (float& sum : expected) sum += 2;
+  for (const bool is_bf16 : {false, true}) {
+    std::vector<float> out(kCount);
+    const SumArguments arguments{(is_bf16 ? narrow_terms : wide_terms).data(),
+                                 kRanks,
+                                 is_bf16,
+                                 0,
+                                 more.data(),
+                                 2,
+                                 out.data(),
+                                 kCount};
+    sum_baseline(arguments);
+    EXPECT_EQ(out, expected);
+    if (!avx2_usable()) continue;
+    std::fill(out.begin(), out.end(), 0.0F);
+    sum_avx2(arguments);
+    EXPECT_EQ(out, expected);
+  }
+}
+
+TEST(RoundToBf16, EveryVariantRoundsAsTheElementTypeDoes) {
+  std::vector<float> values = {0, -0.0F, 1, 1.00390625F, 1.01171875F, 3.4e38F, 1e-40F};
+  values.push_back(std::numeric_limits<float>::infinity());
+  values.push_back(std::nanf(""));
+  while (values.size() < 100)
+    values.push_back(values.back() == values.back() ? values.back() : 0.3F);
+  std::vector<uint16_t> baseline(values.size());
+  std::vector<uint16_t> fastest(values.size());
+  round_baseline(values.data(), baseline.data(), static_cast<int64_t>(values.size()));
+  round_to_bf16(values, reinterpret_cast<std::byte*>(fastest.data()));
+  EXPECT_EQ(baseline, fastest);
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(baseline[i], BFloat16::from_float(values[i]).bits) << values[i];
+  }
 }
 
 }  // namespace

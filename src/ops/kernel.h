@@ -79,6 +79,11 @@ class BoundKernel {
  public:
   virtual ~BoundKernel() = default;
   virtual void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs) = 0;
+
+  // Memory of at least `bytes`, aligned to 64 bytes, where the next run() would like its input 0 to
+  // be made, so that it need not be moved; null = anywhere. Valid until that run(), if no
+  // collective runs in between. A wish: the input may be elsewhere all the same.
+  [[nodiscard]] virtual void* wished_input(int64_t bytes);
 };
 
 // One implementation of an op on one device.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/node_error.h"
+#include "runtime/wished_inputs.h"
 #include "support/error.h"
 
 namespace partita::runtime {
@@ -82,11 +83,15 @@ void Executor::make_views() {
   for (size_t i = 0; i < nodes.size(); ++i) {
     ops::BoundKernel* kernel = loaded_.kernels[i].get();
     const size_t op = kernel == nullptr ? 0 : op_index(nodes[i].op);
-    BoundNode& bound = nodes_.emplace_back(BoundNode{&nodes[i], kernel, op, {}, {}});
+    BoundNode& bound = nodes_.emplace_back(BoundNode{&nodes[i], kernel, op, {}, {}, i, 0});
     for (const ValueId id : nodes[i].inputs) bound.inputs.push_back(view_of(id));
     for (const ValueId id : nodes[i].outputs) bound.outputs.push_back(view_of(id));
     for (size_t k = 0; k < bound.inputs.size(); ++k) track(nodes[i].inputs[k], bound.inputs[k]);
     for (size_t k = 0; k < bound.outputs.size(); ++k) track(nodes[i].outputs[k], bound.outputs[k]);
+  }
+  for (const WishedInput& wish : find_wished_inputs(program_.graph, buffers_)) {
+    nodes_[wish.producer].reader = wish.reader;
+    nodes_[wish.producer].wished_output = wish.output;
   }
   const auto& outputs = program_.graph.outputs();
   for (const ValueId id : outputs) outputs_.push_back(view_of(id));
@@ -95,22 +100,22 @@ void Executor::make_views() {
 
 ops::TensorView Executor::view_of(ValueId id) const {
   const ir::TensorType& type = program_.graph.value(id).type;
+  return {view_data(id), type.dtype, type.shape()};
+}
+
+void* Executor::view_data(ValueId id) const {
   const auto root = static_cast<size_t>(buffers_.storage[static_cast<size_t>(id)]);
-  ops::TensorView view{nullptr, type.dtype, type.shape()};
   switch (program_.graph.values()[root].kind) {
     case ValueKind::kInput:
-      break;  // given at each step
+      return nullptr;  // given at each step
     case ValueKind::kWeight:
-      view.data = loaded_.weights[root].data();
-      break;
+      return loaded_.weights[root].data();
     case ValueKind::kState:
-      view.data = states_[root].data();
-      break;
+      return states_[root].data();
     case ValueKind::kResult:
-      view.data = arena_.data() + buffers_.offset[root];
       break;
   }
-  return view;
+  return arena_.data() + buffers_.offset[root];
 }
 
 // Notes what of `view` changes from step to step: symbolic dims, and the data of step inputs.
@@ -184,11 +189,22 @@ void Executor::bind_inputs(std::span<const StepInput> inputs) {
   }
 }
 
+// Lets a node make its output where the node that reads it wants it, or else in the arena.
+void Executor::place_output(BoundNode& producer) {
+  BoundNode& reader = nodes_[producer.reader];
+  ops::TensorView& made = producer.outputs[producer.wished_output];
+  void* place = reader.kernel->wished_input(made.elements() * size_of(made.dtype));
+  if (place == nullptr) place = view_data(producer.node->outputs[producer.wished_output]);
+  made.data = place;
+  reader.inputs[0].data = place;
+}
+
 void Executor::run_nodes() {
   using Clock = std::chrono::steady_clock;
   Clock::time_point before = Clock::now();
-  for (const BoundNode& bound : nodes_) {
+  for (BoundNode& bound : nodes_) {
     if (bound.kernel == nullptr) continue;
+    if (&nodes_[bound.reader] != &bound) place_output(bound);
     with_node_context(*bound.node, [&] { bound.kernel->run(bound.inputs, bound.outputs); });
     if (groups_ != nullptr) groups_->progress();
     const Clock::time_point after = Clock::now();

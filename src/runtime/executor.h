@@ -93,17 +93,21 @@ class Executor {
     size_t op;                 // index in op_times_
     std::vector<ops::TensorView> inputs;
     std::vector<ops::TensorView> outputs;
+    size_t reader;  // node whose wished input this node makes (see WishedInput); itself when none
+    size_t wished_output;
   };
 
   void allocate();
   void make_views();
   [[nodiscard]] ops::TensorView view_of(ir::ValueId value) const;
+  [[nodiscard]] void* view_data(ir::ValueId value) const;  // its home
   void track(ir::ValueId value, ops::TensorView& view);
   [[nodiscard]] size_t op_index(std::string_view op);
   [[nodiscard]] size_t symbol_index(const std::string& symbol) const;
   void bind_symbols(std::span<const SymbolSize> symbols);
   void bind_inputs(std::span<const StepInput> inputs);
   void run_nodes();
+  void place_output(BoundNode& producer);
 
   Program program_;
   std::unique_ptr<device::Device> device_;

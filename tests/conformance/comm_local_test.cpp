@@ -38,6 +38,7 @@ class LocalSuite : public testing::TestWithParam<int> {
 
 TEST_P(LocalSuite, Moves) { run(moving_cases()); }
 TEST_P(LocalSuite, Reduces) { run(reducing_cases()); }
+TEST_P(LocalSuite, Sums) { run(sum_cases()); }
 TEST_P(LocalSuite, Splits) { run(group_cases()); }
 TEST_P(LocalSuite, Fails) { run(failing_cases()); }
 TEST_P(LocalSuite, Ends) { run(ending_cases()); }

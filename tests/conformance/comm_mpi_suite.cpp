@@ -30,8 +30,8 @@ bool is_gap(const SuiteCase& suite_case) {
 
 int run_suite(Communicator& world) {
   int failed = 0;
-  for (const auto cases :
-       {moving_cases(), reducing_cases(), group_cases(), failing_cases(), ending_cases()}) {
+  for (const auto cases : {moving_cases(), reducing_cases(), sum_cases(), group_cases(),
+                           failing_cases(), ending_cases()}) {
     for (const SuiteCase& suite_case : cases) {
       if (is_gap(suite_case)) continue;
       const std::string failure = run_case(suite_case, world);

@@ -83,6 +83,7 @@ class ShmSuite : public testing::TestWithParam<int> {
 
 TEST_P(ShmSuite, Moves) { run(moving_cases()); }
 TEST_P(ShmSuite, Reduces) { run(reducing_cases()); }
+TEST_P(ShmSuite, Sums) { run(sum_cases()); }
 TEST_P(ShmSuite, Splits) { run(group_cases()); }
 TEST_P(ShmSuite, Fails) { run(failing_cases()); }
 TEST_P(ShmSuite, Ends) { run(ending_cases()); }

@@ -22,6 +22,7 @@ struct SuiteCase {
 // Cases after which the group still works.
 [[nodiscard]] std::span<const SuiteCase> moving_cases();
 [[nodiscard]] std::span<const SuiteCase> reducing_cases();
+[[nodiscard]] std::span<const SuiteCase> sum_cases();
 [[nodiscard]] std::span<const SuiteCase> group_cases();
 [[nodiscard]] std::span<const SuiteCase> failing_cases();
 // Cases that end the group they run on.

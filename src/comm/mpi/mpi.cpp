@@ -83,6 +83,7 @@ class MpiCommunicator final : public BaseCommunicator {
   // Whether a message goes from a copy now.
   [[nodiscard]] bool may_copy(int64_t bytes);
   void finish(const Call& call);
+  void sum_narrowed(const Call& call, const float* in, float* out, int64_t count);
   void reduce_gathered(const std::byte* own, std::byte* out, int64_t count, Reduction reduction);
   EagerSend& idle_eager_send();
 
@@ -137,8 +138,32 @@ void MpiCommunicator::reduce_gathered(const std::byte* own,
   reduce_in_order(sources_, out, count, reduction);
 }
 
+// Every rank gets all terms, in bf16; parts are as large as what goes in one step.
+void MpiCommunicator::sum_narrowed(const Call& call, const float* in, float* out, int64_t count) {
+  const int64_t most = kOneStepBytesTimesRanks / size() / size_of(DType::kBF16);
+  for (int64_t begin = 0; begin < count; begin += most) {
+    const int64_t part = std::min(most, count - begin);
+    const int64_t bytes = part * size_of(DType::kBF16);
+    gathered_.resize(static_cast<size_t>(bytes * size()));
+    std::byte* own = gathered_.data() + rank() * bytes;
+    round_to_bf16({in + begin, static_cast<size_t>(part)}, own);
+    for (int peer = 0; peer < size(); ++peer) {
+      sources_[static_cast<size_t>(peer)] = gathered_.data() + peer * bytes;
+      if (peer == rank()) continue;
+      transfer_.receive(comm_, peer, tag_of(call), gathered_.data() + peer * bytes, bytes);
+      transfer_.send(comm_, peer, tag_of(call), own, bytes);
+    }
+    finish(call);
+    add_terms({sources_, DType::kBF16}, 0, {}, {out + begin, static_cast<size_t>(part)});
+  }
+}
+
 void MpiCommunicator::do_all_reduce(
     const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction) {
+  if (is_narrowed(reduction)) {
+    return sum_narrowed(call, reinterpret_cast<const float*>(in), reinterpret_cast<float*>(out),
+                        count);
+  }
   const int64_t bytes = call.payload_bytes;
   if (bytes * size() <= kOneStepBytesTimesRanks) {
     gathered_.resize(static_cast<size_t>(bytes * size()));

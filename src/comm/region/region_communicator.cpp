@@ -11,6 +11,10 @@ namespace {
 
 constexpr int64_t kLine = 64;  // parts of a slot start on a cache line
 
+// What is copied into a slot goes in parts of this size: two of them should fit into the
+// second-level cache of a rank.
+constexpr int64_t kCopiedBytes = int64_t{256} << 10;
+
 // One-shot reads ranks * n bytes per rank after one exchange; two-shot reads 3 n after two. 256 KiB
 // for two ranks is where an earlier prototype saw them meet; that more ranks meet at smaller sizes
 // follows from the bytes read and is not measured.
@@ -29,8 +33,9 @@ int64_t part_size(int64_t total, int64_t part, int64_t index) {
   return std::clamp<int64_t>(total - index * part, 0, part);
 }
 
-uint32_t detail_of(Reduction reduction) {
-  return static_cast<uint32_t>(reduction.dtype) * 256 + static_cast<uint32_t>(reduction.kind);
+uint32_t detail_of(Reduction reduction, bool is_narrowed = false) {
+  return static_cast<uint32_t>(is_narrowed) * 65536 + static_cast<uint32_t>(reduction.dtype) * 256 +
+         static_cast<uint32_t>(reduction.kind);
 }
 
 CallStamp stamp_of(const Call& call, uint32_t detail) {
@@ -52,6 +57,10 @@ RegionCommunicator::RegionCommunicator(std::shared_ptr<Region> region,
       sent_(static_cast<size_t>(size())),
       received_(static_cast<size_t>(size())),
       sources_(static_cast<size_t>(size())) {}
+
+int64_t RegionCommunicator::copied_part_bytes() const {
+  return std::min(memory_.slot_bytes(), std::max(kCopiedBytes, kLine * kLine * size()));
+}
 
 void RegionCommunicator::exchange(const Call& call, CallStamp stamp) {
   ++round_;
@@ -93,13 +102,46 @@ void RegionCommunicator::throw_missing(const Call& call) const {
   throw_deadline(call, missing);
 }
 
+bool RegionCommunicator::is_one_shot(int64_t bytes) const {
+  const int64_t limit = identity().all_reduce.one_shot_bytes;
+  return limit < 0 ? bytes * size() <= kOneShotBytesTimesRanks : bytes <= limit;
+}
+
+// Nobody reads the slot any more: all ranks have published the exchange that was last, so they have
+// read what they wanted of the one before, which used this slot; wait_for_round() has acquired
+// that. What a team of threads writes here has joined this thread before publish() releases it.
+void* RegionCommunicator::reserve(int64_t bytes) {
+  CHECK(bytes >= 0, "bytes ", bytes);
+  const bool has_room = size() > 1 && bytes <= memory_.slot_bytes();
+  return has_room && !identity().all_reduce.bf16_wire ? next_slot() : nullptr;
+}
+
 void RegionCommunicator::do_all_reduce(
     const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction) {
-  if (call.payload_bytes * size() <= kOneShotBytesTimesRanks) {
-    reduce_one_shot(call, in, out, count, reduction);
-  } else {
-    reduce_two_shot(call, in, out, count, reduction);
+  const int64_t element = size_of(reduction.dtype);
+  // Terms that are narrowed on their way leave room for twice as many, but their sums do not.
+  const int64_t most = memory_.slot_bytes() / element;
+  const bool one_shot = is_one_shot(call.payload_bytes);
+  for (int64_t begin = 0; begin < count; begin += most) {
+    const Part part{in + begin * element, out + begin * element, std::min(most, count - begin),
+                    reduction};
+    one_shot ? reduce_one_shot(call, part) : reduce_two_shot(call, part);
   }
+}
+
+const std::byte* RegionCommunicator::put_terms(const Part& part) {
+  std::byte* slot = next_slot();
+  if (is_narrowed(part.reduction)) {
+    const auto* terms = reinterpret_cast<const float*>(part.in);
+    round_to_bf16({terms, static_cast<size_t>(part.count)}, slot);
+    return slot;
+  }
+  if (part.in == slot) {
+    CHECK(part.out != slot, "all_reduce in place of what peers read");
+    return slot;
+  }
+  copy_bytes(part.in, slot, part.count * size_of(part.reduction.dtype));
+  return part.in;
 }
 
 void RegionCommunicator::reduce_slots(
@@ -110,52 +152,65 @@ void RegionCommunicator::reduce_slots(
   reduce_in_order(sources_, out, count, reduction);
 }
 
-void RegionCommunicator::reduce_one_shot(
-    const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction) {
-  const int64_t element = size_of(reduction.dtype);
-  const int64_t part = memory_.slot_bytes() / element;
-  for (int64_t begin = 0; begin < count; begin += part) {
-    const int64_t elements = std::min(part, count - begin);
-    copy_bytes(in + begin * element, next_slot(), elements * element);
-    exchange(call, stamp_of(call, detail_of(reduction)));
-    reduce_slots(0, in + begin * element, out + begin * element, elements, reduction);
+void RegionCommunicator::reduce_terms(
+    int64_t first, const std::byte* own, std::byte* out, int64_t count, Reduction reduction) {
+  if (!is_narrowed(reduction)) {
+    const int64_t offset = first * size_of(reduction.dtype);
+    return reduce_slots(offset, own + offset, out, count, reduction);
   }
+  for (int peer = 0; peer < size(); ++peer) sources_[static_cast<size_t>(peer)] = slot(peer);
+  add_terms({sources_, DType::kBF16}, first, {},
+            {reinterpret_cast<float*>(out), static_cast<size_t>(count)});
+}
+
+void RegionCommunicator::reduce_one_shot(const Call& call, const Part& part) {
+  const std::byte* own = put_terms(part);
+  exchange(call, stamp_of(call, detail_of(part.reduction, is_narrowed(part.reduction))));
+  reduce_terms(0, own, part.out, part.count, part.reduction);
 }
 
 // Each rank reduces its share of a part and passes it to the others in a second exchange.
-void RegionCommunicator::reduce_two_shot(
-    const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction) {
-  const int64_t element = size_of(reduction.dtype);
-  const int64_t part = memory_.slot_bytes() / element;
-  const CallStamp stamp = stamp_of(call, detail_of(reduction));
-  for (int64_t begin = 0; begin < count; begin += part) {
-    const int64_t elements = std::min(part, count - begin);
-    // Shares start on cache lines: kLine elements are always whole lines.
-    const auto share_begin = [&](int peer) {
-      return peer == size() ? elements : elements * peer / size() / kLine * kLine;
-    };
-    const std::byte* part_in = in + begin * element;
-    std::byte* part_out = out + begin * element;
-    copy_bytes(part_in, next_slot(), elements * element);
-    exchange(call, stamp);
-    const int64_t first = share_begin(rank());
-    const int64_t share = share_begin(rank() + 1) - first;
-    reduce_slots(first * element, part_in + first * element, next_slot(), share, reduction);
-    copy_bytes(next_slot(), part_out + first * element, share * element);
-    exchange(call, stamp);
-    for (int peer = 0; peer < size(); ++peer) {
-      const int64_t from = share_begin(peer);
-      if (peer == rank()) continue;
-      copy_bytes(slot(peer), part_out + from * element, (share_begin(peer + 1) - from) * element);
-    }
+void RegionCommunicator::reduce_two_shot(const Call& call, const Part& part) {
+  const int64_t element = size_of(part.reduction.dtype);
+  const CallStamp stamp = stamp_of(call, detail_of(part.reduction, is_narrowed(part.reduction)));
+  // Shares start on cache lines: kLine elements are always whole lines.
+  const auto share_begin = [&](int peer) {
+    return peer == size() ? part.count : part.count * peer / size() / kLine * kLine;
+  };
+  const std::byte* own = put_terms(part);
+  exchange(call, stamp);
+  const int64_t first = share_begin(rank());
+  const int64_t share = share_begin(rank() + 1) - first;
+  reduce_terms(first, own, next_slot(), share, part.reduction);
+  copy_bytes(next_slot(), part.out + first * element, share * element);
+  exchange(call, stamp);
+  for (int peer = 0; peer < size(); ++peer) {
+    const int64_t from = share_begin(peer);
+    if (peer == rank()) continue;
+    copy_bytes(slot(peer), part.out + from * element, (share_begin(peer + 1) - from) * element);
   }
+}
+
+bool RegionCommunicator::shows_terms(int64_t bytes) const {
+  return is_one_shot(bytes) && bytes <= memory_.slot_bytes();
+}
+
+// The exchange of reduce_one_shot(), so that peers may do either.
+Terms RegionCommunicator::do_exchange_terms(const Call& call, const float* in, int64_t count) {
+  const Reduction sum{DType::kF32, ReduceKind::kSum};
+  const std::byte* own = put_terms({reinterpret_cast<const std::byte*>(in), nullptr, count, sum});
+  exchange(call, stamp_of(call, detail_of(sum, is_narrowed(sum))));
+  for (int peer = 0; peer < size(); ++peer) {
+    sources_[static_cast<size_t>(peer)] = peer == rank() ? own : slot(peer);
+  }
+  return {sources_, is_narrowed(sum) ? DType::kBF16 : DType::kF32};
 }
 
 void RegionCommunicator::do_all_gather(const Call& call,
                                        const std::byte* in,
                                        std::byte* out,
                                        Pieces bytes) {
-  const int64_t part = memory_.slot_bytes();
+  const int64_t part = copied_part_bytes();
   const int64_t own_bytes = bytes[static_cast<size_t>(rank())];
   const int64_t parts = parts_of(largest(bytes), part);
   for (int64_t index = 0; index < parts; ++index) {
@@ -177,7 +232,7 @@ void RegionCommunicator::do_all_gather(const Call& call,
 void RegionCommunicator::do_reduce_scatter(
     const Call& call, const std::byte* in, std::byte* out, Pieces counts, Reduction reduction) {
   const int64_t element = size_of(reduction.dtype);
-  const int64_t part_bytes = memory_.slot_bytes() / size() / kLine * kLine;
+  const int64_t part_bytes = copied_part_bytes() / size() / kLine * kLine;
   const int64_t part = part_bytes / element;
   const int64_t own_count = counts[static_cast<size_t>(rank())];
   int64_t own_begin = 0;
@@ -207,7 +262,7 @@ void RegionCommunicator::do_reduce_scatter(
 void RegionCommunicator::do_all_to_all(
     const Call& call, const std::byte* in, Pieces send_bytes, std::byte* out, Pieces recv_bytes) {
   const int64_t sizes_bytes = parts_of(size() * int64_t{sizeof(int64_t)}, kLine) * kLine;
-  const int64_t part = (memory_.slot_bytes() - sizes_bytes) / size() / kLine * kLine;
+  const int64_t part = (copied_part_bytes() - sizes_bytes) / size() / kLine * kLine;
   int64_t exchanges = 1;
   for (int64_t index = 0; index < exchanges; ++index) {
     if (index == 0) std::memcpy(next_slot(), send_bytes.data(), send_bytes.size_bytes());
@@ -251,7 +306,7 @@ int64_t RegionCommunicator::check_sizes(const Call& call, Pieces recv_bytes) con
 }
 
 void RegionCommunicator::do_broadcast(const Call& call, std::byte* data, int64_t bytes, int root) {
-  const int64_t part = memory_.slot_bytes();
+  const int64_t part = copied_part_bytes();
   for (int64_t index = 0; index < parts_of(bytes, part); ++index) {
     const int64_t length = part_size(bytes, part, index);
     if (rank() == root) copy_bytes(data + index * part, next_slot(), length);

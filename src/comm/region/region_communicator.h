@@ -20,12 +20,16 @@ class RegionCommunicator final : public BaseCommunicator {
  public:
   RegionCommunicator(std::shared_ptr<Region> region, GroupMemory memory, GroupIdentity identity);
 
+  [[nodiscard]] void* reserve(int64_t bytes) override;
+
  private:
   void do_all_reduce(const Call& call,
                      const std::byte* in,
                      std::byte* out,
                      int64_t count,
                      Reduction reduction) override;
+  [[nodiscard]] bool shows_terms(int64_t bytes) const override;
+  [[nodiscard]] Terms do_exchange_terms(const Call& call, const float* in, int64_t count) override;
   void do_all_gather(const Call& call, const std::byte* in, std::byte* out, Pieces bytes) override;
   void do_reduce_scatter(const Call& call,
                          const std::byte* in,
@@ -51,17 +55,31 @@ class RegionCommunicator final : public BaseCommunicator {
   [[nodiscard]] std::byte* next_slot() const { return memory_.slot(rank(), round_ + 1); }
   // What `peer` has put into the exchange that was last.
   [[nodiscard]] const std::byte* slot(int peer) const { return memory_.slot(peer, round_); }
+  // How much of a slot the collectives use that copy into it.
+  [[nodiscard]] int64_t copied_part_bytes() const;
   void exchange(const Call& call, CallStamp stamp);
   void wait_for_round(const Call& call, int peer);
   void wait_for_parts(const Call& call, Progress& parts, uint64_t target, int peer);
   [[noreturn]] void throw_missing(const Call& call) const;
 
-  void reduce_one_shot(
-      const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction);
-  void reduce_two_shot(
-      const Call& call, const std::byte* in, std::byte* out, int64_t count, Reduction reduction);
-  // Reduces bytes [offset, offset + count elements) of all slots; `own` stands for those of this
-  // rank.
+  // Consecutive elements of a reduction that go through the slots at once.
+  struct Part {
+    const std::byte* in;
+    std::byte* out;
+    int64_t count;
+    Reduction reduction;
+  };
+  [[nodiscard]] bool is_one_shot(int64_t bytes) const;
+  // Brings the terms of this rank into the slot of the next exchange, unless they were made there,
+  // and returns what stands for them after it: they are reduced as they travel.
+  const std::byte* put_terms(const Part& part);
+  void reduce_one_shot(const Call& call, const Part& part);
+  void reduce_two_shot(const Call& call, const Part& part);
+  // Reduces elements [first, first + count) of the terms in all slots; `own` is this rank's first
+  // term.
+  void reduce_terms(
+      int64_t first, const std::byte* own, std::byte* out, int64_t count, Reduction reduction);
+  // Reduces `count` elements at byte `offset` of all slots; `own` stands for those of this rank.
   void reduce_slots(
       int64_t offset, const std::byte* own, std::byte* out, int64_t count, Reduction reduction);
   int64_t check_sizes(const Call& call, Pieces recv_bytes) const;

@@ -102,8 +102,8 @@ class ProgressWait {
   const WaitLimit& limit_;
 };
 
-int default_spins(int ranks) {
-  return ranks <= device::usable_cores() ? kSpinsOwnCore : kSpinsSharedCore;
+int default_spins(int threads) {
+  return threads <= device::usable_cores() ? kSpinsOwnCore : kSpinsSharedCore;
 }
 
 WaitResult wait_until(Progress& progress, uint64_t target, const WaitLimit& limit) {

@@ -39,7 +39,8 @@ struct WaitLimit {
 // machine (18-25 us) 0, 5 and 20 could not be told apart. The first was not varied.
 inline constexpr int kSpinsOwnCore = 1000;
 inline constexpr int kSpinsSharedCore = 5;
-[[nodiscard]] int default_spins(int ranks);  // compares with the cores the caller may use
+// Compares ranks, or all their threads, with the cores that the caller may use.
+[[nodiscard]] int default_spins(int threads);
 
 // Waits until progress.value() >= target. Looks at least once, whatever the deadline.
 [[nodiscard]] WaitResult wait_until(Progress& progress, uint64_t target, const WaitLimit& limit);
