@@ -2,7 +2,7 @@
 // The team of threads of a rank: the one way in which kernels use more than one core.
 //
 // The team is OpenMP's, the one that oneDNN computes with, so that a rank never has two teams. Its
-// size belongs to the calling thread and is set by whoever starts the rank (api::share_cores()).
+// size belongs to the calling thread and is set by whoever starts the rank (api::take_cores()).
 // Its threads spin for some milliseconds after a loop before they sleep, which is what makes the
 // next loop start in about a microsecond; that is right as long as ranks x threads <= cores. With
 // more, set OMP_WAIT_POLICY=passive for the processes, or give every rank one thread.

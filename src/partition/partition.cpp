@@ -9,6 +9,7 @@
 #include "partition/plan_index.h"
 #include "partition/rank_graph.h"
 #include "partition/stage_program.h"
+#include "passes/pipeline.h"
 #include "support/error.h"
 
 namespace partita::partition {
@@ -65,7 +66,7 @@ RankProgram partition_rank(const ir::Graph& graph, const plan::Plan& plan, int r
     program.rank = rank;
     program.stage = stage;
     const StageProgram stage_program = make_stage_program(index, stage);
-    program.graph = rank_graph(index, stage_program, cell);
+    program.graph = passes::run_rank_pipeline(rank_graph(index, stage_program, cell)).graph;
     program.weights = weight_pieces(index, stage_program, cell);
     program.has_logits = stage == index.stage_count() - 1 && cell == 0;
     return program;

@@ -26,9 +26,9 @@ struct WeightPiece {
 };
 
 // One rank's program: the graph with local shapes, its stage's nodes only, injected collectives,
-// send/recv at stage borders. Weights keep their global names; their source expressions are sliced
-// to the rank's ranges, so that evaluating them reads only the rank's bytes. Step inputs that the
-// stage does not use are absent.
+// send/recv at stage borders, rewritten by passes::run_rank_pipeline(). Weights keep their global
+// names; their source expressions are sliced to the rank's ranges, so that evaluating them reads
+// only the rank's bytes. Step inputs that the stage does not use are absent.
 struct RankProgram {
   int rank = 0;
   int stage = 0;

@@ -135,8 +135,7 @@ class TestPlanner {
     std::vector<int64_t> shape = graph_.value(id).type.shape();
     for (int64_t& size : shape) size = size < 0 ? -8 : size;
     const auto cost = [](const spec::StepShape& step) {
-      return spec::is_local(step.kind) ? 0.1
-                                                    : 1.0 + static_cast<double>(step.elements_in);
+      return spec::is_local(step.kind) ? 0.1 : 1.0 + static_cast<double>(step.elements_in);
     };
     auto found = spec::cheapest_path(from, to, shape, mesh, cost);
     if (!found) return std::nullopt;

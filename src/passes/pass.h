@@ -26,5 +26,6 @@ class Pass {
 [[nodiscard]] const Pass& remove_unused_nodes();
 [[nodiscard]] const Pass& merge_equal_collectives();
 [[nodiscard]] const Pass& drop_identity_nodes();
+[[nodiscard]] const Pass& fuse_add_norm();  // of rank programs
 
 }  // namespace partita::passes

@@ -26,18 +26,25 @@ struct PipelineResult {
   std::vector<PassReport> reports;  // of the passes that ran
 };
 
-// All passes, in the order of the standard pipeline.
+// The passes of the standard pipeline, which run on a model before it is planned, in their order.
 [[nodiscard]] std::span<const Pass* const> all_passes();
-// The pass of that name; throws kInvalidArgument listing the known names.
+// Those that run on the program of each rank, after its collectives are in it.
+[[nodiscard]] std::span<const Pass* const> rank_passes();
+// The pass of that name, of either; throws kInvalidArgument listing the known names.
 [[nodiscard]] const Pass& find_pass(std::string_view name);
 
 // Runs the named passes in the given order, except those in `disabled`. After each pass
-// ops::verify_types() must accept the graph. Throws kInvalidArgument for an unknown name in either
-// list, kInternal naming the pass when its result is not valid. Example: run_pipeline(graph,
+// ops::verify_types() must accept the graph if it did before, and ir::verify() always. Throws
+// kInvalidArgument for an unknown name in either list, kInternal naming the pass when its result is
+// not valid. Example: run_pipeline(graph,
 // {{"drop_identity_nodes", "remove_unused_nodes"}}).graph
 [[nodiscard]] PipelineResult run_pipeline(const ir::Graph& graph,
                                           std::span<const std::string> names,
                                           std::span<const std::string> disabled = {});
+
+// run_pipeline() with rank_passes().
+[[nodiscard]] PipelineResult run_rank_pipeline(const ir::Graph& graph,
+                                               std::span<const std::string> disabled = {});
 
 // run_pipeline() with all_passes().
 [[nodiscard]] PipelineResult run_standard_pipeline(const ir::Graph& graph,

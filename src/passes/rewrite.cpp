@@ -24,7 +24,9 @@ class Builder {
 
   ir::Graph build() {
     for (size_t id = 0; id < source_.nodes().size(); ++id) {
-      const ir::Node& node = source_.nodes()[id];
+      const auto changed = rewrite_.new_nodes.find(static_cast<ir::NodeId>(id));
+      const ir::Node& node =
+          changed == rewrite_.new_nodes.end() ? source_.nodes()[id] : changed->second;
       ValueId last = kNoId;
       for (const ValueId value : node.inputs) last = std::max(last, value);
       for (const ValueId value : node.outputs) last = std::max(last, value);

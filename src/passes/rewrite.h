@@ -22,6 +22,10 @@ struct Rewrite {
       replaced_by;  // readers of value i read replaced_by[i] instead; chains are followed
   std::map<ir::ValueId, DType> weight_dtype;  // weights that get another element type
 
+  // Nodes that take the place of others; their outputs are the values of `source` that they make
+  // from then on, and no other kept node makes those.
+  std::map<ir::NodeId, ir::Node> new_nodes;
+
   // The value that readers of `value` read after the change.
   [[nodiscard]] ir::ValueId resolve(ir::ValueId value) const;
   // The new graph; kept values and nodes stay in their order. CHECKs that no kept node reads a
