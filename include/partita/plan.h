@@ -30,6 +30,9 @@ struct PlanOptions {
   int64_t max_step_tokens = 512;
   double memory_limit_gb = 0;  // per rank, 1e9 bytes; 0 = what the device has
   double time_limit_seconds = 30;
+  // How the terms of sums travel between ranks: "f32" = as they are, or "bf16" = rounded to half
+  // the bytes, which changes a sum by at most 2^-8 of the sum of its terms' sizes.
+  std::string wire = "f32";
   // "exact", or "ilp": the same problem as an integer program, solved by CBC; a slow second
   // opinion.
   std::string solver = "exact";

@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/rank_cores.h"
 #include "api/stage_region.h"
 #include "api/step_binding.h"
 #include "comm/local/local.h"
@@ -42,6 +43,11 @@ ErrorCode outer_code(ErrorCode code) {
   return ErrorCode::kRankFailed;
 }
 
+int spins_for(size_t ranks, const InProcessOptions& options) {
+  const auto count = static_cast<int>(ranks);
+  return comm::default_spins(count * threads_of_rank({0, count, options.threads_per_rank}));
+}
+
 }  // namespace
 
 // The rank threads, and for each replica a queue of what its ranks do in order. All shared state is
@@ -59,7 +65,9 @@ class InProcessRunner::Team {
         progress_(parts.size()) {
     CHECK(parts.size() % queues_.size() == 0);
     for (int replica = 0; replica < replicas; ++replica) {
-      auto group = comm::make_local_group(static_cast<int>(ranks_per_replica_), options_.region);
+      comm::RegionOptions region = options_.region;
+      region.spins = spins_for(parts.size(), options_);
+      auto group = comm::make_local_group(static_cast<int>(ranks_per_replica_), region);
       std::move(group.begin(), group.end(), std::back_inserter(worlds_));
     }
     loading_ = alive_ = parts.size();
@@ -197,7 +205,7 @@ class InProcessRunner::Team {
 
   void serve(int rank, RankPart part, const OpenCheckpoint& open_checkpoint) {
     try {
-      share_cores(static_cast<int>(worlds_.size()), options_.threads_per_rank);
+      take_cores({rank, static_cast<int>(worlds_.size()), options_.threads_per_rank});
       comm::Communicator& world = *worlds_[static_cast<size_t>(rank)];
       std::optional<formats::Checkpoint> checkpoint = open_checkpoint(rank);
       RankRunner runner(std::move(part), *checkpoint, world, [&](int64_t done, int64_t total) {

@@ -195,6 +195,7 @@ RankPart load_rank_part(const fs::path& directory, const PartitionManifest& mani
                   entry.weights, entry.has_logits};
   part.groups = manifest.groups;
   part.max_sizes = manifest.max_sizes;
+  part.all_reduce = all_reduce_options(load_partition(directory).plan);
   return part;
 }
 

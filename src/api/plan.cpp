@@ -55,6 +55,10 @@ void check_options(const Model& model, const PlanOptions& options) {
     check_range("max_context", options.max_context, 2, model.max_positions());
   check_range("max_step_tokens", options.max_step_tokens, 1, kMost);
   check_range("ranks", options.ranks, 0, int64_t{1} << 16);
+  if (options.wire != "f32" && options.wire != "bf16") {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] wire \"", options.wire, "\"; expected f32 or bf16"));
+  }
   if (!options.optimize.empty() && !options.mesh.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[plan] a mesh (", options.mesh, ") and something to optimize (",
@@ -163,7 +167,7 @@ Decision decide(const Model& model, const PlanOptions& options) {
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
   return model.impl().partition && options.mesh.empty() && options.ranks == 0 &&
          options.devices.empty() && options.pins.empty() && options.pins_file.empty() &&
-         options.tp_plan.empty() && options.autotp.empty();
+         options.tp_plan.empty() && options.autotp.empty() && options.wire == "f32";
 }
 
 }  // namespace
@@ -175,6 +179,7 @@ planner::PlanRequest api::request_of(const Model& model, const PlanOptions& opti
                                .profile = profile_of(options),
                                .workload = workload_of(model, options),
                                .dtype = model.dtype(),
+                               .wire = options.wire,
                                .keep_whole = {},
                                .pins = plan_pins(model, options).pins,
                                .time_limit_s = options.time_limit_seconds};

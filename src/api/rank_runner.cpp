@@ -2,7 +2,6 @@
 // Wires partition, runtime and engine together for one rank.
 #include "api/rank_runner.h"
 
-#include <omp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include <utility>
 
 #include "api/step_binding.h"
-#include "device/cpu/affinity.h"
 #include "runtime/checkpoint_reader.h"
 #include "support/error.h"
 
@@ -59,13 +57,18 @@ std::vector<engine::CollectiveReport> collective_reports(const comm::Counters& c
 
 }  // namespace
 
+comm::AllReduceOptions all_reduce_options(const plan::Plan& plan) {
+  return {.one_shot_bytes = plan.one_shot_bytes, .bf16_wire = plan.wire == "bf16"};
+}
+
 RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank) {
   const auto ranks = static_cast<int>(plan.ranks());
   RankPart part{.rank = rank,
                 .replica = rank / ranks,
                 .program = partition::partition_rank(graph, plan, rank % ranks),
                 .groups = {},
-                .max_sizes = max_sizes_of(plan)};
+                .max_sizes = max_sizes_of(plan),
+                .all_reduce = all_reduce_options(plan)};
   for (partition::Group& group : partition::groups_of(graph, plan))
     part.groups.push_back(std::move(group.name));
   return part;
@@ -82,6 +85,7 @@ RankRunner::RankRunner(RankPart part,
   span_.rank = rank_;
   const Stopwatch stopwatch;
   const int64_t read_before = checkpoint.bytes_read();
+  world.set_all_reduce(part.all_reduce);  // the groups of the program get the same
   runtime::Program program{part.rank, std::move(part.program.graph), std::move(part.groups),
                            std::move(part.max_sizes)};
   executor_ = std::make_unique<runtime::Executor>(
@@ -139,11 +143,6 @@ engine::RankReport RankRunner::report() const {
     report.ops.push_back({std::string(time.op), time.calls, time.seconds});
   }
   return report;
-}
-
-void share_cores(int ranks, int threads) {
-  const int cores = device::usable_cores();
-  omp_set_num_threads(threads > 0 ? threads : std::max(1, cores / std::max(1, ranks)));
 }
 
 }  // namespace partita::api

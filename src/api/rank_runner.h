@@ -25,7 +25,11 @@ struct RankPart {
   partition::RankProgram program;
   std::vector<std::string> groups;  // of all ranks, in creation order
   ir::SymbolSizes max_sizes;
+  comm::AllReduceOptions all_reduce = {};
 };
+
+// How the plan lets sums travel.
+[[nodiscard]] comm::AllReduceOptions all_reduce_options(const plan::Plan& plan);
 
 // Cuts the part of one rank out of a whole model. `rank` is in 0 .. replicas * ranks of the plan.
 [[nodiscard]] RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank);
@@ -68,9 +72,5 @@ class RankRunner {
   int64_t steps_ = 0;
   engine::RankSpan span_;
 };
-
-// Sets how many threads the kernels of the calling thread use: `threads`, or this machine's cores
-// divided by `ranks` when 0.
-void share_cores(int ranks, int threads = 0);
 
 }  // namespace partita::api

@@ -9,6 +9,7 @@
 #include "api/in_process_runner.h"
 #include "api/model_impl.h"
 #include "api/plan_impl.h"
+#include "api/rank_cores.h"
 #include "api/rank_setup.h"
 #include "api/stage_region.h"
 #include "device/cpu/affinity.h"
@@ -94,7 +95,10 @@ RunningRanks start_processes(const Model::Impl& model,
                                     .on_progress = options.on_progress,
                                     .on_external = options.on_external};
   if (setup.transport == Transport::kShm) {
-    const comm::RegionOptions region = region_for(model.imported.graph, plan.impl().plan);
+    comm::RegionOptions region = region_for(model.imported.graph, plan.impl().plan);
+    const int all_ranks = plan.ranks() * plan.replicas();
+    const int threads = threads_of_rank({0, all_ranks, options.threads_per_rank});
+    region.spins = comm::default_spins(all_ranks * threads);
     for (int replica = 0; replica < plan.replicas(); ++replica) {
       // A segment has no name; ranks of the same user reach it through our open file, also those we
       // did not start.

@@ -17,12 +17,12 @@
 
 #include "api/model_impl.h"
 #include "api/partition_files.h"
+#include "api/rank_cores.h"
 #include "api/rank_runner.h"
 #include "api/rank_setup.h"
 #include "api/step_binding.h"
 #include "comm/mpi/mpi.h"
 #include "comm/shm/shm.h"
-#include "device/cpu/affinity.h"
 #include "launch/channel.h"
 #include "launch/process_group.h"
 #include "launch/rank_environment.h"
@@ -39,6 +39,9 @@ using launch::Clock;
 using launch::Frame;
 using launch::FrameType;
 
+// How long a rank with a core of its own looks for the next step: the time in which the frontend
+// samples, decodes and schedules.
+constexpr auto kPatience = std::chrono::microseconds(500);
 constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 // A rank that waits for a peer reports this much before the frontend's own deadline, so that the
 // one that says nothing is the one that hangs.
@@ -136,19 +139,6 @@ std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup,
   return world;
 }
 
-// Each rank of a host gets its own equal share of the cores when there are enough.
-void bind_rank(const launch::RankEnvironment& self, int threads_per_rank) {
-  const std::vector<int> cores = device::allowed_cores();
-  const auto share = static_cast<int>(cores.size()) / self.world_size;
-  if (share >= 1 && (self.local_rank + 1) * share <= static_cast<int>(cores.size())) {
-    device::bind_to_cores(
-        {cores.begin() + self.local_rank * share, cores.begin() + (self.local_rank + 1) * share});
-    api::share_cores(1, threads_per_rank);
-  } else {
-    api::share_cores(self.world_size, threads_per_rank);
-  }
-}
-
 // A loaded rank and what it runs on.
 struct LoadedRank {
   std::unique_ptr<comm::Communicator> world;
@@ -238,7 +228,9 @@ int serve_as(const launch::RankEnvironment& self, Channel& channel) {
   try {
     const api::RankSetup setup = api::rank_setup_from_json(
         expect_frame(channel, FrameType::kSetup).json("the setup message"));
-    bind_rank(self, setup.threads_per_rank);
+    const bool is_bound =
+        api::take_cores({self.local_rank, self.world_size, setup.threads_per_rank});
+    if (is_bound) channel.set_patience(kPatience);
     const FrontendWatch watch(channel.fd());
     LoadedRank rank = load_rank(channel, setup, self);
     channel.send_json(FrameType::kReady, Json{{"plan_hash", rank.plan_hash},

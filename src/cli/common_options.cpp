@@ -55,6 +55,11 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
       ->capture_default_str();
   command.add_option("--max-step-tokens", plan.max_step_tokens, "Tokens per step (prefill chunk)")
       ->capture_default_str();
+  command
+      .add_option("--wire", plan.wire,
+                  "Terms of sums between ranks: f32, or bf16 (half the bytes, rounded)")
+      ->excludes(file)
+      ->capture_default_str();
   command.add_option("--solver", plan.solver, "exact, or ilp: CBC as a slow second opinion")
       ->capture_default_str();
   command

@@ -100,8 +100,8 @@ double collective_seconds(const Profile& profile,
   if (tables.empty()) return formula(ranks);
   double bytes =
       call.kind == spec::ReshardKind::kAllGather ? call.payload.bytes_out : call.payload.bytes_in;
-  // All of the payload leaves the rank, where an all_to_all keeps one part of n: half of it at most.
-  // The same factor for every group keeps the price monotone.
+  // All of the payload leaves the rank, where an all_to_all keeps one part of n: half of it at
+  // most. The same factor for every group keeps the price monotone.
   if (call.kind == spec::ReshardKind::kPermute) bytes *= 2;
   return seconds_at(tables, ranks, bytes, formula);
 }

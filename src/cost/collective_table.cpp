@@ -24,6 +24,18 @@ std::vector<const CollectiveTable*> tables_for(const Profile& profile,
   return found;
 }
 
+int64_t one_shot_bytes(const Profile& profile, int64_t ranks) {
+  const CollectiveTable* best = nullptr;
+  for (const CollectiveTable& table : profile.collectives) {
+    if (table.one_shot_bytes == CollectiveTable::kNotMeasured) continue;
+    if (table.transport != profile.collectives.front().transport) continue;
+    const bool is_nearer =
+        best == nullptr || (table.ranks < best->ranks ? table.ranks >= ranks : best->ranks < ranks);
+    if (is_nearer) best = &table;
+  }
+  return best == nullptr ? CollectiveTable::kNotMeasured : best->one_shot_bytes;
+}
+
 double seconds_at(const CollectiveTable& table, double bytes) {
   CHECK(!table.points.empty(), "a table without points");
   const std::vector<double> seconds = non_falling(table.points, &CollectivePoint::seconds);

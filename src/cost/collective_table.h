@@ -16,6 +16,11 @@ namespace partita::cost {
                                                              CollectiveKind kind,
                                                              std::string_view axis);
 
+// The largest payload that an all_reduce over `ranks` ranks is to reduce in one exchange: that of
+// the measured group of this size, else of the next larger one, else of the largest; kNotMeasured
+// when there is none.
+[[nodiscard]] int64_t one_shot_bytes(const Profile& profile, int64_t ranks);
+
 // Seconds at `bytes`. Never falls when `bytes` grows.
 [[nodiscard]] double seconds_at(const CollectiveTable& table, double bytes);
 

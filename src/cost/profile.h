@@ -43,6 +43,10 @@ struct CollectiveTable {
   std::string axis;       // as in Link
   int64_t ranks = 2;
   std::vector<CollectivePoint> points;
+  // all_reduce only: the largest payload for which one exchange was faster than two (see
+  // comm/all_reduce.h); kNotMeasured where nobody has compared them.
+  int64_t one_shot_bytes = kNotMeasured;
+  static constexpr int64_t kNotMeasured = -1;
   bool operator==(const CollectiveTable&) const = default;
 };
 

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "cost/collective_table.h"
 #include "cost/profile_for_mesh.h"
 #include "support/error.h"
 #include "support/json.h"
@@ -227,7 +228,38 @@ TEST(Profile, RefusesUnlikeDevicesAndTablesThatDoNotFit) {
   refuse("[1024, 2.0]", "[1024, -2.0]", "bytes_us");
   refuse("kind = \"all_reduce\"", "kind = \"all_scatter\"", "expected one of");
   refuse("axis = \"gpu\"", "axis = \"gpus\"", "names no axis");
+  refuse("kind = \"all_reduce\"", "kind = \"all_reduce\"\none_shot_bytes = -1", "one_shot_bytes");
+  refuse("kind = \"all_reduce\"", "kind = \"send\"\none_shot_bytes = 1", "one_shot_bytes");
   refuse("name = \"mixed\"", "name = \"mixed\"\nwhen = 2020-01-01", "date");
+}
+
+TEST(Profile, WhatOneExchangeIsBestForSurvivesAFile) {
+  const Profile profile = parse_profile(
+      changed_mixed("kind = \"all_reduce\"", "kind = \"all_reduce\"\none_shot_bytes = 65536"),
+      "mixed");
+  ASSERT_EQ(profile.collectives.size(), 1);
+  EXPECT_EQ(profile.collectives[0].one_shot_bytes, 65536);
+  EXPECT_EQ(parse_profile(to_toml(profile), "again"), profile);
+  EXPECT_NE(profile.id(), parse_profile(kMixed, "mixed").id());
+}
+
+// The group of that size, else the next larger one, else the largest.
+TEST(Profile, WhatOneExchangeIsBestForGoesByTheSizeOfTheGroup) {
+  Profile profile;
+  EXPECT_EQ(one_shot_bytes(profile, 2), CollectiveTable::kNotMeasured);
+  profile.collectives = {{.transport = "shm", .axis = "*", .ranks = 2, .points = {{1, 1}}}};
+  EXPECT_EQ(one_shot_bytes(profile, 2), CollectiveTable::kNotMeasured);
+  for (const int64_t ranks : {8, 2, 4}) {
+    profile.collectives.push_back({.transport = "shm",
+                                   .axis = "*",
+                                   .ranks = ranks,
+                                   .points = {{1, 1}},
+                                   .one_shot_bytes = 1000 / ranks});
+  }
+  EXPECT_EQ(one_shot_bytes(profile, 2), 500);
+  EXPECT_EQ(one_shot_bytes(profile, 3), 250);
+  EXPECT_EQ(one_shot_bytes(profile, 4), 250);
+  EXPECT_EQ(one_shot_bytes(profile, 16), 125);
 }
 
 TEST(Profile, ALimitOfMemoryHoldsForEveryKind) {

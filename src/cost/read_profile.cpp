@@ -193,15 +193,23 @@ CollectiveKind kind_of(const TomlFields& table) {
   table.refuse("key \"kind\" of [[collective]]", str("is \"", name, "\"; expected one of ", known));
 }
 
+constexpr int64_t kMaxOneShotBytes = int64_t{1} << 40;
+
 void read_collectives(const TomlFields& root, Profile& profile) {
   for (const TomlFields& table : root.tables("collective", "[[collective]]")) {
-    table.allow_only({"kind", "transport", "axis", "ranks", kBytesTime.key});
+    table.allow_only({"kind", "transport", "axis", "ranks", "one_shot_bytes", kBytesTime.key});
     CollectiveTable result = {kind_of(table),
                               table.name("transport"),
                               table.has("axis") ? table.name("axis", kAnyAxis) : "*",
                               table.integer("ranks", 2, kMaxRanks),
                               {}};
     check_axis(table, result.axis, profile);
+    if (table.has("one_shot_bytes")) {
+      if (result.kind != CollectiveKind::kAllReduce) {
+        table.refuse("key \"one_shot_bytes\"", "belongs to kind = \"all_reduce\" only");
+      }
+      result.one_shot_bytes = table.integer("one_shot_bytes", 0, kMaxOneShotBytes);
+    }
     for (const auto& [bytes, seconds] : table.pairs(kBytesTime)) {
       result.points.push_back({bytes, seconds});
     }

@@ -81,6 +81,9 @@ std::string to_toml(const Profile& profile) {
     text += str("\n[[collective]]\nkind = ", in_quotes(to_string(table.kind)),
                 "\ntransport = ", in_quotes(table.transport), "\naxis = ", in_quotes(table.axis),
                 "\nranks = ", table.ranks, "\n");
+    if (table.one_shot_bytes != CollectiveTable::kNotMeasured) {
+      text += str("one_shot_bytes = ", table.one_shot_bytes, "\n");
+    }
     text += pairs_text(kBytesTime, table.points, [](const CollectivePoint& point) {
       return std::pair(point.bytes, point.seconds);
     });

@@ -2,6 +2,7 @@
 #include "launch/channel.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -45,6 +46,16 @@ bool wait_ready(int fd, int16_t events, Clock::time_point deadline) {
   }
 }
 
+// Looks for bytes until then; true when there are some, or an end of file.
+bool look_for_bytes(int fd, Clock::time_point until) {
+  do {
+    pollfd entry{fd, POLLIN, 0};
+    if (poll(&entry, 1, 0) > 0) return true;
+    sched_yield();
+  } while (Clock::now() < until);
+  return false;
+}
+
 sockaddr_un abstract_address(const std::string& name, socklen_t& length) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -69,12 +80,14 @@ Channel::~Channel() {
   if (fd_ >= 0) close(fd_);
 }
 
-Channel::Channel(Channel&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Channel::Channel(Channel&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), patience_(other.patience_) {}
 
 Channel& Channel::operator=(Channel&& other) noexcept {
   if (this != &other) {
     if (fd_ >= 0) close(fd_);
     fd_ = std::exchange(other.fd_, -1);
+    patience_ = other.patience_;
   }
   return *this;
 }
@@ -155,6 +168,8 @@ bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline) {
     } else if (received == 0 || errno == ECONNRESET) {
       return false;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      const bool is_patient = patience_ > std::chrono::microseconds(0);
+      if (is_patient && look_for_bytes(fd_, std::min(deadline, Clock::now() + patience_))) continue;
       if (!wait_ready(fd_, POLLIN, deadline)) {
         throw Error(ErrorCode::kDeadlineExceeded,
                     "[launch] no whole message arrived in time; the peer is stopped or hangs");

@@ -82,6 +82,10 @@ class Channel {
   // reading meanwhile. Throws kRankFailed when the peer is gone.
   [[nodiscard]] bool try_send(OutgoingFrame& frame);
   void send_json(FrameType type, const Json& json);
+  // How long receive() looks for bytes, giving its core to whoever wants it, before it sleeps: a
+  // sleeper takes some 50 us to wake. Zero, as at first, sleeps at once, which is right where there
+  // are more ranks than cores.
+  void set_patience(std::chrono::microseconds patience) { patience_ = patience; }
   // The next frame, whole by `deadline`; nothing at end of file. Throws kDeadlineExceeded, or
   // kInvalidFile for bytes that are no frame or a payload above `max_payload_bytes`.
   [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline,
@@ -91,6 +95,7 @@ class Channel {
   [[nodiscard]] bool read_exactly(void* to, size_t bytes, Clock::time_point deadline);
 
   int fd_;
+  std::chrono::microseconds patience_{0};
 };
 
 // A listening socket in the abstract namespace: it has a name but no file, so nothing can be left

@@ -51,6 +51,35 @@ TEST(Channel, EndOfFileIsNoFrame) {
   EXPECT_FALSE(right.receive(soon()));
 }
 
+// Looking first changes neither what arrives nor when a wait ends.
+TEST(Channel, PatientReceiversGetTheSame) {
+  for (const auto patience : {std::chrono::microseconds(1), std::chrono::microseconds(200'000)}) {
+    auto [left, right] = channel_pair();
+    right.set_patience(patience);
+    std::thread sender([&left = left] {
+      for (uint8_t i = 0; i < 20; ++i) {
+        const std::vector<std::byte> payload(i, std::byte{i});
+        left.send(FrameType::kStep, payload);
+        // Now and then late enough that a receiver with little patience sleeps.
+        if (i % 8 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+    });
+    for (uint8_t i = 0; i < 20; ++i) {
+      const auto frame = right.receive(soon());
+      ASSERT_TRUE(frame);
+      EXPECT_EQ(frame->payload, std::vector<std::byte>(i, std::byte{i}));
+    }
+    sender.join();
+    const auto deadline = Clock::now() + std::chrono::milliseconds(5);
+    EXPECT_EQ(code_of([&right = right, deadline] { (void)right.receive(deadline); }),
+              ErrorCode::kDeadlineExceeded);
+    EXPECT_GE(Clock::now(), deadline);
+    Channel moved = std::move(right);
+    { const Channel closed = std::move(left); }
+    EXPECT_FALSE(moved.receive(soon()));
+  }
+}
+
 TEST(Channel, SendingToAClosedPeerIsARankFailure) {
   auto [left, right] = channel_pair();
   { const Channel closed = std::move(right); }

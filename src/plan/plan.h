@@ -106,6 +106,11 @@ struct Plan {
   std::string profile;  // id of the cost profile
   Workload workload;
   std::string dtype = "f32";  // of weights at run time: f32 or bf16
+  // How sums travel between ranks (comm/all_reduce.h): "f32", or "bf16" rounded; the largest
+  // payload that is reduced in one exchange, kOwnChoice = what the transport takes for best.
+  std::string wire = "f32";
+  int64_t one_shot_bytes = kOwnChoice;
+  static constexpr int64_t kOwnChoice = -1;
   int64_t replicas = 1;
   std::vector<Stage> stages;  // in order; together they cover all nodes
   std::vector<std::pair<std::string, spec::TensorSpec>>

@@ -86,6 +86,28 @@ TEST(PlanJson, ReadsBackEqualAndWritesTheSameBytes) {
   validate(again, graph);
 }
 
+TEST(PlanJson, TellsHowSumsTravelOnlyWhereThePlanSays) {
+  const ir::Graph graph = small_graph();
+  Plan plan = small_plan(graph);
+  const Json plain = to_json(plan, graph);
+  EXPECT_FALSE(plain.contains("wire") || plain.contains("one_shot_bytes"));
+  plan.wire = "bf16";
+  plan.one_shot_bytes = 4096;
+  const Json json = to_json(plan, graph);
+  EXPECT_EQ(plan_from_json(json, graph, "plan.json"), plan);
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, Json>>{{"wire", "f16"}, {"one_shot_bytes", -1}}) {
+    Json wrong = json;
+    wrong[key] = value;
+    try {
+      (void)plan_from_json(wrong, graph, "plan.json");
+      ADD_FAILURE() << key;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
+    }
+  }
+}
+
 // Both stages read w; the second has two ranks and its own copy, of which y reads one half.
 Plan plan_of_unlike_stages(const ir::Graph& graph) {
   Plan plan = small_plan(graph);

@@ -312,6 +312,8 @@ class DecisionReader {
   std::vector<std::string_view> node_names_;  // sorted
 };
 
+constexpr int64_t kMaxOneShotBytes = int64_t{1} << 40;
+
 void read_header(const KeyedObject& root, Plan& plan) {
   if (root.text("format") != "partita-plan") root.refuse("format", "must be \"partita-plan\"");
   (void)root.integer("version", {1, 2});
@@ -325,6 +327,11 @@ void read_header(const KeyedObject& root, Plan& plan) {
   if (std::ranges::find(known, plan.dtype) == known.end()) {
     root.refuse("dtype", "must be f32, bf16, q8_0 or q4_0");
   }
+  if (root.has("wire")) plan.wire = root.text("wire");
+  if (plan.wire != "f32" && plan.wire != "bf16") root.refuse("wire", "must be f32 or bf16");
+  if (root.has("one_shot_bytes")) {
+    plan.one_shot_bytes = root.integer("one_shot_bytes", {0, kMaxOneShotBytes});
+  }
   plan.replicas = root.integer("replicas", {1, kMaxRanks});
   plan.solver = root.text("solver");
   plan.gap = root.number("gap");
@@ -334,10 +341,12 @@ void read_header(const KeyedObject& root, Plan& plan) {
 }  // namespace
 
 Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view what) {
-  const KeyedObject root(json, std::string(what),
-                         {"format", "version", "graph_hash", "model", "mesh", "mesh_ranks",
-                          "profile", "workload", "dtype", "replicas", "solver", "gap", "predicted",
-                          "stages", "memory", "values", "copies", "ops", "reshards"});
+  const KeyedObject root(
+      json, std::string(what),
+      {"format",  "version",  "graph_hash", "model",  "mesh",           "mesh_ranks",
+       "profile", "workload", "dtype",      "wire",   "one_shot_bytes", "replicas",
+       "solver",  "gap",      "predicted",  "stages", "memory",         "values",
+       "copies",  "ops",      "reshards"});
   Plan plan;
   read_header(root, plan);
   plan.stages = stages_from_json(root, plan, static_cast<int64_t>(graph.nodes().size()));

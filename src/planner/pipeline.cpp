@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cost/collective_table.h"
 #include "planner/plan_space.h"
 #include "support/error.h"
 
@@ -132,6 +133,8 @@ plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
   plan.profile = request.profile.id();
   plan.workload = request.workload;
   plan.dtype = request.dtype;
+  plan.wire = request.wire;
+  plan.one_shot_bytes = cost::one_shot_bytes(request.profile, pipeline.parts.stages.front().size());
   plan.replicas = pipeline.parts.replicas;
   plan.predicted = pipeline.predicted;
   plan.gap = gap_of(pipeline);

@@ -29,6 +29,7 @@ struct PlanRequest {
   cost::Profile profile = {};
   plan::Workload workload = {};
   std::string dtype = "f32";  // of the weights in the graph; noted in the plan
+  std::string wire = "f32";   // of sums between ranks; noted in the plan
   // Every weight of two or more dims and every KV cache is split over all tensor axes where its
   // operators can be, even where a small model would be faster without.
   bool shard_weights = true;

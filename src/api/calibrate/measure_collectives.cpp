@@ -34,9 +34,13 @@ void call(comm::Communicator& group, CollectiveKind kind, int64_t elements, Buff
   float* in = buffers.in.data();
   float* out = buffers.out.data();
   switch (kind) {
-    case CollectiveKind::kAllReduce:
-      group.all_reduce(in, out, elements, DType::kF32, comm::ReduceKind::kSum);
+    case CollectiveKind::kAllReduce: {
+      // As in a program: the node before makes the terms where the transport wants them.
+      const void* made = group.reserve(elements * size_of(DType::kF32));
+      group.all_reduce(made == nullptr ? in : made, out, elements, DType::kF32,
+                       comm::ReduceKind::kSum);
       return;
+    }
     case CollectiveKind::kAllGather:
       group.all_gather(in, out, counts, DType::kF32);
       return;
@@ -67,6 +71,51 @@ double slowest(comm::Communicator& group, double seconds) {
   return result;
 }
 
+// About half a millisecond per sample at 4 GB/s.
+int calls_of(int64_t bytes) {
+  return static_cast<int>(std::clamp<int64_t>((2 << 20) / (bytes + 4096), 1, 200));
+}
+
+// Seconds of one call on the slowest rank: the same number on all ranks.
+double sample_seconds(comm::Communicator& group,
+                      CollectiveKind kind,
+                      int64_t bytes,
+                      Buffers& buffers) {
+  group.barrier();
+  const auto start = Clock::now();
+  const int calls = calls_of(bytes);
+  for (int i = 0; i < calls; ++i) call(group, kind, bytes / size_of(DType::kF32), buffers);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / calls;
+  // A send is half of a message there and back; ranks that take no part say 0.
+  const bool is_send = kind == CollectiveKind::kSend;
+  return slowest(group, is_send ? (group.rank() < 2 ? seconds / 2 : 0) : seconds);
+}
+
+// The largest of the payloads up to which an all_reduce is faster in one exchange than in two,
+// which take turns; 0 when it never is.
+int64_t measure_one_shot_bytes(comm::Communicator& group,
+                               const std::vector<int64_t>& payloads,
+                               int rounds,
+                               Buffers& buffers) {
+  int64_t best = 0;
+  for (const int64_t bytes : payloads) {
+    std::vector<double> one;
+    std::vector<double> two;
+    for (int round = -1; round < rounds; ++round) {  // one to warm up
+      group.set_all_reduce({.one_shot_bytes = bytes});
+      const double in_one = sample_seconds(group, CollectiveKind::kAllReduce, bytes, buffers);
+      group.set_all_reduce({.one_shot_bytes = 0});
+      const double in_two = sample_seconds(group, CollectiveKind::kAllReduce, bytes, buffers);
+      if (round < 0) continue;
+      one.push_back(in_one);
+      two.push_back(in_two);
+    }
+    if (lower_quartile(one) > lower_quartile(two)) break;
+    best = bytes;
+  }
+  return best;
+}
+
 }  // namespace
 
 std::vector<int64_t> measured_payloads(bool is_quick) {
@@ -81,30 +130,19 @@ std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group
                                                        bool is_quick) {
   const std::vector<int64_t> payloads = measured_payloads(is_quick);
   const int rounds = is_quick ? 5 : 15;
-  // About half a millisecond per sample at 4 GB/s.
-  const auto calls_of = [](int64_t bytes) {
-    return static_cast<int>(std::clamp<int64_t>((2 << 20) / (bytes + 4096), 1, 200));
-  };
   Buffers buffers(payloads.back() / size_of(DType::kF32));
   std::vector<cost::CollectiveTable> tables;
   for (const CollectiveKind kind : kKinds) {
     tables.push_back({kind, transport, std::string(cost::kAnyAxis), group.size(), {}});
   }
+  tables.front().one_shot_bytes = measure_one_shot_bytes(group, payloads, rounds, buffers);
+  group.set_all_reduce({.one_shot_bytes = tables.front().one_shot_bytes});
   for (const int64_t bytes : payloads) {
     std::vector<std::vector<double>> times(tables.size());
     for (int round = -1; round < rounds; ++round) {  // one to warm up
       for (size_t kind = 0; kind < tables.size(); ++kind) {
-        group.barrier();
-        const auto start = Clock::now();
-        const int calls = calls_of(bytes);
-        for (int i = 0; i < calls; ++i) {
-          call(group, tables[kind].kind, bytes / size_of(DType::kF32), buffers);
-        }
-        const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / calls;
-        // A send is half of a message there and back; ranks that take no part say 0.
-        const bool is_send = tables[kind].kind == CollectiveKind::kSend;
-        const double own = is_send ? (group.rank() < 2 ? seconds / 2 : 0) : seconds;
-        if (round >= 0) times[kind].push_back(slowest(group, own));
+        const double seconds = sample_seconds(group, tables[kind].kind, bytes, buffers);
+        if (round >= 0) times[kind].push_back(seconds);
       }
     }
     for (size_t kind = 0; kind < tables.size(); ++kind) {
