@@ -33,6 +33,16 @@ struct PlanOptions {
   // How the terms of sums travel between ranks: "f32" = as they are, or "bf16" = rounded to half
   // the bytes, which changes a sum by at most 2^-8 of the sum of its terms' sizes.
   std::string wire = "f32";
+  // Where stages are cut by hand: "before:layers.4", "after:layers.7.mlp", an operator's number; a
+  // stage more than points. Without a mesh or ranks: one rank per stage.
+  std::vector<std::string> split_at = {};
+  // What balances the stages: "time" (the default), "equal-size" (bytes of weights), or, with
+  // memory_weight, a mix of time (0) and weights and KV caches (1). Below 0: not given.
+  std::string split = "time";
+  double memory_weight = -1;
+  // Weights that several stages read: "by-cost" (each has its copy, which the cuts reckon with) or
+  // "co-locate" (no cut between their readers).
+  std::string shared_weights = "by-cost";
   // "exact", or "ilp": the same problem as an integer program, solved by CBC; a slow second
   // opinion.
   std::string solver = "exact";

@@ -16,6 +16,7 @@
 #include "planner/planner.h"
 #include "planner/search/search.h"
 #include "planner/solvers/solver_choice.h"
+#include "planner/stages/split_points.h"
 #include "support/error.h"
 #include "support/json.h"
 
@@ -77,11 +78,43 @@ void check_options(const Model& model, const PlanOptions& options) {
   }
 }
 
+planner::StageBalance balance_of(const PlanOptions& options) {
+  using By = planner::StageBalance::By;
+  if (options.split != "time" && options.split != "equal-size") {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] split \"", options.split, "\"; expected time or equal-size"));
+  }
+  const bool is_equal_size = options.split == "equal-size";
+  if (options.memory_weight < 0) {
+    return {is_equal_size ? By::kWeightBytes : By::kObjective, 0};
+  }
+  if (!(options.memory_weight <= 1) || is_equal_size) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] memory_weight ", options.memory_weight,
+                    "; expected 0 (balance time) to 1 (balance memory), without split equal-size"));
+  }
+  return {By::kMix, options.memory_weight};
+}
+
+planner::SharedWeights shared_weights_of(const PlanOptions& options) {
+  if (options.shared_weights == "by-cost") return planner::SharedWeights::kByCost;
+  if (options.shared_weights == "co-locate") return planner::SharedWeights::kTogether;
+  throw Error(ErrorCode::kInvalidArgument, str("[plan] shared weights \"", options.shared_weights,
+                                               "\"; expected by-cost or co-locate"));
+}
+
+// The mesh that the options ask for: points without mesh or ranks make one rank per stage.
+std::string mesh_of(const PlanOptions& options) {
+  const bool is_given = !options.mesh.empty() || options.ranks > 0 || !options.optimize.empty();
+  if (options.split_at.empty() || is_given) return options.mesh;
+  return str("pp=", options.split_at.size() + 1);
+}
+
 // How many ranks the options ask for: those of the mesh, of --ranks, of the described machine, or
 // one.
 int64_t ranks_of(const PlanOptions& options, const cost::Profile* described) {
-  if (!options.mesh.empty()) {
-    const planner::MeshParts parts = planner::parse_parts(options.mesh);
+  if (const std::string mesh = mesh_of(options); !mesh.empty()) {
+    const planner::MeshParts parts = planner::parse_parts(mesh);
     return parts.replica.size() * parts.replicas;
   }
   if (options.ranks > 0) return options.ranks;
@@ -149,10 +182,10 @@ Decision decide(const Model& model, const PlanOptions& options) {
   planner::PlanRequest request = api::request_of(model, options);
   const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
   request.solver = solver.get();
-  if (!options.mesh.empty()) {
-    const bool is_by_stage = options.mesh.find('|') != std::string::npos;
-    if (is_by_stage) request.stage_meshes = planner::parse_parts(options.mesh).stages;
-    if (!is_by_stage) request.mesh = spec::Mesh::parse(options.mesh);
+  if (const std::string mesh = mesh_of(options); !mesh.empty()) {
+    const bool is_by_stage = mesh.find('|') != std::string::npos;
+    if (is_by_stage) request.stage_meshes = planner::parse_parts(mesh).stages;
+    if (!is_by_stage) request.mesh = spec::Mesh::parse(mesh);
     return {planner::make_plan(request), {}};
   }
   const int64_t ranks = ranks_of(options, &request.profile);
@@ -167,22 +200,28 @@ Decision decide(const Model& model, const PlanOptions& options) {
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
   return model.impl().partition && options.mesh.empty() && options.ranks == 0 &&
          options.devices.empty() && options.pins.empty() && options.pins_file.empty() &&
-         options.tp_plan.empty() && options.autotp.empty() && options.wire == "f32";
+         options.tp_plan.empty() && options.autotp.empty() && options.split_at.empty() &&
+         options.split == "time" && options.memory_weight < 0 &&
+         options.shared_weights == "by-cost" && options.wire == "f32";
 }
 
 }  // namespace
 
 planner::PlanRequest api::request_of(const Model& model, const PlanOptions& options) {
   check_options(model, options);
-  planner::PlanRequest request{.graph = model.impl().imported.graph,
-                               .mesh = {},
-                               .profile = profile_of(options),
-                               .workload = workload_of(model, options),
-                               .dtype = model.dtype(),
-                               .wire = options.wire,
-                               .keep_whole = {},
-                               .pins = plan_pins(model, options).pins,
-                               .time_limit_s = options.time_limit_seconds};
+  planner::PlanRequest request{
+      .graph = model.impl().imported.graph,
+      .mesh = {},
+      .profile = profile_of(options),
+      .workload = workload_of(model, options),
+      .dtype = model.dtype(),
+      .wire = options.wire,
+      .keep_whole = {},
+      .pins = plan_pins(model, options).pins,
+      .cuts = planner::cuts_at(model.impl().imported.graph, options.split_at),
+      .balance = balance_of(options),
+      .shared_weights = shared_weights_of(options),
+      .time_limit_s = options.time_limit_seconds};
   if (model.dtype() == "f32" && !model.impl().partition) {
     request.bf16_graph = [directory = model.directory()] {
       return importer::import_model(directory, {.weight_dtype = DType::kBF16}).graph;

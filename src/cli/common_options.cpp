@@ -25,6 +25,25 @@ void add_pin_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) {
 
 }  // namespace
 
+// Where a pipeline is cut; a plan file has its stages already.
+void add_stage_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) {
+  auto* split_at = command.add_option(
+      "--split-at", plan.split_at,
+      "Cut stages here: before:layers.4, after:layers.7 or an operator's number (repeatable)");
+  split_at->allow_extra_args(false);
+  auto* split = command.add_option("--split", plan.split,
+                                   "Balance stages by time, or equal-size (bytes of weights)");
+  auto* memory_weight =
+      command.add_option("--memory-weight", plan.memory_weight,
+                         "Balance stages by a mix: 0 = time .. 1 = weights and KV caches");
+  auto* shared = command.add_option(
+      "--shared-weights", plan.shared_weights,
+      "by-cost: every stage has a copy of what it reads; co-locate: readers share a stage");
+  memory_weight->excludes(split)->check(CLI::Range(0.0, 1.0));
+  for (CLI::Option* option : {split, memory_weight}) split_at->excludes(option);
+  for (CLI::Option* option : {split_at, split, memory_weight, shared}) file.excludes(option);
+}
+
 void add_planning_options(CLI::App& command, PlanningOptions& options) {
   PlanOptions& plan = options.plan;
   command
@@ -67,6 +86,7 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
                   "Memory per rank in 1e9 bytes (0 = the device's)")
       ->capture_default_str();
   add_pin_options(command, plan, *file);
+  add_stage_options(command, plan, *file);
 }
 
 void add_weights_option(CLI::App& command, LoadOptions& load) {

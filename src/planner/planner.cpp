@@ -143,11 +143,16 @@ std::vector<StageLayout> layouts_for(SubmeshSpaces& spaces, int64_t ranks) {
   const std::vector<int64_t>& cuts = spaces.request().cuts;
   auto meshes =
       candidate_meshes(mesh_shapes(spaces.profile().axes, graph), ranks, stage_limit(graph));
-  for (const spec::Mesh& mesh : with_pinned_axes(pins, with_stages(std::move(meshes), cuts))) {
-    layouts.push_back(cut_for(spaces, parts_of(mesh), StageObjective::kLatency));
+  const auto asked = with_pinned_axes(pins, with_stages(std::move(meshes), cuts));
+  for (const spec::Mesh& mesh : asked) {
+    auto layout = try_cut_for(spaces, parts_of(mesh), StageObjective::kLatency);
+    if (layout) layouts.push_back(std::move(*layout));
   }
-  // Pins name axes and stages, which unequal stages do not share.
-  if (!pins.empty() || !cuts.empty()) return layouts;
+  // Where no mesh can be cut as asked, the first one says why.
+  if (layouts.empty()) (void)cut_for(spaces, parts_of(asked.front()), StageObjective::kLatency);
+  // Pins and cuts count stages, and a balance weighs them against each other.
+  const bool is_free = spaces.request().balance.by == StageBalance::By::kObjective;
+  if (!pins.stages().empty() || !cuts.empty() || !is_free) return layouts;
   auto found = search_layout(spaces, ranks, StageObjective::kLatency);
   if (found) layouts.push_back(std::move(*found));
   return layouts;

@@ -18,6 +18,23 @@
 
 namespace partita::planner {
 
+// What decides where a given number of stages is cut.
+struct StageBalance {
+  enum class By : uint8_t {
+    kObjective,    // time, as the caller's objective adds it up
+    kMix,          // the stage with the largest share of time and memory, mixed
+    kWeightBytes,  // the stage with the most bytes of weights
+  };
+  By by = By::kObjective;
+  double memory_weight = 0;  // of kMix: 0 = time alone .. 1 = weights and KV caches alone
+};
+
+// Where the readers of a weight with several ones (a tied embedding) may be.
+enum class SharedWeights : uint8_t {
+  kByCost,    // anywhere; every stage that reads it stores its own copy, which counts there
+  kTogether,  // in one stage
+};
+
 // What to plan. The graph is borrowed for the call.
 struct PlanRequest {
   const ir::Graph& graph;
@@ -42,6 +59,9 @@ struct PlanRequest {
   // The nodes before which one stage ends and the next begins, ascending; one fewer than stages.
   // Empty = the planner cuts.
   std::vector<int64_t> cuts = {};
+  // Another balance than kObjective makes plan_for_ranks() try equal stages only.
+  StageBalance balance = {};
+  SharedWeights shared_weights = SharedWeights::kByCost;
   double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
   // Borrowed for the call; null = the exact solver with the time limit.
   const Solver* solver = nullptr;

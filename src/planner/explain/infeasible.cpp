@@ -151,6 +151,8 @@ class FitSearch {
                            .equal_shares = request().equal_shares,
                            .pins = request().pins,
                            .cuts = request().cuts,
+                           .balance = request().balance,
+                           .shared_weights = request().shared_weights,
                            .time_limit_s = request().time_limit_s,
                            .solver = request().solver};
     if (!question_.again(changed).fits) return;

@@ -69,12 +69,13 @@ class Search {
     std::optional<PipelinePlan> best;
     size_t best_index = 0;
     for (const spec::Mesh& mesh : with_pinned_axes(facts_.pins(), meshes_of(request_))) {
-      PipelinePlan plan = planned(request_.plan, mesh, crowded_);
-      search.candidates.push_back(judge(plan, mesh));
+      std::optional<PipelinePlan> plan = planned(request_.plan, mesh, crowded_);
+      if (!plan) continue;
+      search.candidates.push_back(judge(*plan, mesh));
       const CandidateReport& candidate = search.candidates.back();
       if (!candidate.fits) continue;
       if (best && !is_better(candidate, search.candidates[best_index])) continue;
-      best = std::move(plan);
+      best = std::move(*plan);
       best_index = search.candidates.size() - 1;
     }
     mark_pareto(search.candidates);
@@ -93,12 +94,20 @@ class Search {
   // Strategy tables for a number of replicas, shared by all meshes with as many.
   using Spaces = std::map<int64_t, SubmeshSpaces>;
 
-  PipelinePlan planned(const PlanRequest& request, const spec::Mesh& mesh, Spaces& known) const {
+  // Nothing when the request leaves no cut into so many stages.
+  std::optional<PipelinePlan> planned(const PlanRequest& request,
+                                      const spec::Mesh& mesh,
+                                      Spaces& known) const {
     const MeshParts parts = parts_of(mesh);
+    if (!request.cuts.empty() && request.cuts.size() + 1 != parts.stages.size()) {
+      return std::nullopt;
+    }
     SubmeshSpaces& spaces =
         known.try_emplace(parts.replicas, facts_, request, request.profile, parts.replicas)
             .first->second;
-    return plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kLatency));
+    const auto layout = try_cut_for(spaces, parts, StageObjective::kLatency);
+    if (!layout) return std::nullopt;
+    return plan_pipeline(spaces, *layout);
   }
 
   CandidateReport judge(const PipelinePlan& plan, const spec::Mesh& mesh) {
@@ -134,9 +143,10 @@ class Search {
     if (sequences > 1) {
       PlanRequest& alone = alone_.try_emplace(plan.parts.replicas, request_.plan).first->second;
       alone.workload.concurrency = plan.parts.replicas;
-      const PipelinePlan single = planned(alone, mesh, quiet_);
+      const std::optional<PipelinePlan> single = planned(alone, mesh, quiet_);
+      CHECK(single.has_value(), "cuts do not depend on the number of requests");
       decode_one_s = std::min(report.decode_s,
-                              single.predicted.decode_compute_s + single.predicted.decode_comm_s);
+                              single->predicted.decode_compute_s + single->predicted.decode_comm_s);
     }
     return {.decode_one_s = decode_one_s,
             .decode_full_s = report.decode_s,

@@ -20,14 +20,21 @@ struct StageLayout {
   bool fits = false;  // as far as the estimates tell
 };
 
-// Cuts the graph for the given devices. Stages that fit nowhere are cut by time alone. Throws
-// kInvalidArgument when the graph has fewer nodes than there are stages.
+// Cuts the graph for the given devices, as the request's balance asks or else by the objective.
+// Stages that fit nowhere are cut by time alone. Throws kInvalidArgument: fewer nodes than stages,
+// other cuts in the request, pins or shared weights that leave no cut.
 [[nodiscard]] StageLayout cut_for(SubmeshSpaces& spaces,
                                   const MeshParts& parts,
                                   StageObjective objective);
 
+// The same; nothing when pins or shared weights leave no cut.
+[[nodiscard]] std::optional<StageLayout> try_cut_for(SubmeshSpaces& spaces,
+                                                     const MeshParts& parts,
+                                                     StageObjective objective);
+
 // The best stages over `devices` consecutive devices, of any sizes and shapes that
-// submesh_shapes() lists; nothing when no stages fit.
+// submesh_axes() lists, without those that lack an axis which pins name; nothing when no stages
+// fit.
 [[nodiscard]] std::optional<StageLayout> search_layout(SubmeshSpaces& spaces,
                                                        int64_t devices,
                                                        StageObjective objective);

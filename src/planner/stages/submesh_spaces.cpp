@@ -33,7 +33,7 @@ std::string class_of(const spec::Mesh& devices, const cost::Profile& profile) {
 }  // namespace
 
 StageEstimate::StageEstimate(PlanSpace& space, const StagePlan& whole)
-    : seconds_before_(1, 0.0), bytes_before_(whole.decisions.node_cost.size() + 1, 0) {
+    : seconds_before_(1, 0.0), bytes_(space.facts().node_count()) {
   free_bytes_ =
       space.bound_beside(whole.decisions.activation_bytes + whole.decisions.communication_bytes);
   for (const PhaseSeconds& seconds : whole.decisions.node_cost) {
@@ -41,25 +41,9 @@ StageEstimate::StageEstimate(PlanSpace& space, const StagePlan& whole)
   }
   for (const auto& [id, spec] : whole.decisions.values) {
     if (space.graph().value(id).kind == ir::ValueKind::kResult) continue;
-    const int64_t bytes = space.bounded_bytes(spec, id);
-    int64_t previous = ir::kNoId;
-    for (const Use& use : space.facts().uses_of(id)) {
-      if (use.node == ir::kNoId || use.node == previous) continue;
-      bytes_before_[static_cast<size_t>(use.node) + 1] += bytes;
-      if (previous != ir::kNoId) shared_.push_back({previous, use.node, bytes});
-      previous = use.node;
-    }
+    bytes_.add(space.facts().uses_of(id), space.bounded_bytes(spec, id));
   }
-  for (size_t i = 1; i < bytes_before_.size(); ++i) bytes_before_[i] += bytes_before_[i - 1];
-}
-
-int64_t StageEstimate::bytes(Range nodes) const {
-  int64_t bytes = bytes_before_[static_cast<size_t>(nodes.end)] -
-                  bytes_before_[static_cast<size_t>(nodes.begin)];
-  for (const SharedRead& read : shared_) {
-    if (nodes.begin <= read.first && read.second < nodes.end) bytes -= read.bytes;
-  }
-  return bytes;
+  bytes_.finish();
 }
 
 SubmeshSpaces::SubmeshSpaces(const GraphFacts& facts,

@@ -11,6 +11,7 @@
 
 #include "planner/planner.h"
 #include "planner/stage_plan.h"
+#include "planner/stages/range_bytes.h"
 
 namespace partita::planner {
 
@@ -26,18 +27,12 @@ class StageEstimate {
            seconds_before_[static_cast<size_t>(nodes.begin)];
   }
   // Weights and caches on the fullest rank, a value that several of the nodes read counted once.
-  [[nodiscard]] int64_t bytes(Range nodes) const;
+  [[nodiscard]] int64_t bytes(Range nodes) const { return bytes_.of(nodes); }
   [[nodiscard]] bool fits(Range nodes) const { return bytes(nodes) <= free_bytes_; }
 
  private:
-  struct SharedRead {
-    int64_t first = 0;
-    int64_t second = 0;  // the next node that reads the same value
-    int64_t bytes = 0;
-  };
   std::vector<double> seconds_before_;  // sums over the nodes before each
-  std::vector<int64_t> bytes_before_;
-  std::vector<SharedRead> shared_;
+  RangeBytes bytes_;
   int64_t free_bytes_ = 0;
 };
 
