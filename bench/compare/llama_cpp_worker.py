@@ -38,8 +38,12 @@ class Batch:
         self.batch.n_tokens = 0
 
 
+# llama.cpp keeps the address, so the object must live as long.
+SILENCE = lib.llama_log_callback(lambda *_: None)
+
+
 def load(arguments):
-    lib.llama_log_set(lib.llama_log_callback(lambda *_: None), ctypes.c_void_p(0))
+    lib.llama_log_set(SILENCE, ctypes.c_void_p(0))
     lib.llama_backend_init()
     model = lib.llama_model_load_from_file(arguments.model.encode(), lib.llama_model_default_params())
     if not model:
