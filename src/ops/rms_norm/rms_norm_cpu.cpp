@@ -4,8 +4,7 @@
 #include <cmath>
 
 #include "ops/cpu_kernel.h"
-#include "ops/parallel.h"
-#include "ops/vector/row_kernels_cpu.h"
+#include "ops/vector/norm_cpu.h"
 
 namespace partita::ops {
 namespace {
@@ -27,38 +26,13 @@ void rms_norm(double eps, Views inputs, Views outputs) {
   }
 }
 
-// The same in f32, with rows shared among threads.
-void rms_norm_rows(const RowKernels& kernels, float eps, Views inputs, Views outputs) {
-  const int64_t width = inputs[1].shape[0];
-  const Split split = {.items = elements_of(inputs[0].shape, 0, inputs[0].shape.size() - 1),
-                       .bytes_per_item = 2 * width * int64_t{sizeof(float)},
-                       .least_bytes = 256 << 10};
-  parallel_ranges(split, [&](Range rows) {
-    kernels.rms_norm({.x = inputs[0].as<const float>() + rows.begin * width,
-                      .w = inputs[1].as<const float>(),
-                      .b = nullptr,
-                      .y = outputs[0].as<float>() + rows.begin * width,
-                      .rows = rows.end - rows.begin,
-                      .width = width,
-                      .eps = eps});
-  });
-}
-
-std::unique_ptr<BoundKernel> bind_rows(const BindArgs& args, device::Instructions level) {
-  if (!all_f32(args)) return nullptr;
-  const auto eps = static_cast<float>(args.node.attributes.number("eps"));
-  return make_kernel([eps, &kernels = row_kernels(level)](Views inputs, Views outputs) {
-    rms_norm_rows(kernels, eps, inputs, outputs);
-  });
-}
-
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   if (!all_f32(args)) return nullptr;
   const double eps = args.node.attributes.number("eps");
   return make_kernel([eps](Views inputs, Views outputs) { rms_norm(eps, inputs, outputs); });
 }
 
-constexpr auto kKernels = leveled_kernels<bind_rows>(bind_reference);
+constexpr auto kKernels = leveled_kernels<bind_norm_rows<&RowKernels::rms_norm>>(bind_reference);
 constexpr std::array<KernelList, 1> kLists = {{{"rms_norm", kKernels}}};
 
 }  // namespace
