@@ -128,6 +128,19 @@ TEST(ImportModel, BadConfigsAreNamed) {
               HasSubstr("generation_config.json: token 5 is outside the vocabulary of 5"));
 }
 
+// Those that automatic tensor parallelism elsewhere runs wrong without a word.
+TEST(ImportModel, FamiliesThatAreNotBuiltAreRefusedWithTheReason) {
+  const TestDirectory directory;
+  for (const char* type :
+       {"deberta", "flaubert", "fsmt", "led", "longformer", "transfo-xl", "xlm", "xlnet"}) {
+    directory.write("config.json", str("{\"model_type\":\"", type, "\"}"));
+    EXPECT_THAT(message_of(ErrorCode::kUnsupported, [&] { (void)import_model(directory.path()); }),
+                testing::AllOf(HasSubstr(str("model_type \"", type, "\"")),
+                               HasSubstr("is no known family; partita knows gpt2, llama")))
+        << type;
+  }
+}
+
 TEST(ImportModel, OnlyF32AndBf16WeightsAreOffered) {
   const TestDirectory directory;
   directory.write("config.json", kConfig);

@@ -86,25 +86,42 @@ class Importer {
   }
 
   // Whether the next linear layer or norm that runs is a norm of as many channels that the layer's
-  // output goes into by additions only.
+  // output goes into by additions only, and the layer adds to a stream: before the norm or right
+  // behind it. A norm of queries or keys belongs to no stream.
   [[nodiscard]] bool is_before_norm(ir::NodeId linear) const {
     const auto count = static_cast<ir::NodeId>(graph_.nodes().size());
     std::set<ir::ValueId> sums = {graph_.node(linear).outputs.front()};
     const auto width = graph_.value(*sums.begin()).type.dims.back();
+    bool is_in_stream = false;
     for (ir::NodeId id = linear + 1; id < count; ++id) {
       const ir::Node& node = graph_.node(id);
       const bool reads_sum = std::any_of(node.inputs.begin(), node.inputs.end(),
                                          [&](ir::ValueId value) { return sums.contains(value); });
-      // The rows of the logits are picked before the last norm.
-      if ((node.op == "add" || node.op == "take_rows") && reads_sum) {
-        sums.insert(node.outputs.front());
-      }
       if (node.op == "linear") return false;
       if (std::find(kNorms.begin(), kNorms.end(), node.op) != kNorms.end()) {
-        return reads_sum && graph_.value(node.inputs.front()).type.dims.back() == width;
+        return reads_sum && graph_.value(node.inputs.front()).type.dims.back() == width &&
+               (is_in_stream || is_added(node.outputs.front()));
       }
+      // The rows of the logits are picked before the last norm.
+      if ((node.op != "add" && node.op != "take_rows") || !reads_sum) continue;
+      is_in_stream = is_in_stream || (node.op == "add" && adds_results(node));
+      sums.insert(node.outputs.front());
     }
     return false;
+  }
+
+  // Two results, as against a result and its bias.
+  [[nodiscard]] bool adds_results(const ir::Node& node) const {
+    return std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId value) {
+      return graph_.value(value).kind == ir::ValueKind::kWeight;
+    });
+  }
+
+  [[nodiscard]] bool is_added(ir::ValueId value) const {
+    return std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [&](const ir::Node& node) {
+      return node.op == "add" && adds_results(node) &&
+             std::find(node.inputs.begin(), node.inputs.end(), value) != node.inputs.end();
+    });
   }
 
   void decide(const LinearModule& module) {
