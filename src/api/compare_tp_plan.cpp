@@ -45,8 +45,6 @@ std::string compare_tp_plan(const Model& model, const PlanOptions& options) {
   PlanOptions own = options;
   own.tp_plan.clear();
   planner::PlanRequest request = api::request_of(model, own);
-  // The same freedom for both: an imported plan keeps weights whole that it does not list.
-  request.shard_weights = false;
   const std::string mesh =
       options.mesh.empty() ? str("tp=", std::max(1, options.ranks)) : options.mesh;
   request.mesh = spec::Mesh::parse(mesh);
@@ -61,8 +59,7 @@ std::string compare_tp_plan(const Model& model, const PlanOptions& options) {
   (void)std::snprintf(ratio.data(), ratio.size(),
                       "a request takes %.4f times as long with the imported plan\n",
                       imported.request_s / planned.request_s);
-  return str("mesh ", mesh, ", both free to keep weights whole\n",
-             "plan          decode step     prefill chunk           request\n",
+  return str("mesh ", mesh, "\nplan          decode step     prefill chunk           request\n",
              line("planner", planned), line("tp_plan", imported), ratio.data(),
              planner::report_of(import));
 }

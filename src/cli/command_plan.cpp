@@ -137,12 +137,18 @@ void add_plan_command(CLI::App& app, Action& action) {
       ->add_flag("--json", options->as_json,
                  "Print plan.json instead of the summary; with --explain or --why-not the answer")
       ->excludes(pareto);
-  command->add_flag("--compare-tp-plan", options->compare_tp_plan,
-                    "Print the predicted times of the planner's own plan and of --tp-plan (that "
-                    "of config.json without it), and stop");
-  command->add_flag("--compare-baselines", options->compare_baselines,
-                    "Print the predicted times of the planner's own plan, of Megatron-LM's tensor "
-                    "plan and of evenly shared layers, and stop");
+  auto* compare_tp_plan = command->add_flag(
+      "--compare-tp-plan", options->compare_tp_plan,
+      "Print the predicted times of the planner's own plan and of --tp-plan (that of config.json "
+      "without it), and stop");
+  auto* compare_baselines =
+      command->add_flag("--compare-baselines", options->compare_baselines,
+                        "Print the predicted times of the planner's own plan, of Megatron-LM's "
+                        "tensor plan and of evenly shared layers, and stop");
+  compare_baselines->excludes(compare_tp_plan);
+  for (CLI::Option* option : {compare_tp_plan, compare_baselines}) {
+    option->excludes(command->get_option("--plan"))->excludes(optimize);
+  }
   // The sub-command has no DIR of its own kind, so DIR is asked for here.
   CLI::App* diff_command = add_plan_diff_command(*command, action);
   CLI::Option* directory = command->get_option("DIR")->required(false);

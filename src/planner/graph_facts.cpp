@@ -50,6 +50,15 @@ class NotationTable {
   std::vector<const spec::Notation*> of_node_;
 };
 
+// Rows chosen by data: of such a tensor a step moves what it is asked for, however large it is.
+bool is_lookup(const spec::TensorIndex& index, const spec::Notation& notation) {
+  return std::ranges::any_of(index, [&](const spec::DimIndex& dim) {
+    return std::ranges::any_of(dim, [&](const spec::IndexTerm& term) {
+      return notation.factors[static_cast<size_t>(term.factor)].kind == spec::FactorKind::kGather;
+    });
+  });
+}
+
 }  // namespace
 
 GraphFacts::GraphFacts(const ir::Graph& graph,
@@ -84,6 +93,15 @@ void GraphFacts::index_uses() {
   }
 }
 
+bool GraphFacts::shall_be_sharded(ir::ValueId input,
+                                  const spec::Notation& notation,
+                                  size_t slot) const {
+  const ir::Value& value = graph_.value(input);
+  if (value.kind == ir::ValueKind::kState) return true;
+  if (value.kind != ir::ValueKind::kWeight || value.type.dims.size() < 2) return false;
+  return uses_of(input).size() > 1 || !is_lookup(notation.inputs[slot], notation);
+}
+
 void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
   const std::vector<bool> is_whole = whole_values(graph_, keep_whole);
   const NotationTable notations(graph_, type_of_);
@@ -99,12 +117,9 @@ void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
     for (int factor = 0; factor < static_cast<int>(notation->factors.size()); ++factor) {
       kind.factor_cuts.push_back(classes.of_factor(id, factor));
     }
-    for (const ir::ValueId input : node.inputs) {
-      const ir::Value& value = graph_.value(input);
-      kind.shard_input.push_back(
-          value.kind == ir::ValueKind::kState ||
-          (value.kind == ir::ValueKind::kWeight && value.type.dims.size() >= 2));
-      kind.keep_whole = kind.keep_whole || is_whole[static_cast<size_t>(input)];
+    for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
+      kind.shard_input.push_back(shall_be_sharded(node.inputs[slot], *notation, slot));
+      kind.keep_whole = kind.keep_whole || is_whole[static_cast<size_t>(node.inputs[slot])];
     }
     const auto pins = pins_.conditions_of(id);
     kind.pins.assign(pins.begin(), pins.end());

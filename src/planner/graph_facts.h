@@ -20,7 +20,8 @@ struct NodeKind {
   ir::NodeId example = ir::kNoId;
   spec::Notation notation;
   std::vector<CutMember> factor_cuts;
-  // Per input: a weight of two or more dims or a state, which shall be sharded where it can.
+  // Per input: a weight of two or more dims or a state, which shall be sharded where it can. A
+  // table that is only looked up may stay whole: its shards save memory, but no time.
   std::vector<bool> shard_input;
   bool keep_whole = false;         // reads a weight that the user wants whole on every rank
   std::vector<PinCondition> pins;  // on the strategy
@@ -62,6 +63,9 @@ class GraphFacts {
   void index_types();
   void index_uses();
   void index_kinds(std::span<const std::string> keep_whole);
+  [[nodiscard]] bool shall_be_sharded(ir::ValueId input,
+                                      const spec::Notation& notation,
+                                      size_t slot) const;
 
   const ir::Graph& graph_;
   PinnedGraph pins_;

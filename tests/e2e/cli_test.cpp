@@ -2,14 +2,12 @@
 // The program as a user runs it: output, JSON, exit codes and messages.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "e2e/golden.h"
+#include "e2e/program.h"
 #include "support/json.h"
 
 namespace partita::tests {
@@ -17,27 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-struct ProgramResult {
-  int exit_code = -1;
-  std::string output;  // standard output and error
-};
-
-ProgramResult run_program(const std::string& arguments,
-                          const std::string& input = "",
-                          const std::string& redirection = " 2>&1") {
-  const std::string program = PARTITA_BINARY_DIR "/bin/partita ";
-  const std::string feed = input.empty() ? "" : "printf '%s' '" + input + "' | ";
-  ProgramResult result;
-  FILE* pipe = popen((feed + program + arguments + redirection).c_str(), "r");
-  std::array<char, 4096> buffer{};
-  size_t bytes = 0;
-  while ((bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0)
-    result.output.append(buffer.data(), bytes);
-  const int status = pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return result;
-}
 
 class TemporaryFolder {
  public:

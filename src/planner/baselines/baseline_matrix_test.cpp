@@ -129,7 +129,10 @@ TEST_P(BaselineMatrix, PlannerIsNeverWorse) {
     ASSERT_TRUE(fits) << machine.name << ": " << best.name << " fits";
     const auto chosen = std::ranges::find_if(tried, [](const auto& one) { return one.is_chosen; });
     ASSERT_NE(chosen, tried.end());
-    RecordProperty(machine.name, str(best.any / chosen->request_s, " ", best.name));
+    RecordProperty(machine.name,
+                   str("Megatron ", best.megatron / chosen->request_s, ", layers ",
+                       best.layers / chosen->request_s, ", best by hand ",
+                       best.any / chosen->request_s, " (", best.name, "), mesh ", chosen->mesh));
     EXPECT_LE(chosen->request_s, best.any * (1 + 1e-9))
         << machine.name << ": " << chosen->mesh << " against " << best.name;
     if (machine.name == "slow link") {
