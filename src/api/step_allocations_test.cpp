@@ -97,6 +97,7 @@ TEST(StepAllocations, WarmStepsOfAllRanksAllocateOnlyInsideTheLibrary) {
   const auto ops = count_ops(make_rank_part(graph, plan, 0).program.graph);
   // The program is one that sums over ranks, fused with residual and norm.
   ASSERT_TRUE(ops.contains("all_reduce_add_rms_norm"));
+  ASSERT_TRUE(ops.contains("gated"));
   ASSERT_TRUE(ops.contains("linear"));
   // oneDNN keeps small books of its own in each product (6 allocations in 2.6).
   EXPECT_LE(allocations_of_warm_steps(graph, plan), kRanks * kSteps * ops.at("linear") * 8);

@@ -27,5 +27,6 @@ class Pass {
 [[nodiscard]] const Pass& merge_equal_collectives();
 [[nodiscard]] const Pass& drop_identity_nodes();
 [[nodiscard]] const Pass& fuse_add_norm();  // of rank programs
+[[nodiscard]] const Pass& fuse_gated();     // of rank programs
 
 }  // namespace partita::passes

@@ -62,7 +62,7 @@ std::span<const Pass* const> all_passes() {
 }
 
 std::span<const Pass* const> rank_passes() {
-  static const std::array<const Pass*, 1> passes = {&fuse_add_norm()};
+  static const std::array<const Pass*, 2> passes = {&fuse_add_norm(), &fuse_gated()};
   return passes;
 }
 
