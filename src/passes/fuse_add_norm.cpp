@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "ops/add_norm/normalised_sum.h"
 #include "ops/op.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
@@ -33,13 +34,13 @@ class Finder {
   // The chain that ends in that node, if all of it can be run there.
   std::optional<Chain> find(NodeId norm) const {
     const ir::Node& node = graph_.node(norm);
-    if (node.op != "rms_norm" && node.op != "layer_norm") return std::nullopt;
+    if (node.inputs.empty()) return std::nullopt;
     Chain chain;
     chain.norm = norm;
     chain.residual_add = producer_of(node.inputs[0], "add");
     if (chain.residual_add == ir::kNoId) return std::nullopt;
     const ir::Node& add = graph_.node(chain.residual_add);
-    if (!is_plain(add.inputs[0], node) || !is_plain(add.inputs[1], node)) return std::nullopt;
+    if (!ops::is_normalised_sum(graph_, add, node)) return std::nullopt;
     // Addition commutes: either side may be what was reduced, or has a bias.
     Chain other = chain;
     follow(add.inputs[1], node, chain);

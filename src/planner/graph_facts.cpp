@@ -5,6 +5,7 @@
 #include <map>
 #include <tuple>
 
+#include "ops/add_norm/normalised_sum.h"
 #include "ops/op.h"
 #include "support/error.h"
 
@@ -102,12 +103,23 @@ bool GraphFacts::shall_be_sharded(ir::ValueId input,
   return uses_of(input).size() > 1 || !is_lookup(notation.inputs[slot], notation);
 }
 
+bool GraphFacts::joins_norm(const ir::Node& node) const {
+  if (node.op != "add") return false;
+  const std::vector<Use>& uses = uses_of(node.outputs.front());
+  // One term is the stream, which others read too. The sum of two embeddings is not meant: whether
+  // these come as terms is a wish of shard_weights, not a matter of price.
+  const bool adds_to_stream =
+      std::ranges::any_of(node.inputs, [&](ir::ValueId term) { return uses_of(term).size() > 1; });
+  return adds_to_stream && !uses.empty() && uses.front().node != ir::kNoId &&
+         ops::is_normalised_sum(graph_, node, graph_.node(uses.front().node));
+}
+
 void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
   const std::vector<bool> is_whole = whole_values(graph_, keep_whole);
   const NotationTable notations(graph_, type_of_);
   const CutClasses classes(graph_, notations.of_node());
   using Signature = std::tuple<const spec::Notation*, std::vector<CutMember>, std::vector<bool>,
-                               bool, std::vector<PinCondition>>;
+                               bool, std::vector<PinCondition>, bool>;
   std::map<Signature, int> known;
   for (int id = 0; id < node_count(); ++id) {
     const ir::Node& node = graph_.node(id);
@@ -123,8 +135,9 @@ void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
     }
     const auto pins = pins_.conditions_of(id);
     kind.pins.assign(pins.begin(), pins.end());
+    kind.joins_norm = joins_norm(node);
     const auto [found, is_new] = known.try_emplace(
-        {notation, kind.factor_cuts, kind.shard_input, kind.keep_whole, kind.pins},
+        {notation, kind.factor_cuts, kind.shard_input, kind.keep_whole, kind.pins, kind.joins_norm},
         static_cast<int>(kinds_.size()));
     if (is_new) {
       kind.notation = *notation;

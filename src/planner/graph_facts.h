@@ -25,6 +25,7 @@ struct NodeKind {
   std::vector<bool> shard_input;
   bool keep_whole = false;         // reads a weight that the user wants whole on every rank
   std::vector<PinCondition> pins;  // on the strategy
+  bool joins_norm = false;         // adds to a stream whose norm may take the addition into itself
 };
 
 // A node reading a value; node == kNoId: the value is an output of the graph.
@@ -66,6 +67,7 @@ class GraphFacts {
   [[nodiscard]] bool shall_be_sharded(ir::ValueId input,
                                       const spec::Notation& notation,
                                       size_t slot) const;
+  [[nodiscard]] bool joins_norm(const ir::Node& node) const;
 
   const ir::Graph& graph_;
   PinnedGraph pins_;

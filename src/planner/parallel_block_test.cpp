@@ -106,9 +106,10 @@ TEST_P(ParallelBlock, CostsOneAllReduce) {
   const auto devices =
       std::filesystem::path(PARTITA_SOURCE_DIR) / "tests/data/devices/h100-4x8.toml";
   cost::Profile profile = cost::load_profile(devices);
-  // A bias must be made a term, which is one more kernel: it pays where a start costs less than the
-  // collective it saves.
-  if (GetParam().has_bias) profile.device.launch_s = 1e-6;
+  // A bias or a stream of two readers must be made a term, which is one more kernel, and a sum of
+  // terms is none that its norm adds up: both pay where a start costs less than the collective that
+  // is saved.
+  if (GetParam().has_bias || GetParam().adds_to_stream) profile.device.launch_s = 1e-6;
   const PlanResult result = make_plan(
       {.graph = graph, .mesh = spec::Mesh::parse("tp=2"), .profile = profile, .dtype = "bf16"});
   ASSERT_TRUE(std::holds_alternative<plan::Plan>(result));

@@ -69,6 +69,62 @@ TEST(Planner, BlocksOfBothFamiliesCostTwoAllReduces) {
   }
 }
 
+// Calls of each kind of collective within the layers that are not the last one.
+std::map<std::string, int64_t> calls_in_layers(const ir::Graph& graph,
+                                               const cost::Profile& profile,
+                                               const plan::Workload& workload) {
+  const plan::Plan plan = planned(make_plan({.graph = graph,
+                                             .mesh = spec::Mesh::parse("tp=2"),
+                                             .profile = profile,
+                                             .workload = workload,
+                                             .dtype = "bf16"}));
+  std::map<std::string, int64_t> calls;
+  for (const auto& [key, count] : collectives_per_layer(plan, graph)) {
+    const auto& [layer, kind] = key;
+    if (layer >= 0 && layer < 15) calls[kind] += count.calls;
+  }
+  return calls;
+}
+
+// An addition of scattered values is half as much work as one of whole values, but the whole one
+// runs within the norm: all-reduce, residual and norm are one operator of the rank's program.
+TEST(Planner, ResidualsStayWholeSinceTheirNormAddsThem) {
+  const ir::Graph graph = model("llama-3.2-1b");
+  const std::map<std::string, int64_t> expected = {{"all_reduce", 2 * 15}};
+  const std::filesystem::path source = PARTITA_SOURCE_DIR;
+  for (const char* name :
+       {"devices/epyc-9654-1x12", "devices/rtx4090-1x2", "devices/l4-1x4", "devices/h100-8x8",
+        "devices/a100-4x8", "tests/data/devices/test-cpu", "tests/data/devices/cpu-2x4"}) {
+    const cost::Profile profile = cost::load_profile(source / (std::string(name) + ".toml"));
+    for (const plan::Workload& workload :
+         {plan::Workload{}, plan::Workload{.prompt_tokens = 512, .output_tokens = 1},
+          plan::Workload{.prompt_tokens = 512, .output_tokens = 32}}) {
+      EXPECT_EQ(calls_in_layers(graph, profile, workload), expected)
+          << name << " output " << workload.output_tokens;
+    }
+  }
+}
+
+// Where two exchanges are measured to cost less than one, they are taken.
+TEST(Planner, ResidualsAreScatteredWhereAllReducesAreDear) {
+  const ir::Graph graph = model("llama-3.2-1b");
+  cost::Profile profile = devices("test-cpu");
+  const auto table = [](cost::CollectiveKind kind, double seconds) {
+    cost::CollectiveTable result;
+    result.kind = kind;
+    result.axis = "*";
+    result.ranks = 2;
+    result.points = {{1024, seconds}, {4 << 20, 100 * seconds}};
+    return result;
+  };
+  profile.collectives = {table(cost::CollectiveKind::kAllReduce, 400e-6),
+                         table(cost::CollectiveKind::kAllGather, 10e-6),
+                         table(cost::CollectiveKind::kReduceScatter, 10e-6)};
+  const auto calls = calls_in_layers(graph, profile, {});
+  EXPECT_EQ(calls.count("all_reduce"), 0);
+  EXPECT_GE(calls.at("reduce_scatter"), 15);  // behind attention, o_proj may be cut by its outputs
+}
+
 std::vector<std::string> embeddings_of(const ir::Graph& graph) {
   std::vector<std::string> embeddings;
   for (const ir::Value& value : graph.values()) {

@@ -75,6 +75,18 @@ PhaseSeconds slowest_seconds(const PricedPhases& priced,
   return slowest;
 }
 
+bool is_whole(const spec::TensorSpec& spec) {
+  return spec.partials.empty() &&
+         std::ranges::all_of(spec.dims, [](const auto& dim) { return dim.axes.empty(); });
+}
+
+// An addition of whole values runs within the norm behind it: instead of the reduced term and the
+// sum, which are neither written nor read back, the residual is read and the sum written, so that
+// the collective and the norm alone cost as much. One rank has no collective to spare.
+bool is_free(const NodeKind& kind, const spec::Strategy& strategy, const spec::Mesh& mesh) {
+  return kind.joins_norm && mesh.size() > 1 && is_whole(strategy.outputs.front());
+}
+
 StrategyTable priced_table(const NodeKind& kind,
                            const ReshardPrices::Context& context,
                            const std::vector<spec::Strategy>& strategies,
@@ -98,7 +110,9 @@ StrategyTable priced_table(const NodeKind& kind,
     option.axis_factor = strategy.axis_factor;
     for (const auto& spec : strategy.inputs) option.inputs.push_back(pool.id_of(spec));
     for (const auto& spec : strategy.outputs) option.outputs.push_back(pool.id_of(spec));
-    option.seconds = slowest_seconds({priced, decode, prefill}, strategy, context);
+    if (!is_free(kind, strategy, context.mesh)) {
+      option.seconds = slowest_seconds({priced, decode, prefill}, strategy, context);
+    }
     option.cost = context.phases.cost(option.seconds);
   }
   return table;
