@@ -12,13 +12,16 @@
 namespace partita {
 
 struct BatchBenchOptions {
-  std::vector<std::string> meshes = {"tp=1"};  // the others are compared with the first
+  // "1" is one rank. The others are compared with the first.
+  std::vector<std::string> meshes = {"1"};
   // Requests at once for every stage and replica: as many sequences share a step on every mesh, and
   // all stages have one.
   int64_t requests_per_stage = 4;
   PlanOptions plan;  // prompt_tokens, output_tokens, max_step_tokens; mesh and concurrency follow
   EngineOptions engine;
   int rounds = 3;  // after one to warm up
+  // What the ranks of the last mesh did when is written here, see Engine::write_trace().
+  std::string trace_file;
 };
 
 // One kind of work in one round.

@@ -60,9 +60,12 @@ BatchRate run_requests(Contestant& contestant,
   return rate;
 }
 
-Contestant start(const Model& model, const std::string& mesh, const BatchBenchOptions& options) {
+Contestant start(const Model& model,
+                 const std::string& mesh,
+                 const BatchBenchOptions& options,
+                 bool has_trace) {
   PlanOptions plan_options = options.plan;
-  plan_options.mesh = mesh;
+  plan_options.mesh = mesh == "1" ? "" : mesh;
   plan_options.max_context = plan_options.prompt_tokens + plan_options.output_tokens;
   // Once for the stages and replicas of the mesh, then for the requests that follow from them.
   const Plan shape = Plan::make(model, plan_options);
@@ -70,7 +73,9 @@ Contestant start(const Model& model, const std::string& mesh, const BatchBenchOp
   const int64_t requests = options.requests_per_stage * stages * shape.replicas();
   plan_options.concurrency = requests;
   const Plan plan = Plan::make(model, plan_options);
-  return {std::make_unique<Engine>(model, plan, options.engine), {mesh, requests, {}}};
+  EngineOptions engine_options = options.engine;
+  engine_options.trace = has_trace;
+  return {std::make_unique<Engine>(model, plan, engine_options), {mesh, requests, {}}};
 }
 
 BatchRound run_round(Contestant& contestant, const BatchBenchOptions& options, int64_t vocab) {
@@ -90,13 +95,17 @@ std::vector<BatchBenchResult> bench_batch(const Model& model, const BatchBenchOp
                     " requests; expected at least 1 of both"));
   }
   std::vector<Contestant> contestants;
-  for (const std::string& mesh : options.meshes) contestants.push_back(start(model, mesh, options));
+  for (const std::string& mesh : options.meshes) {
+    const bool is_last = contestants.size() + 1 == options.meshes.size();
+    contestants.push_back(start(model, mesh, options, is_last && !options.trace_file.empty()));
+  }
   for (Contestant& contestant : contestants)
     (void)run_round(contestant, options, model.vocab_size());
   for (int round = 0; round < options.rounds; ++round) {
     for (Contestant& contestant : contestants)
       contestant.result.rounds.push_back(run_round(contestant, options, model.vocab_size()));
   }
+  if (!options.trace_file.empty()) contestants.back().engine->write_trace(options.trace_file);
   std::vector<BatchBenchResult> results;
   for (Contestant& contestant : contestants) results.push_back(std::move(contestant.result));
   return results;

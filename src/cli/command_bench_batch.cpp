@@ -27,18 +27,20 @@ Json to_json(const BatchBenchResult& result,
              BatchRate BatchRound::*kind) {
   std::vector<double> rates;
   std::vector<double> ratios;
-  std::vector<double> least_busy;
+  std::vector<std::vector<double>> busy((result.rounds.front().*kind).busy.size());
   for (size_t i = 0; i < result.rounds.size(); ++i) {
     const BatchRate& rate = result.rounds[i].*kind;
     rates.push_back(rate.tokens_per_second);
     ratios.push_back(rate.tokens_per_second / (base.rounds[i].*kind).tokens_per_second);
-    least_busy.push_back(*std::min_element(rate.busy.begin(), rate.busy.end()));
+    for (size_t rank = 0; rank < busy.size(); ++rank) busy[rank].push_back(rate.busy[rank]);
   }
+  Json shares = Json::array();
+  for (std::vector<double>& of_rank : busy) shares.push_back(median(std::move(of_rank)));
   return {{"tokens_per_s", median(rates)},
           {"rates", rates},
           {"ratio", median(ratios)},
           {"ratios", ratios},
-          {"least_busy_rank", median(least_busy)}};
+          {"busy", shares}};
 }
 
 int run(const Options& options) {
@@ -65,19 +67,19 @@ int run(const Options& options) {
 
 void add_bench_batch_command(CLI::App& bench, Action& action) {
   auto options = std::make_shared<Options>();
-  options->bench.meshes = {"tp=1", "pp=2"};
+  options->bench.meshes = {"1", "pp=2"};
   options->bench.engine.launcher = "fork";
   options->bench.engine.threads_per_rank = 1;
   options->bench.plan.output_tokens = 32;
   CLI::App* command = bench.add_subcommand(
       "batch",
       "Many requests at once, prompts and decoding apart, on several meshes by turns: tokens per\n"
-      "second, the ratio to the first mesh of the same round, and the share of time that the "
-      "least\n"
-      "busy rank worked. One JSON line per mesh. Compare only rounds whose round trips agree.\n\n"
-      "Example:\n  partita bench batch DIR --meshes tp=1 pp=2");
+      "second, the ratio to the first mesh of the same round, and the share of time that each "
+      "rank\n"
+      "worked. One JSON line per mesh. Compare only rounds whose round trips agree.\n\n"
+      "Example:\n  partita bench batch DIR --meshes 1 pp=2");
   command->add_option("DIR", options->directory, "Model folder")->required();
-  command->add_option("--meshes", options->bench.meshes, "Meshes (default: tp=1 pp=2)");
+  command->add_option("--meshes", options->bench.meshes, "Meshes; 1 = one rank (default: 1 pp=2)");
   command->add_option("--dtype", options->load.dtype, "Weights: auto, f32 or bf16");
   command->add_option("--devices", options->bench.plan.devices, "A profile file");
   command
@@ -91,6 +93,8 @@ void add_bench_batch_command(CLI::App& bench, Action& action) {
   command->add_option("--rounds", options->bench.rounds)->capture_default_str();
   command->add_option("--threads", options->bench.engine.threads_per_rank, "Threads per rank")
       ->capture_default_str();
+  command->add_option("--trace", options->bench.trace_file,
+                      "Write here what the ranks of the last mesh did (chrome://tracing)");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }
 

@@ -121,6 +121,32 @@ ChosenStages balanced(const StageChoices& choices, ChosenStages best) {
   return best;
 }
 
+// Of each node, how many results are made before it and read by it or later.
+std::vector<int64_t> crossing_results(const ir::Graph& graph) {
+  const auto nodes = static_cast<int64_t>(graph.nodes().size());
+  std::vector<int64_t> last_read(graph.values().size(), -1);
+  for (int64_t i = 0; i < nodes; ++i) {
+    for (const ir::ValueId input : graph.nodes()[static_cast<size_t>(i)].inputs) {
+      if (input != ir::kNoId) last_read[static_cast<size_t>(input)] = i;
+    }
+  }
+  for (const ir::ValueId output : graph.outputs()) last_read[static_cast<size_t>(output)] = nodes;
+  std::vector<int64_t> change(static_cast<size_t>(nodes) + 2, 0);
+  for (size_t id = 0; id < graph.values().size(); ++id) {
+    const ir::Value& value = graph.values()[id];
+    if (value.kind != ir::ValueKind::kResult || last_read[id] <= value.producer) continue;
+    ++change[static_cast<size_t>(value.producer) + 1];
+    --change[static_cast<size_t>(last_read[id]) + 1];
+  }
+  for (size_t i = 1; i < change.size(); ++i) change[i] += change[i - 1];
+  return change;
+}
+
+bool changes_layer(const ir::Graph& graph, int64_t node) {
+  return graph.nodes()[static_cast<size_t>(node)].layer !=
+         graph.nodes()[static_cast<size_t>(node) - 1].layer;
+}
+
 }  // namespace
 
 std::optional<ChosenStages> search_stages(const StageChoices& choices, StageObjective objective) {
@@ -139,21 +165,29 @@ std::optional<ChosenStages> search_stages(const StageChoices& choices, StageObje
 
 std::vector<int64_t> cut_borders(const ir::Graph& graph, int stages) {
   constexpr int64_t kLayersPerStage = 4;
-  constexpr int64_t kFewNodes = 160;  // cutting anywhere stays cheap: the search is quadratic in it
+  constexpr int64_t kFewBorders = 160;  // stays cheap: the search is quadratic in them
   const auto nodes = static_cast<int64_t>(graph.nodes().size());
+  const std::vector<int64_t> crossing = crossing_results(graph);
+  int64_t at_layers_most = 0;
+  for (int64_t i = 1; i < nodes; ++i) {
+    if (changes_layer(graph, i)) {
+      at_layers_most = std::max(at_layers_most, crossing[static_cast<size_t>(i)]);
+    }
+  }
   std::vector<int64_t> at_layers = {0};
+  std::vector<int64_t> narrow = {0};
   std::vector<int64_t> all = {0};
   for (int64_t i = 1; i < nodes; ++i) {
+    const bool is_narrow = crossing[static_cast<size_t>(i)] <= at_layers_most;
+    if (changes_layer(graph, i)) at_layers.push_back(i);
+    if (changes_layer(graph, i) || is_narrow) narrow.push_back(i);
     all.push_back(i);
-    const auto& node = graph.nodes()[static_cast<size_t>(i)];
-    const auto& before = graph.nodes()[static_cast<size_t>(i - 1)];
-    if (node.layer != before.layer) at_layers.push_back(i);
   }
-  at_layers.push_back(nodes);
-  all.push_back(nodes);
+  for (auto* borders : {&at_layers, &narrow, &all}) borders->push_back(nodes);
   const auto most_stages = static_cast<int64_t>(at_layers.size()) - 1;
-  const int64_t wanted = nodes <= kFewNodes ? kLayersPerStage * stages : stages;
-  return most_stages >= wanted ? at_layers : all;
+  const int64_t wanted = nodes <= kFewBorders ? kLayersPerStage * stages : stages;
+  if (most_stages < wanted) return all;
+  return static_cast<int64_t>(narrow.size()) <= kFewBorders ? narrow : at_layers;
 }
 
 }  // namespace partita::planner

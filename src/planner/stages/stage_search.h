@@ -56,9 +56,10 @@ struct ChosenStages {
 [[nodiscard]] std::optional<ChosenStages> search_stages(const StageChoices& choices,
                                                         StageObjective objective);
 
-// Borders at the changes of layers; at every node when these are too few for `stages`, or when a
-// small graph has fewer than four per stage, so that stages of few layers still balance. Ends
-// included.
+// Borders at the changes of layers and, unless the graph has very many, wherever as few results
+// cross as there (between attention and feed-forward); at every node when layers are too few for
+// `stages`, or when a small graph has fewer than four per stage, so that stages of few layers still
+// balance. Ends included.
 [[nodiscard]] std::vector<int64_t> cut_borders(const ir::Graph& graph, int stages);
 
 }  // namespace partita::planner

@@ -8,6 +8,9 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <string>
+
+#include "support/error.h"
 
 namespace partita::planner {
 namespace {
@@ -174,6 +177,24 @@ TEST(CutBorders, FewLayersMayBeCutAtEveryNode) {
 }
 )");
   EXPECT_EQ(cut_borders(graph, 1), (std::vector<int64_t>{0, 1, 2, 3}));
+}
+
+// A residual stream with one branch at a time: half a layer is as narrow as a whole one.
+TEST(CutBorders, WhereAsFewResultsCrossAsBetweenLayers) {
+  std::string text = "graph \"g\" {\n  input %x : f32[t,4]\n  %x0 : f32[t,4] = relu(%x)\n";
+  constexpr int kLayers = 40;
+  for (int layer = 0; layer < kLayers; ++layer) {
+    const std::string mark = str(" {layer = ", layer, "}\n");
+    const int in = 2 * layer;
+    text += str("  %a", in, " : f32[t,4] = relu(%x", in, ")", mark);
+    text += str("  %x", in + 1, " : f32[t,4] = add(%x", in, ", %a", in, ")", mark);
+    text += str("  %b", in, " : f32[t,4] = relu(%x", in + 1, ")", mark);
+    text += str("  %x", in + 2, " : f32[t,4] = add(%x", in + 1, ", %b", in, ")", mark);
+  }
+  const ir::Graph graph = ir::parse_graph(text + str("  return %x", 2 * kLayers, "\n}\n"));
+  std::vector<int64_t> every_second = {0};
+  for (int64_t node = 1; node <= 4 * kLayers + 1; node += 2) every_second.push_back(node);
+  EXPECT_EQ(cut_borders(graph, 2), every_second);
 }
 
 }  // namespace
