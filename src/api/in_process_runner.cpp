@@ -3,6 +3,8 @@
 #include "api/in_process_runner.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -18,6 +20,7 @@
 #include "api/stage_region.h"
 #include "api/step_binding.h"
 #include "comm/local/local.h"
+#include "launch/patience.h"
 #include "support/error.h"
 
 namespace partita::api {
@@ -114,35 +117,45 @@ class InProcessRunner::Team {
       ++queue.steps;
       queue.items.push_back({.batch = batch, .working = ranks_per_replica_});
       queue.items.back().spans.resize(ranks_per_replica_);
+      ++queue.end;
     }
     wake_.notify_all();
   }
 
-  engine::StepResult wait() {
+  const engine::StepResult& wait() {
     std::unique_lock lock(mutex_);
     CHECK(failed_ || std::any_of(queues_.begin(), queues_.end(),
                                  [](const Queue& queue) { return queue.steps > 0; }),
           "no step is in flight");
+    if (finished_.empty() && !failed_) {
+      const uint64_t seen = news_.load();
+      lock.unlock();
+      (void)launch::look_for(launch::frontend_patience(last_step_),
+                             [&] { return news_.load() != seen; });
+      lock.lock();
+    }
     done_.wait(lock, [&] { return failed_ || !finished_.empty(); });
     throw_failure(lock);
-    engine::StepResult result;
-    result.replica = static_cast<int>(finished_.front());
+    result_.replica = static_cast<int>(finished_.front());
     finished_.pop_front();
-    Queue& queue = queues_[static_cast<size_t>(result.replica)];
-    result.logits = std::move(queue.items.front().logits);
-    result.spans = std::move(queue.items.front().spans);
+    Queue& queue = queues_[static_cast<size_t>(result_.replica)];
+    result_.logits = std::move(queue.items.front().logits);
+    result_.spans = std::move(queue.items.front().spans);
+    last_step_ = std::chrono::steady_clock::now() - queue.items.front().begin;
     --queue.steps;
     queue.pop();
     queue.pop_reports();
-    return result;
+    return result_;
   }
 
   std::vector<engine::RankReport> report() {
     std::unique_lock lock(mutex_);
     throw_failure(lock);
     reporting_ = reports_.size();
-    for (Queue& queue : queues_)
+    for (Queue& queue : queues_) {
       queue.items.push_back({.batch = std::nullopt, .working = ranks_per_replica_});
+      ++queue.end;
+    }
     wake_.notify_all();
     done_.wait(lock, [&] { return failed_ || reporting_ == 0; });
     throw_failure(lock);
@@ -158,15 +171,17 @@ class InProcessRunner::Team {
   // A step, or without batch a request for reports.
   struct Item {
     std::optional<engine::StepBatch> batch;
-    size_t working = 0;                        // ranks that have not finished it
+    size_t working = 0;  // ranks that have not finished it
+    std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
     std::vector<float> logits = {};            // written by one rank
     std::vector<engine::RankSpan> spans = {};  // each written by its rank
   };
   // Of one replica. Its ranks keep references to items that they work on: a deque moves none.
   struct Queue {
-    std::deque<Item> items;  // oldest first
-    uint64_t first = 0;      // number of items.front()
-    int64_t steps = 0;       // submitted and not yet given back
+    std::deque<Item> items;         // oldest first
+    std::atomic<uint64_t> end = 0;  // number behind items.back(); for those who look
+    uint64_t first = 0;             // number of items.front()
+    int64_t steps = 0;              // submitted and not yet given back
 
     void pop() {
       items.pop_front();
@@ -181,6 +196,7 @@ class InProcessRunner::Team {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
+      is_over_ = true;
     }
     wake_.notify_all();
     for (const auto& world : worlds_) world->cancel();
@@ -205,7 +221,9 @@ class InProcessRunner::Team {
 
   void serve(int rank, RankPart part, const OpenCheckpoint& open_checkpoint) {
     try {
-      take_cores({rank, static_cast<int>(worlds_.size()), options_.threads_per_rank});
+      const bool is_bound =
+          take_cores({rank, static_cast<int>(worlds_.size()), options_.threads_per_rank});
+      const auto patience = is_bound ? launch::kRankPatience : std::chrono::microseconds(0);
       comm::Communicator& world = *worlds_[static_cast<size_t>(rank)];
       std::optional<formats::Checkpoint> checkpoint = open_checkpoint(rank);
       RankRunner runner(std::move(part), *checkpoint, world, [&](int64_t done, int64_t total) {
@@ -214,7 +232,10 @@ class InProcessRunner::Team {
       checkpoint.reset();
       finish_loading();
       Queue& queue = queues_[static_cast<size_t>(rank) / ranks_per_replica_];
-      for (uint64_t number = 0; Item* item = next_item(queue, number); ++number) {
+      for (uint64_t number = 0;; ++number) {
+        (void)launch::look_for(patience, [&] { return queue.end > number || is_over_; });
+        Item* item = next_item(queue, number);
+        if (item == nullptr) break;
         work(runner, static_cast<size_t>(rank), *item);
         finish(queue, *item);
       }
@@ -256,6 +277,7 @@ class InProcessRunner::Team {
       if (!item.batch) --reporting_;
       if (--item.working > 0) return;
       if (item.batch) finished_.push_back(&queue - queues_.data());
+      ++news_;
     }
     done_.notify_all();
   }
@@ -275,6 +297,8 @@ class InProcessRunner::Team {
         failure_is_victim_ = is_victim;
       }
       failed_ = true;
+      is_over_ = true;
+      ++news_;
     }
     for (const auto& world : worlds_) world->cancel();
     wake_.notify_all();
@@ -297,12 +321,16 @@ class InProcessRunner::Team {
   size_t loading_ = 0;            // ranks
   size_t reporting_ = 0;
   size_t alive_ = 0;
+  std::atomic<uint64_t> news_ = 0;     // for those who look: steps finished, failures
+  std::atomic<bool> is_over_ = false;  // the same: stop_ or failed_
+  std::chrono::steady_clock::duration last_step_ = std::chrono::steady_clock::duration::max();
   bool stop_ = false;
   bool failed_ = false;
   bool failure_is_victim_ = false;
   ErrorCode failure_code_ = ErrorCode::kRankFailed;
   std::string failure_;
   std::vector<Queue> queues_;                // by replica
+  engine::StepResult result_;                // given back last
   std::deque<int64_t> finished_;             // replicas of finished steps, in that order
   std::vector<engine::RankReport> reports_;  // each written by its rank
   std::vector<Progress> progress_;           // of each rank, not yet told
@@ -328,7 +356,7 @@ void InProcessRunner::submit(int replica, const engine::StepBatch& batch) {
   team_->submit(replica, batch, limits_.steps_in_flight);
 }
 
-engine::StepResult InProcessRunner::wait() { return team_->wait(); }
+const engine::StepResult& InProcessRunner::wait() { return team_->wait(); }
 
 std::vector<engine::RankReport> InProcessRunner::report() { return team_->report(); }
 

@@ -44,7 +44,7 @@ class InProcessRunner : public engine::StepRunner {
 
   [[nodiscard]] const engine::RunnerLimits& limits() const override { return limits_; }
   void submit(int replica, const engine::StepBatch& batch) override;
-  [[nodiscard]] engine::StepResult wait() override;
+  [[nodiscard]] const engine::StepResult& wait() override;
   [[nodiscard]] std::vector<engine::RankReport> report() override;
 
  private:

@@ -55,26 +55,22 @@ void check_length(const char* name, const std::vector<int32_t>& values, int64_t 
   if (length != expected) refuse(str(name, " has ", length, " elements; expected ", expected));
 }
 
-// For each sequence, how many positions its leading blocks hold.
-std::vector<int64_t> cached_positions(const engine::StepBatch& batch,
-                                      const engine::RunnerLimits& limits) {
-  std::vector<int64_t> positions;
-  for (int64_t sequence = 0; sequence < batch.sequences; ++sequence) {
-    const auto row = batch.block_tables.begin() + sequence * batch.blocks_per_sequence;
-    const auto unused = std::find(row, row + batch.blocks_per_sequence, -1);
-    positions.push_back((unused - row) * limits.block_size);
-  }
-  return positions;
+// How many positions the leading blocks of a sequence hold.
+int64_t cached_positions(const engine::StepBatch& batch, int32_t sequence, int64_t block_size) {
+  const auto row = batch.block_tables.begin() + sequence * batch.blocks_per_sequence;
+  return (std::find(row, row + batch.blocks_per_sequence, -1) - row) * block_size;
 }
 
 void check_tokens(const engine::StepBatch& batch, const engine::RunnerLimits& limits) {
-  const std::vector<int64_t> cached = cached_positions(batch, limits);
+  int32_t known = -1;  // the sequence that `positions` is of
+  int64_t positions = 0;
   for (size_t i = 0; i < batch.token_ids.size(); ++i) {
     check_in_range("a token id", batch.token_ids[i], 0, limits.vocab_size);
     const int32_t sequence = batch.sequence_ids[i];
     check_in_range("a sequence id", sequence, 0, batch.sequences);
-    check_in_range("a position", batch.positions[i], 0,
-                   std::min(limits.max_context, cached[static_cast<size_t>(sequence)]));
+    if (sequence != known) positions = cached_positions(batch, sequence, limits.block_size);
+    known = sequence;
+    check_in_range("a position", batch.positions[i], 0, std::min(limits.max_context, positions));
   }
 }
 

@@ -24,6 +24,7 @@
 #include "comm/mpi/mpi.h"
 #include "comm/shm/shm.h"
 #include "launch/channel.h"
+#include "launch/patience.h"
 #include "launch/process_group.h"
 #include "launch/rank_environment.h"
 #include "launch/rendezvous.h"
@@ -39,9 +40,6 @@ using launch::Clock;
 using launch::Frame;
 using launch::FrameType;
 
-// How long a rank with a core of its own looks for the next step: the time in which the frontend
-// samples, decodes and schedules.
-constexpr auto kPatience = std::chrono::microseconds(500);
 constexpr auto kProgressInterval = std::chrono::milliseconds(50);
 // A rank that waits for a peer reports this much before the frontend's own deadline, so that the
 // one that says nothing is the one that hangs.
@@ -145,6 +143,7 @@ struct LoadedRank {
   std::unique_ptr<api::RankRunner> runner;
   engine::RunnerLimits limits;
   std::string plan_hash;
+  engine::StepBatch batch;  // of the step under way
 };
 
 LoadedRank load_rank(Channel& channel,
@@ -183,25 +182,26 @@ LoadedRank load_rank(Channel& channel,
 }
 
 void serve_step(Channel& channel, LoadedRank& rank, const Frame& frame) {
-  const engine::StepBatch batch = launch::decode_batch(frame.payload);
-  api::check_batch(batch, rank.limits);
-  const std::span<const float> logits = rank.runner->run(batch);
-  channel.send(FrameType::kStepDone, launch::encode_result(rank.runner->last_span(), logits));
+  launch::decode_batch(frame.payload, rank.batch);
+  api::check_batch(rank.batch, rank.limits);
+  const std::span<const float> logits = rank.runner->run(rank.batch);
+  const auto span = launch::encode_span(rank.runner->last_span());
+  channel.send(launch::OutgoingFrame(FrameType::kStepDone, span, std::as_bytes(logits)));
 }
 
 // Serves until the frontend asks to leave or is gone.
 void serve(Channel& channel, LoadedRank& rank) {
-  while (true) {
-    const std::optional<Frame> frame = channel.receive(Clock::time_point::max());
-    if (!frame || frame->type == FrameType::kShutdown) return;
-    if (frame->type == FrameType::kStep) {
-      serve_step(channel, rank, *frame);
-    } else if (frame->type == FrameType::kReport) {
+  Frame frame;
+  while (channel.receive(frame, Clock::time_point::max())) {
+    if (frame.type == FrameType::kShutdown) return;
+    if (frame.type == FrameType::kStep) {
+      serve_step(channel, rank, frame);
+    } else if (frame.type == FrameType::kReport) {
       channel.send_json(FrameType::kReport, launch::to_json(rank.runner->report()));
     } else {
       throw Error(
           ErrorCode::kInternal,
-          str("[worker] the frontend sent a message of type ", static_cast<uint32_t>(frame->type),
+          str("[worker] the frontend sent a message of type ", static_cast<uint32_t>(frame.type),
               ", which a rank cannot serve; do both run the same version?"));
     }
   }
@@ -230,7 +230,7 @@ int serve_as(const launch::RankEnvironment& self, Channel& channel) {
         expect_frame(channel, FrameType::kSetup).json("the setup message"));
     const bool is_bound =
         api::take_cores({self.local_rank, self.world_size, setup.threads_per_rank});
-    if (is_bound) channel.set_patience(kPatience);
+    if (is_bound) channel.set_patience(launch::kRankPatience);
     const FrontendWatch watch(channel.fd());
     LoadedRank rank = load_rank(channel, setup, self);
     channel.send_json(FrameType::kReady, Json{{"plan_hash", rank.plan_hash},

@@ -87,7 +87,7 @@ void Engine::fill() {
 
 // Waits for a step. False when all its sequences had ended before.
 bool Engine::finish_one() {
-  const StepResult result = runner_->wait();
+  const StepResult& result = runner_->wait();
   Replica& replica = replicas_.at(static_cast<size_t>(result.replica));
   CHECK(!replica.in_flight.empty(), "a step came back that was never handed over");
   const StepInFlight done = std::move(replica.in_flight.front());

@@ -50,7 +50,7 @@ class FakeRunner : public StepRunner {
   }
 
   // Replicas take turns.
-  StepResult wait() override {
+  const StepResult& wait() override {
     if (fail_at_wait >= 0 && waits++ >= fail_at_wait) throw Error(ErrorCode::kRankFailed, "killed");
     do {
       turn_ = (turn_ + 1) % in_flight_.size();
@@ -60,7 +60,8 @@ class FakeRunner : public StepRunner {
     std::vector<int32_t>& cache = caches_[turn_];
     for (size_t i = 0; i < batch.token_ids.size(); ++i)
       cache.at(slot(batch, i)) = batch.token_ids[i];
-    StepResult result;
+    StepResult& result = result_;
+    result.logits.clear();
     result.replica = static_cast<int>(turn_);
     for (const int32_t row : batch.logit_rows) {
       const int32_t next = next_token(cache, batch, static_cast<size_t>(row));
@@ -137,6 +138,7 @@ class FakeRunner : public StepRunner {
   std::vector<std::vector<int32_t>> caches_;
   size_t turn_ = 0;
   int results_ = 0;
+  StepResult result_;
 };
 
 // What a sequence alone gives, greedily.

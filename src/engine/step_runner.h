@@ -104,8 +104,8 @@ class StepRunner {
   // that fewer than limits().steps_in_flight are in flight there.
   virtual void submit(int replica, const StepBatch& batch) = 0;
   // Waits until the oldest step in flight of some replica is done, and returns the logits of the
-  // asked rows. CHECKs that there is one.
-  [[nodiscard]] virtual StepResult wait() = 0;
+  // asked rows, valid until the next call. CHECKs that there is one.
+  [[nodiscard]] virtual const StepResult& wait() = 0;
   // What the ranks did since they were loaded, in order of ranks. Waits for the steps in flight
   // now, whose results wait() still gives.
   [[nodiscard]] virtual std::vector<RankReport> report() = 0;

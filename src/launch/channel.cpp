@@ -2,9 +2,9 @@
 #include "launch/channel.h"
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "launch/patience.h"
 #include "support/error.h"
 
 namespace partita::launch {
@@ -46,14 +47,10 @@ bool wait_ready(int fd, int16_t events, Clock::time_point deadline) {
   }
 }
 
-// Looks for bytes until then; true when there are some, or an end of file.
-bool look_for_bytes(int fd, Clock::time_point until) {
-  do {
-    pollfd entry{fd, POLLIN, 0};
-    if (poll(&entry, 1, 0) > 0) return true;
-    sched_yield();
-  } while (Clock::now() < until);
-  return false;
+// Or an end of file, or an error.
+bool has_bytes(int fd) {
+  std::byte first;
+  return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 sockaddr_un abstract_address(const std::string& name, socklen_t& length) {
@@ -105,7 +102,12 @@ void Channel::send(FrameType type, std::span<const std::byte> payload) {
 }
 
 void Channel::send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline) {
-  OutgoingFrame frame(type, payload);
+  send(OutgoingFrame(type, payload), deadline);
+}
+
+void Channel::send(OutgoingFrame frame) { send(frame, Clock::now() + kSendTimeout); }
+
+void Channel::send(OutgoingFrame frame, Clock::time_point deadline) {
   while (!try_send(frame)) {
     if (wait_ready(fd_, POLLOUT, deadline)) continue;
     throw Error(ErrorCode::kDeadlineExceeded,
@@ -113,20 +115,32 @@ void Channel::send(FrameType type, std::span<const std::byte> payload, Clock::ti
   }
 }
 
-OutgoingFrame::OutgoingFrame(FrameType type, std::span<const std::byte> payload)
-    : payload_(payload) {
-  const FrameHeader header{kMagic, static_cast<uint32_t>(type), payload.size()};
+OutgoingFrame::OutgoingFrame(FrameType type,
+                             std::span<const std::byte> payload,
+                             std::span<const std::byte> rest)
+    : payload_{payload, rest} {
+  const FrameHeader header{kMagic, static_cast<uint32_t>(type), payload.size() + rest.size()};
   static_assert(sizeof(header) == sizeof(header_));
   std::memcpy(header_.data(), &header, sizeof(header));
 }
 
 bool Channel::try_send(OutgoingFrame& frame) {
-  while (frame.sent_ < frame.header_.size() + frame.payload_.size()) {
-    const bool is_header = frame.sent_ < frame.header_.size();
-    const std::span<const std::byte> rest =
-        is_header ? std::span<const std::byte>(frame.header_).subspan(frame.sent_)
-                  : frame.payload_.subspan(frame.sent_ - frame.header_.size());
-    const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (true) {
+    std::array<iovec, 3> pieces;
+    size_t count = 0;
+    size_t skip = frame.sent_;
+    for (const std::span<const std::byte> piece :
+         {std::span<const std::byte>(frame.header_), frame.payload_[0], frame.payload_[1]}) {
+      const size_t skipped = std::min(skip, piece.size());
+      skip -= skipped;
+      if (skipped == piece.size()) continue;
+      pieces[count++] = {const_cast<std::byte*>(piece.data()) + skipped, piece.size() - skipped};
+    }
+    if (count == 0) return true;
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       frame.sent_ += static_cast<size_t>(sent);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -135,7 +149,6 @@ bool Channel::try_send(OutgoingFrame& frame) {
       throw Error(ErrorCode::kRankFailed, str("[launch] the peer is gone: ", std::strerror(errno)));
     }
   }
-  return true;
 }
 
 void Channel::send_json(FrameType type, const Json& json) {
@@ -144,17 +157,23 @@ void Channel::send_json(FrameType type, const Json& json) {
 }
 
 std::optional<Frame> Channel::receive(Clock::time_point deadline, uint64_t max_payload_bytes) {
+  Frame frame;
+  if (!receive(frame, deadline, max_payload_bytes)) return std::nullopt;
+  return frame;
+}
+
+bool Channel::receive(Frame& frame, Clock::time_point deadline, uint64_t max_payload_bytes) {
   FrameHeader header;
-  if (!read_exactly(&header, sizeof(header), deadline)) return std::nullopt;
+  if (!read_exactly(&header, sizeof(header), deadline)) return false;
   if (header.magic != kMagic || header.type >= kFrameTypes || header.length > max_payload_bytes) {
     throw Error(ErrorCode::kInvalidFile,
                 str("[launch] received bytes that are no frame: magic ", header.magic, ", type ",
                     header.type, ", length ", header.length,
                     "; do frontend and ranks run the same version?"));
   }
-  Frame frame{static_cast<FrameType>(header.type), std::vector<std::byte>(header.length)};
-  if (!read_exactly(frame.payload.data(), frame.payload.size(), deadline)) return std::nullopt;
-  return frame;
+  frame.type = static_cast<FrameType>(header.type);
+  frame.payload.resize(header.length);
+  return read_exactly(frame.payload.data(), frame.payload.size(), deadline);
 }
 
 // False at end of file.
@@ -168,8 +187,8 @@ bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline) {
     } else if (received == 0 || errno == ECONNRESET) {
       return false;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      const bool is_patient = patience_ > std::chrono::microseconds(0);
-      if (is_patient && look_for_bytes(fd_, std::min(deadline, Clock::now() + patience_))) continue;
+      const auto patience = std::min<Clock::duration>(patience_, deadline - Clock::now());
+      if (look_for(patience, [&] { return has_bytes(fd_); })) continue;
       if (!wait_ready(fd_, POLLIN, deadline)) {
         throw Error(ErrorCode::kDeadlineExceeded,
                     "[launch] no whole message arrived in time; the peer is stopped or hangs");

@@ -48,16 +48,18 @@ struct Peer {
   uid_t uid = 0;
 };
 
-// A frame on its way out. Borrows the payload.
+// A frame on its way out. Borrows the payload, which may lie in two pieces.
 class OutgoingFrame {
  public:
-  OutgoingFrame(FrameType type, std::span<const std::byte> payload);
+  OutgoingFrame(FrameType type,
+                std::span<const std::byte> payload,
+                std::span<const std::byte> rest = {});
 
  private:
   friend class Channel;
   std::array<std::byte, 16> header_;
-  std::span<const std::byte> payload_;
-  size_t sent_ = 0;  // of both
+  std::array<std::span<const std::byte>, 2> payload_;
+  size_t sent_ = 0;  // of all
 };
 
 // One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on
@@ -78,6 +80,8 @@ class Channel {
   // (without one: for a minute).
   void send(FrameType type, std::span<const std::byte> payload);
   void send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline);
+  void send(OutgoingFrame frame);
+  void send(OutgoingFrame frame, Clock::time_point deadline);
   // Sends what the socket takes now; true when that is all of the frame. For those who must go on
   // reading meanwhile. Throws kRankFailed when the peer is gone.
   [[nodiscard]] bool try_send(OutgoingFrame& frame);
@@ -90,6 +94,10 @@ class Channel {
   // kInvalidFile for bytes that are no frame or a payload above `max_payload_bytes`.
   [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline,
                                              uint64_t max_payload_bytes = kMaxPayloadBytes);
+  // The same into `frame`, whose memory is used again; false at end of file.
+  [[nodiscard]] bool receive(Frame& frame,
+                             Clock::time_point deadline,
+                             uint64_t max_payload_bytes = kMaxPayloadBytes);
 
  private:
   [[nodiscard]] bool read_exactly(void* to, size_t bytes, Clock::time_point deadline);

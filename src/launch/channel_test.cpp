@@ -45,6 +45,24 @@ TEST(Channel, CarriesFramesLargerThanTheSocketBuffer) {
   EXPECT_EQ(frame->payload, payload);
 }
 
+TEST(Channel, FramesOfTwoPiecesArriveWholeInReusedMemory) {
+  auto [left, right] = channel_pair();
+  Frame frame;
+  for (const size_t size : {size_t{3} << 20, size_t{10}, size_t{0}}) {
+    const std::vector<std::byte> head(size / 3, std::byte{1});
+    const std::vector<std::byte> rest(size - size / 3, std::byte{2});
+    std::thread sender(
+        [&, &left = left] { left.send(OutgoingFrame(FrameType::kStepDone, head, rest)); });
+    const bool is_whole = right.receive(frame, soon());
+    sender.join();
+    ASSERT_TRUE(is_whole);
+    std::vector<std::byte> both = head;
+    both.insert(both.end(), rest.begin(), rest.end());
+    EXPECT_EQ(frame.payload, both);
+    EXPECT_GE(frame.payload.capacity(), size_t{3} << 20);
+  }
+}
+
 TEST(Channel, EndOfFileIsNoFrame) {
   auto [left, right] = channel_pair();
   { const Channel closed = std::move(left); }
@@ -158,6 +176,20 @@ TEST(Listener, AcceptsWhoConnectsByName) {
   EXPECT_EQ(server->receive(soon())->json("hello")["rank"], 3);
 }
 
+std::vector<std::byte> encoded(const engine::StepBatch& batch) {
+  std::vector<std::byte> bytes(5);  // of an earlier one
+  encode(batch, bytes);
+  return bytes;
+}
+
+engine::StepBatch decoded(std::span<const std::byte> bytes) {
+  engine::StepBatch batch;  // of an earlier one
+  batch.token_ids = {1};
+  batch.logit_rows = {1, 2, 3};
+  decode_batch(bytes, batch);
+  return batch;
+}
+
 TEST(StepCodec, BatchAndResultSurviveTheRoundTrip) {
   const engine::StepBatch batch{.token_ids = {5, 6, 7},
                                 .positions = {0, 1, 9},
@@ -166,35 +198,40 @@ TEST(StepCodec, BatchAndResultSurviveTheRoundTrip) {
                                 .sequences = 2,
                                 .blocks_per_sequence = 2,
                                 .logit_rows = {1, 2}};
-  const engine::StepBatch copy = decode_batch(encode(batch));
+  const engine::StepBatch copy = decoded(encoded(batch));
   EXPECT_EQ(copy.token_ids, batch.token_ids);
   EXPECT_EQ(copy.positions, batch.positions);
   EXPECT_EQ(copy.sequence_ids, batch.sequence_ids);
   EXPECT_EQ(copy.block_tables, batch.block_tables);
   EXPECT_EQ(copy.logit_rows, batch.logit_rows);
   EXPECT_EQ(copy.sequences, 2);
-  const RankResult result = decode_result(encode_result(
-      {.begin = 1, .end = 4, .receiving = 0.5, .sending = 0.25}, std::vector<float>{1, 2}));
+  const auto span = encode_span({.begin = 1, .end = 4, .receiving = 0.5, .sending = 0.25});
+  std::vector<std::byte> answer(span.begin(), span.end());
+  answer.resize(span.size() + 8, std::byte{3});
+  const RankResult result = decode_result(answer);
   EXPECT_EQ(result.span.begin, 1);
   EXPECT_EQ(result.span.busy_seconds(), 2.25);
-  EXPECT_EQ(result.logits, (std::vector<float>{1, 2}));
+  EXPECT_EQ(result.logits.data(), answer.data() + span.size());
+  EXPECT_EQ(result.logits.size(), 8U);
+  answer.pop_back();
+  EXPECT_EQ(code_of([&] { (void)decode_result(answer); }), ErrorCode::kInvalidFile);
 }
 
 TEST(StepCodec, SizesThatDoNotMatchAreRefused) {
-  std::vector<std::byte> bytes = encode(engine::StepBatch{});
+  std::vector<std::byte> bytes = encoded(engine::StepBatch{});
   for (const int64_t lie : {int64_t{1}, int64_t{-1}, INT64_MAX}) {
     std::memcpy(bytes.data(), &lie, sizeof(lie));
-    EXPECT_EQ(code_of([&] { (void)decode_batch(bytes); }), ErrorCode::kInvalidFile) << lie;
+    EXPECT_EQ(code_of([&] { (void)decoded(bytes); }), ErrorCode::kInvalidFile) << lie;
   }
-  EXPECT_EQ(code_of([&] { (void)decode_batch({}); }), ErrorCode::kInvalidFile);
+  EXPECT_EQ(code_of([&] { (void)decoded({}); }), ErrorCode::kInvalidFile);
   engine::StepBatch negative;
   negative.block_tables = {0, 1};
   negative.sequences = -1;
   negative.blocks_per_sequence = -2;
-  EXPECT_EQ(code_of([&] { (void)decode_batch(encode(negative)); }), ErrorCode::kInvalidFile);
-  bytes = encode(engine::StepBatch{});
+  EXPECT_EQ(code_of([&] { (void)decoded(encoded(negative)); }), ErrorCode::kInvalidFile);
+  bytes = encoded(engine::StepBatch{});
   bytes.push_back(std::byte{0});
-  EXPECT_EQ(code_of([&] { (void)decode_batch(bytes); }), ErrorCode::kInvalidFile);
+  EXPECT_EQ(code_of([&] { (void)decoded(bytes); }), ErrorCode::kInvalidFile);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "launch/launcher_command.h"
-#include "launch/step_codec.h"
+#include "launch/patience.h"
 #include "support/error.h"
 
 namespace partita::launch {
@@ -133,55 +133,6 @@ void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
   steps_.resize(static_cast<size_t>(limits_.replicas));
 }
 
-void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
-  std::deque<StepInFlight>& steps = steps_.at(static_cast<size_t>(replica));
-  const auto in_flight = static_cast<int64_t>(steps.size());
-  CHECK(dead_ || in_flight < limits_.steps_in_flight, in_flight, " steps are in flight");
-  const int ranks = options_.ranks / static_cast<int>(limits_.replicas);
-  const int first = replica * ranks;
-  const auto logits = static_cast<int64_t>(batch.logit_rows.size()) * limits_.vocab_size;
-  StepInFlight& step = steps.emplace_back(StepInFlight{nullptr, logits, {replica, {}, {}}});
-  step.result.spans.resize(static_cast<size_t>(ranks));
-  const auto take = [&result = step.result, first](int rank, const Frame& frame) {
-    RankResult part = decode_result(frame.payload);
-    if (!part.logits.empty()) result.logits = std::move(part.logits);
-    part.span.rank = rank;
-    result.spans[static_cast<size_t>(rank - first)] = part.span;
-  };
-  step.round = &begin_round({.request = FrameType::kStep,
-                             .answer = FrameType::kStepDone,
-                             .doing = "computing a step",
-                             .remedy = "raise --step-timeout-ms, or ",
-                             .timeout = options_.step_timeout,
-                             .first_rank = first,
-                             .end_rank = first + ranks,
-                             .take = take},
-                            encode(batch));
-}
-
-engine::StepResult ProcessGroup::wait() {
-  CHECK(dead_ || std::any_of(steps_.begin(), steps_.end(),
-                             [](const auto& steps) { return !steps.empty(); }),
-        "no step is in flight");
-  while (true) {
-    // In turn, so that a fast replica does not keep the others waiting.
-    for (size_t i = 1; i <= steps_.size(); ++i) {
-      const size_t replica = (last_served_ + i) % steps_.size();
-      std::deque<StepInFlight>& steps = steps_[replica];
-      if (steps.empty() || steps.front().round->waiting > 0) continue;
-      last_served_ = replica;
-      const StepInFlight done = std::move(steps.front());
-      steps.pop_front();
-      rounds_.remove_if([&](const Round& round) { return &round == done.round; });
-      const auto logits = static_cast<int64_t>(done.result.logits.size());
-      if (logits == done.logits) return done.result;
-      fail(ErrorCode::kRankFailed, str("the ranks sent ", logits, " logits, expected ", done.logits,
-                                       "; do frontend and ranks run the same version?"));
-    }
-    serve_ranks();
-  }
-}
-
 std::vector<engine::RankReport> ProcessGroup::report() {
   std::vector<engine::RankReport> reports(ranks_.size());
   Round& round = begin_round({.request = FrameType::kReport,
@@ -202,7 +153,10 @@ std::vector<engine::RankReport> ProcessGroup::report() {
 
 ProcessGroup::Round& ProcessGroup::begin_round(Round round, std::span<const std::byte> payload) {
   throw_if_dead();
-  Round& begun = rounds_.emplace_back(std::move(round));
+  if (spare_rounds_.empty()) spare_rounds_.emplace_back();
+  rounds_.splice(rounds_.end(), spare_rounds_, spare_rounds_.begin());
+  Round& begun = rounds_.back();
+  begun = std::move(round);
   begun.waiting = begun.end_rank - begun.first_rank;
   for (int rank = begun.first_rank; rank < begun.end_rank; ++rank) {
     send(rank, begun, payload);
@@ -233,7 +187,13 @@ void ProcessGroup::send(int rank, const Round& round, std::span<const std::byte>
 
 void ProcessGroup::finish_round(Round& round) {
   while (round.waiting > 0) serve_ranks();
-  rounds_.remove_if([&](const Round& other) { return &other == &round; });
+  forget_round(round);
+}
+
+void ProcessGroup::forget_round(const Round& round) {
+  const auto place = std::find_if(rounds_.begin(), rounds_.end(),
+                                  [&](const Round& other) { return &other == &round; });
+  spare_rounds_.splice(spare_rounds_.begin(), rounds_, place);
 }
 
 // Waits until some rank says something, or `writer` can be written to, and takes what was said.
@@ -262,12 +222,23 @@ bool ProcessGroup::poll_ranks(int writer) {
   }
   const auto left = std::chrono::ceil<milliseconds>(next_deadline() - Clock::now());
   const auto timeout = std::clamp<milliseconds>(left, milliseconds(0), kLongestPoll);
-  const int ready =
-      ::poll(poll_entries_.data(), poll_entries_.size(), static_cast<int>(timeout.count()));
+  const int ready = look_then_sleep(timeout);
   if (ready == 0) fail_if_late();
   if (ready < 0 && errno != EINTR)
     fail(ErrorCode::kSystem, str("poll failed: ", std::strerror(errno)));
   return ready > 0;
+}
+
+// While steps are short, the ranks are looked at for a while, giving the core to whoever wants it,
+// before this thread sleeps: waking a sleeper takes as long as a step of a small model.
+int ProcessGroup::look_then_sleep(milliseconds longest) {
+  const auto look = [&](int milliseconds) {
+    return ::poll(poll_entries_.data(), poll_entries_.size(), milliseconds);
+  };
+  const auto patience = std::min<Clock::duration>(frontend_patience(last_step_), longest);
+  int ready = 0;
+  if (look_for(patience, [&] { return (ready = look(0)) != 0; })) return ready;
+  return look(static_cast<int>(longest.count()));
 }
 
 // The time of a round counts from when nothing older is under way on its ranks.
@@ -288,29 +259,30 @@ Clock::time_point ProcessGroup::next_deadline() {
 void ProcessGroup::handle(int rank) {
   Rank& sender = ranks_[static_cast<size_t>(rank)];
   Round& round = *sender.asked.front();
-  std::optional<Frame> frame;
+  Frame& frame = sender.frame;
+  bool is_whole = false;
   const auto deadline =
       std::max(round.deadline.value_or(Clock::time_point()), Clock::now() + kFrameTime);
-  understand(rank, [&] { frame = sender.channel->receive(deadline); });
-  if (!frame) fail_dead(rank);
-  if (frame->type == FrameType::kProgress) {
+  understand(rank, [&] { is_whole = sender.channel->receive(frame, deadline); });
+  if (!is_whole) fail_dead(rank);
+  if (frame.type == FrameType::kProgress) {
     int64_t bytes = 0;
     int64_t total_bytes = 0;
     understand(rank, [&] {
-      const Json json = frame->json("a progress message");
+      const Json json = frame.json("a progress message");
       bytes = json_get<int64_t>(json, "bytes", "a progress message");
       total_bytes = json_get<int64_t>(json, "total_bytes", "a progress message");
     });
     if (options_.on_progress) options_.on_progress(rank, bytes, total_bytes);
-  } else if (frame->type == FrameType::kError) {
-    understand(rank, [&] { take_error(rank, frame->json("an error message")); });
-  } else if (frame->type == round.answer) {
-    understand(rank, [&] { round.take(rank, *frame); });
-    sender.asked.pop_front();
+  } else if (frame.type == FrameType::kError) {
+    understand(rank, [&] { take_error(rank, frame.json("an error message")); });
+  } else if (frame.type == round.answer) {
+    understand(rank, [&] { round.take(rank, frame); });
+    sender.asked.erase(sender.asked.begin());
     --round.waiting;
   } else {
     fail(ErrorCode::kRankFailed,
-         str(name_of(rank), " sent a message of type ", static_cast<uint32_t>(frame->type),
+         str(name_of(rank), " sent a message of type ", static_cast<uint32_t>(frame.type),
              " while ", round.doing, "; expected type ", static_cast<uint32_t>(round.answer),
              "; do frontend and ranks run the same version?"));
   }

@@ -5,7 +5,6 @@
 #include <poll.h>
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -62,7 +61,7 @@ class ProcessGroup : public engine::StepRunner {
 
   [[nodiscard]] const engine::RunnerLimits& limits() const override { return limits_; }
   void submit(int replica, const engine::StepBatch& batch) override;
-  [[nodiscard]] engine::StepResult wait() override;
+  [[nodiscard]] const engine::StepResult& wait() override;
   [[nodiscard]] std::vector<engine::RankReport> report() override;
 
  private:
@@ -81,15 +80,20 @@ class ProcessGroup : public engine::StepRunner {
     int waiting = 0;                                   // ranks that have not answered
     std::optional<Clock::time_point> deadline = {};    // once nothing before it is under way
   };
+  using Rounds = std::list<Round>;
   struct StepInFlight {
-    Round* round;
-    int64_t logits;  // expected
+    Round* round = nullptr;
+    Clock::time_point begin;
+    int64_t logits = 0;    // expected
+    int64_t received = 0;  // of them
     engine::StepResult result;
   };
+  using Steps = std::list<StepInFlight>;
   struct Rank {
     std::unique_ptr<Channel> channel;
+    Frame frame;                   // received last
     pid_t pid = 0;                 // 0 when it is not visible from here
-    std::deque<Round*> asked;      // not answered, oldest first
+    std::vector<Round*> asked;     // not answered, oldest first
     bool missed_deadline = false;  // has said so and serves nothing any more
   };
 
@@ -102,12 +106,25 @@ class ProcessGroup : public engine::StepRunner {
   void send(int rank, const Round& round, std::span<const std::byte> payload);
   // Waits for the answers of all its ranks.
   void finish_round(Round& round);
+  void forget_round(const Round& round);
+  static void take_part(StepInFlight& step, int rank, const Frame& frame);
+  [[nodiscard]] const engine::StepResult& finish_step(size_t replica);
   void serve_ranks(int writer = kNobody);
   [[nodiscard]] bool poll_ranks(int writer);
+  [[nodiscard]] int look_then_sleep(std::chrono::milliseconds longest);
   [[nodiscard]] Clock::time_point next_deadline();
   void handle(int rank);
   void take_error(int rank, const Json& json);
-  void understand(int rank, const std::function<void()>& read);
+  // Runs `read` on what a rank has sent; whatever is wrong with that is the rank's failure.
+  template <typename Read>
+  void understand(int rank, const Read& read) {
+    try {
+      read();
+    } catch (const std::exception&) {
+      fail_broken(rank);
+    }
+  }
+  [[noreturn]] void fail_broken(int rank);
   [[nodiscard]] bool has_answered(int rank, const Round& round) const;
   [[nodiscard]] const Round* reported_round() const;
   void fail_if_all_reported();
@@ -129,11 +146,16 @@ class ProcessGroup : public engine::StepRunner {
   std::vector<Rank> ranks_;
   std::vector<pollfd> poll_entries_;  // one per rank
   engine::RunnerLimits limits_;
-  std::list<Round> rounds_;                      // under way, oldest first
-  std::vector<std::deque<StepInFlight>> steps_;  // by replica, oldest first
-  size_t last_served_ = 0;                       // replica
-  std::string reported_;                         // what ranks said about a missed deadline
-  std::optional<Clock::time_point> grace_end_;   // of those who have said nothing about it
+  Rounds rounds_;             // under way, oldest first
+  std::vector<Steps> steps_;  // by replica, oldest first
+  // Steps allocate nothing: what they need is used again.
+  Rounds spare_rounds_;
+  Steps spare_steps_;  // the front one was given back last
+  std::vector<std::byte> encoded_;
+  Clock::duration last_step_ = Clock::duration::max();
+  size_t last_served_ = 0;                      // replica
+  std::string reported_;                        // what ranks said about a missed deadline
+  std::optional<Clock::time_point> grace_end_;  // of those who have said nothing about it
   bool dead_ = false;
 };
 

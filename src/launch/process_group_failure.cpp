@@ -32,12 +32,12 @@ std::string ProcessGroup::where_to_look() const {
   return str("see what the ranks have written to ", options_.log_dir);
 }
 
-// Runs `read` on what a rank has sent; whatever is wrong with that is the rank's failure.
-void ProcessGroup::understand(int rank, const std::function<void()>& read) {
+// Of the exception that is being handled.
+void ProcessGroup::fail_broken(int rank) {
   try {
-    read();
+    throw;
   } catch (const Error& e) {
-    if (dead_) throw;  // `read` has called fail() itself
+    if (dead_) throw;  // who read has called fail() itself
     const bool is_late = e.code() == ErrorCode::kDeadlineExceeded;
     fail(is_late ? e.code() : ErrorCode::kRankFailed,
          str(name_of(rank), " sent a broken message: ", e.what()));
@@ -58,7 +58,7 @@ void ProcessGroup::take_error(int rank, const Json& json) {
 }
 
 bool ProcessGroup::has_answered(int rank, const Round& round) const {
-  const std::deque<Round*>& asked = ranks_[static_cast<size_t>(rank)].asked;
+  const std::vector<Round*>& asked = ranks_[static_cast<size_t>(rank)].asked;
   return std::find(asked.begin(), asked.end(), &round) == asked.end();
 }
 

@@ -48,12 +48,16 @@ std::optional<Frame> next_frame(Channel& channel) {
   return channel.receive(Clock::time_point::max());
 }
 
+void send_result(Channel& channel, std::span<const float> logits) {
+  const auto span = encode_span({.begin = 1, .end = 2});
+  channel.send(OutgoingFrame(FrameType::kStepDone, span, std::as_bytes(logits)));
+}
+
 // A rank that becomes ready and answers everything; `logits` are those of every step.
 void serve(Channel channel, std::vector<float> logits) {
   while (const auto frame = next_frame(channel)) {
     if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, kReady);
-    if (frame->type == FrameType::kStep)
-      channel.send(FrameType::kStepDone, encode_result({}, logits));
+    if (frame->type == FrameType::kStep) send_result(channel, logits);
     if (frame->type == FrameType::kReport)
       channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
     if (frame->type == FrameType::kShutdown) return;
@@ -245,9 +249,8 @@ TEST(ProcessGroup, ABrokenStepEndsTheGroup) {
       ranks.play_rank(address, 1, [=](Channel& channel) {
         channel.send_json(FrameType::kReady, kReady);
         (void)next_frame(channel);
-        const std::vector<std::byte> answer =
-            is_garbage ? std::vector<std::byte>(9) : encode_result({}, std::vector<float>{1, 2});
-        channel.send(FrameType::kStepDone, answer);
+        if (is_garbage) channel.send(FrameType::kStepDone, std::vector<std::byte>(9));
+        if (!is_garbage) send_result(channel, std::vector<float>{1, 2});
       });
     }));
     for (const char* message : {is_garbage ? "rank 1" : "sent 2 logits, expected 3", "are gone"}) {
@@ -279,9 +282,10 @@ void serve_tokens(Channel channel, int64_t replicas, std::vector<float> logits) 
       channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
     if (frame->type == FrameType::kShutdown) return;
     if (frame->type != FrameType::kStep) continue;
-    const engine::StepBatch batch = decode_batch(frame->payload);
+    engine::StepBatch batch;
+    decode_batch(frame->payload, batch);
     if (!logits.empty()) logits[0] = static_cast<float>(batch.token_ids[0]);
-    channel.send(FrameType::kStepDone, encode_result({.begin = 1, .end = 2}, logits));
+    send_result(channel, logits);
   }
 }
 
@@ -354,7 +358,7 @@ TEST(ProcessGroup, LongStepsAndLongAnswersDoNotBlockEachOther) {
           if (frame->type == FrameType::kShutdown) return;
           if (frame->type != FrameType::kStep) continue;
           const std::vector<float> logits(rank == 1 ? kLong : 0, 7);
-          channel.send(FrameType::kStepDone, encode_result({}, logits));
+          send_result(channel, logits);
         }
       });
     }

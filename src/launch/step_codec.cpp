@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/step_codec.h"
 
-#include <array>
+#include <bit>
 #include <cstring>
 
 #include "support/checked_math.h"
@@ -10,11 +10,20 @@
 namespace partita::launch {
 namespace {
 
-template <typename T>
-void append(std::vector<std::byte>& out, std::span<const T> values) {
-  const auto bytes = std::as_bytes(values);
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
+// Writes arrays one behind the other.
+class Writer {
+ public:
+  explicit Writer(std::vector<std::byte>& out) : at_(out.data()) {}
+
+  template <typename T>
+  void put(std::span<const T> values) {
+    if (!values.empty()) std::memcpy(at_, values.data(), values.size_bytes());
+    at_ += values.size_bytes();
+  }
+
+ private:
+  std::byte* at_;
+};
 
 // Takes arrays from the front of a byte span; every size is checked first.
 class Reader {
@@ -22,15 +31,20 @@ class Reader {
   explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
 
   template <typename T>
-  std::vector<T> take(int64_t count) {
+  void take(int64_t count, std::vector<T>& values) {
     const auto bytes = checked_mul(count, sizeof(T));
-    if (!bytes || static_cast<uint64_t>(*bytes) > rest_.size()) fail();
-    std::vector<T> values(static_cast<size_t>(count));
-    if (count > 0) std::memcpy(values.data(), rest_.data(), static_cast<size_t>(*bytes));
-    rest_ = rest_.subspan(static_cast<size_t>(*bytes));
+    if (!bytes || *bytes < 0 || static_cast<uint64_t>(*bytes) > rest_.size()) fail();
+    values.resize(static_cast<size_t>(count));
+    copy_to(values.data(), static_cast<size_t>(*bytes));
+  }
+  template <typename T, size_t kCount>
+  std::array<T, kCount> take_array() {
+    std::array<T, kCount> values{};
+    if (sizeof(values) > rest_.size()) fail();
+    copy_to(values.data(), sizeof(values));
     return values;
   }
-  [[nodiscard]] size_t left() const { return rest_.size(); }
+  [[nodiscard]] std::span<const std::byte> rest() const { return rest_; }
   void expect_end() const {
     if (!rest_.empty()) fail();
   }
@@ -41,59 +55,56 @@ class Reader {
   }
 
  private:
+  void copy_to(void* to, size_t bytes) {
+    if (bytes > 0) std::memcpy(to, rest_.data(), bytes);
+    rest_ = rest_.subspan(bytes);
+  }
+
   std::span<const std::byte> rest_;
 };
 
 }  // namespace
 
-std::vector<std::byte> encode(const engine::StepBatch& batch) {
+void encode(const engine::StepBatch& batch, std::vector<std::byte>& out) {
   const std::array<int64_t, 4> counts = {static_cast<int64_t>(batch.token_ids.size()),
                                          batch.sequences, batch.blocks_per_sequence,
                                          static_cast<int64_t>(batch.logit_rows.size())};
-  std::vector<std::byte> out;
-  append<int64_t>(out, counts);
-  append<int32_t>(out, batch.token_ids);
-  append<int32_t>(out, batch.positions);
-  append<int32_t>(out, batch.sequence_ids);
-  append<int32_t>(out, batch.block_tables);
-  append<int32_t>(out, batch.logit_rows);
-  return out;
+  const std::array<std::span<const int32_t>, 5> arrays = {
+      batch.token_ids, batch.positions, batch.sequence_ids, batch.block_tables, batch.logit_rows};
+  size_t bytes = sizeof(counts);
+  for (const std::span<const int32_t> array : arrays) bytes += array.size_bytes();
+  out.resize(bytes);
+  Writer writer(out);
+  writer.put<int64_t>(counts);
+  for (const std::span<const int32_t> array : arrays) writer.put(array);
 }
 
-engine::StepBatch decode_batch(std::span<const std::byte> bytes) {
+void decode_batch(std::span<const std::byte> bytes, engine::StepBatch& batch) {
   Reader reader(bytes);
-  const std::vector<int64_t> counts = reader.take<int64_t>(4);
+  const auto counts = reader.take_array<int64_t, 4>();
   // Two negative counts have a positive product.
   if (counts[1] < 0 || counts[2] < 0) Reader::fail();
-  engine::StepBatch batch;
   batch.sequences = counts[1];
   batch.blocks_per_sequence = counts[2];
-  batch.token_ids = reader.take<int32_t>(counts[0]);
-  batch.positions = reader.take<int32_t>(counts[0]);
-  batch.sequence_ids = reader.take<int32_t>(counts[0]);
-  batch.block_tables = reader.take<int32_t>(checked_mul(counts[1], counts[2]).value_or(-1));
-  batch.logit_rows = reader.take<int32_t>(counts[3]);
+  reader.take(counts[0], batch.token_ids);
+  reader.take(counts[0], batch.positions);
+  reader.take(counts[0], batch.sequence_ids);
+  reader.take(checked_mul(counts[1], counts[2]).value_or(-1), batch.block_tables);
+  reader.take(counts[3], batch.logit_rows);
   reader.expect_end();
-  return batch;
 }
 
-std::vector<std::byte> encode_result(const engine::RankSpan& span, std::span<const float> logits) {
+std::array<std::byte, kSpanBytes> encode_span(const engine::RankSpan& span) {
   const std::array<double, 4> times = {span.begin, span.end, span.receiving, span.sending};
-  std::vector<std::byte> out;
-  out.reserve(sizeof(times) + logits.size_bytes());
-  append<double>(out, times);
-  append<float>(out, logits);
-  return out;
+  return std::bit_cast<std::array<std::byte, kSpanBytes>>(times);
 }
 
 RankResult decode_result(std::span<const std::byte> bytes) {
   Reader reader(bytes);
-  const std::vector<double> times = reader.take<double>(4);
-  RankResult result;
-  result.span = {.begin = times[0], .end = times[1], .receiving = times[2], .sending = times[3]};
-  result.logits = reader.take<float>(static_cast<int64_t>(reader.left() / sizeof(float)));
-  reader.expect_end();
-  return result;
+  const auto times = reader.take_array<double, 4>();
+  if (reader.rest().size() % sizeof(float) != 0) Reader::fail();
+  return {.span = {.begin = times[0], .end = times[1], .receiving = times[2], .sending = times[3]},
+          .logits = reader.rest()};
 }
 
 }  // namespace partita::launch

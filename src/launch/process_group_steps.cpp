@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps of a group: handed over, taken back in order, in memory that is used again.
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "launch/process_group.h"
+#include "launch/step_codec.h"
+#include "support/error.h"
+
+namespace partita::launch {
+
+void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
+  Steps& steps = steps_.at(static_cast<size_t>(replica));
+  const auto in_flight = static_cast<int64_t>(steps.size());
+  CHECK(dead_ || in_flight < limits_.steps_in_flight, in_flight, " steps are in flight");
+  const int ranks = options_.ranks / static_cast<int>(limits_.replicas);
+  const int first = replica * ranks;
+  // The front one may still be read by the caller.
+  if (spare_steps_.size() < 2) spare_steps_.emplace_back();
+  steps.splice(steps.end(), spare_steps_, std::prev(spare_steps_.end()));
+  StepInFlight& step = steps.back();
+  step.begin = Clock::now();
+  step.logits = static_cast<int64_t>(batch.logit_rows.size()) * limits_.vocab_size;
+  step.result.replica = replica;
+  step.received = 0;
+  step.result.spans.resize(static_cast<size_t>(ranks));
+  encode(batch, encoded_);
+  const auto take = [&step](int rank, const Frame& frame) { take_part(step, rank, frame); };
+  step.round = &begin_round({.request = FrameType::kStep,
+                             .answer = FrameType::kStepDone,
+                             .doing = "computing a step",
+                             .remedy = "raise --step-timeout-ms, or ",
+                             .timeout = options_.step_timeout,
+                             .first_rank = first,
+                             .end_rank = first + ranks,
+                             .take = take},
+                            encoded_);
+}
+
+void ProcessGroup::take_part(StepInFlight& step, int rank, const Frame& frame) {
+  RankResult part = decode_result(frame.payload);
+  if (!part.logits.empty()) {
+    step.result.logits.resize(part.logits.size() / sizeof(float));
+    std::memcpy(step.result.logits.data(), part.logits.data(), part.logits.size());
+    step.received = static_cast<int64_t>(step.result.logits.size());
+  }
+  part.span.rank = rank;
+  step.result.spans[static_cast<size_t>(rank) % step.result.spans.size()] = part.span;
+}
+
+const engine::StepResult& ProcessGroup::wait() {
+  CHECK(dead_ || std::any_of(steps_.begin(), steps_.end(),
+                             [](const auto& steps) { return !steps.empty(); }),
+        "no step is in flight");
+  while (true) {
+    // In turn, so that a fast replica does not keep the others waiting.
+    for (size_t i = 1; i <= steps_.size(); ++i) {
+      const size_t replica = (last_served_ + i) % steps_.size();
+      const Steps& steps = steps_[replica];
+      if (!steps.empty() && steps.front().round->waiting == 0) return finish_step(replica);
+    }
+    serve_ranks();
+  }
+}
+
+const engine::StepResult& ProcessGroup::finish_step(size_t replica) {
+  last_served_ = replica;
+  Steps& steps = steps_[replica];
+  spare_steps_.splice(spare_steps_.begin(), steps, steps.begin());
+  StepInFlight& done = spare_steps_.front();
+  last_step_ = Clock::now() - done.begin;
+  forget_round(*done.round);
+  done.result.logits.resize(static_cast<size_t>(done.received));
+  if (done.received == done.logits) return done.result;
+  fail(ErrorCode::kRankFailed, str("the ranks sent ", done.received, " logits, expected ",
+                                   done.logits, "; do frontend and ranks run the same version?"));
+}
+
+}  // namespace partita::launch
