@@ -14,6 +14,7 @@
 #include "ops/onednn_limit.h"
 #include "ops/parallel.h"
 #include "ops/product/dense_kernels.h"
+#include "ops/product/dense_pack.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -72,6 +73,7 @@ struct WeightProduct::Impl {
   }
 
   void run_few(const void* x, int64_t rows, const void* packed, float* y, Scratch& scratch) const;
+  int64_t pack_whole_tiles(const std::byte* from, Range rows, std::byte* to) const;
 
   dnnl::matmul::primitive_desc describe(int64_t rows, const memory::desc& layout) const {
     const memory::desc x({rows, shape.k}, type, memory::format_tag::ab);
@@ -160,6 +162,23 @@ void WeightProduct::Impl::run_few(
   });
 }
 
+// Packs the first of the rows as far as they are whole tiles without filling; returns how many.
+int64_t WeightProduct::Impl::pack_whole_tiles(const std::byte* from,
+                                              Range rows,
+                                              std::byte* to) const {
+  const int64_t row_bytes = shape.k * size_of(shape.weight);
+  const DensePack pack = few == nullptr ? nullptr : dense_pack_avx512();
+  if (pack == nullptr || row_bytes % (kDensePackSteps * kDenseStepBytesPerRow) != 0) return 0;
+  const int64_t tiles = rows.size() / kDenseTileRows;
+  parallel_ranges({.items = tiles, .bytes_per_item = tile_bytes()}, [&](Range range) {
+    for (int64_t tile = range.begin; tile < range.end; ++tile) {
+      pack({from + tile * kDenseTileRows * row_bytes, row_bytes, row_bytes / kDenseStepBytesPerRow,
+            to + tile * tile_bytes()});
+    }
+  });
+  return tiles * kDenseTileRows;
+}
+
 WeightProduct::WeightProduct(const ProductShape& shape) : impl_(std::make_unique<Impl>(shape)) {}
 WeightProduct::~WeightProduct() = default;
 WeightProduct::WeightProduct(WeightProduct&&) noexcept = default;
@@ -188,10 +207,15 @@ void WeightProduct::pack_tiles(const void* plain, Range rows, std::byte* packed)
   static_assert(kTileRows == kDenseTileRows);
   CHECK(is_tiled() && rows.begin % kTileRows == 0, "whole tiles of a layout of tiles");
   const int64_t k = impl_->shape.k;
-  const memory::desc own({k, rows.size()}, impl_->type, memory::dims{1, k});
-  memory from(own, impl_->engine, const_cast<void*>(plain));
-  memory to(tiled_layout(rows.size(), k, impl_->type), impl_->engine,
-            packed + rows.begin / kTileRows * impl_->tile_bytes());
+  const int64_t row_bytes = k * size_of(impl_->shape.weight);
+  std::byte* tiles = packed + rows.begin / kTileRows * impl_->tile_bytes();
+  const int64_t done = impl_->pack_whole_tiles(static_cast<const std::byte*>(plain), rows, tiles);
+  if (done == rows.size()) return;
+  const memory::desc own({k, rows.size() - done}, impl_->type, memory::dims{1, k});
+  memory from(own, impl_->engine,
+              const_cast<std::byte*>(static_cast<const std::byte*>(plain) + done * row_bytes));
+  memory to(tiled_layout(rows.size() - done, k, impl_->type), impl_->engine,
+            tiles + done / kTileRows * impl_->tile_bytes());
   dnnl::reorder(from, to).execute(impl_->stream, from, to);
   impl_->stream.wait();
 }

@@ -68,6 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes,
                                            Case{DType::kBF16, 64, 96},
                                            Case{DType::kBF16, 37, 333},
                                            Case{DType::kBF16, 1, 7},
+                                           Case{DType::kBF16, 200, 256},
                                            Case{DType::kBF16, 515, 700}));
 
 TEST_P(PackedProductOf, EqualsTheSums) {
@@ -121,6 +122,12 @@ TEST_P(PackedProductOf, GivesTheSameWhenItsTilesArePackedInPieces) {
   }
   EXPECT_EQ(multiply({x.begin(), x.begin() + k_}, 1), few);
   EXPECT_EQ(multiply(x, 12), many);
+  const std::vector<std::byte> in_pieces(packed_.get(), packed_.get() + product_.packed_bytes());
+  std::fill_n(packed_.get(), product_.packed_bytes(), std::byte{2});
+  product_.pack_tiles(plain.data(), {0, n_}, packed_.get());
+  EXPECT_TRUE(std::equal(in_pieces.begin(), in_pieces.end(), packed_.get()));
+  product_.pack(plain.data(), packed_.get());
+  EXPECT_TRUE(std::equal(in_pieces.begin(), in_pieces.end(), packed_.get()));
 }
 
 }  // namespace

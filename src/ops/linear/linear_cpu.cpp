@@ -105,7 +105,8 @@ OneDnnLinear::Block pack_tiles(const TensorView& weight, WeightProduct product) 
     const Range rows{row, std::min(n, row + block_rows)};
     auto* data = weight.as<std::byte>() + row * row_bytes;
     product.pack_tiles(data, rows, packed.get());
-    device::discard_pages(data, rows.size() * row_bytes);
+    // Of a small weight the loader reuses the memory as it is.
+    if (rows.size() < n) device::discard_pages(data, rows.size() * row_bytes);
   }
   return {std::move(product), std::move(packed), 0};
 }
