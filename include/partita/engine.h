@@ -70,6 +70,14 @@ struct OpCost {
   double seconds = 0;
 };
 
+// Seconds of loading one rank, one after the other.
+struct LoadCost {
+  double program = 0;  // importing the model and cutting out the rank's part; 0 for virtual ranks
+  double read = 0;     // reading weights, or waiting for threads that read them
+  double pack = 0;     // binding kernels, which pack their weights, while others are being read
+  double buffers = 0;  // memory of caches and activations
+};
+
 struct RankCost {
   int rank = 0;  // of all replicas: those of the first one come first
   int replica = 0;
@@ -81,6 +89,7 @@ struct RankCost {
   int64_t bytes_read = 0;
   int64_t peak_rss_bytes = 0;
   double load_seconds = 0;
+  LoadCost load;
   // In steps, without waiting for and passing on the values of other stages. What is missing to the
   // prefill and decode seconds of the report is the rank's bubble.
   double busy_seconds = 0;

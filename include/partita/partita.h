@@ -8,6 +8,7 @@
 #include "partita/engine.h"
 #include "partita/error.h"
 #include "partita/explain.h"
+#include "partita/load_bench.h"
 #include "partita/make_model.h"
 #include "partita/model.h"
 #include "partita/model_bench.h"

@@ -24,19 +24,21 @@ CollectiveCost to_public(const engine::CollectiveReport& row) {
 }
 
 RankCost to_public(const engine::RankReport& report) {
-  RankCost cost{.rank = report.rank,
-                .replica = report.replica,
-                .stage = report.stage,
-                .pid = report.pid,
-                .weight_bytes = report.weight_bytes,
-                .kv_bytes = report.kv_bytes,
-                .activation_bytes = report.activation_bytes,
-                .bytes_read = report.bytes_read,
-                .peak_rss_bytes = report.peak_rss_bytes,
-                .load_seconds = report.load_seconds,
-                .busy_seconds = report.busy_seconds,
-                .collectives = {},
-                .ops = {}};
+  RankCost cost{
+      .rank = report.rank,
+      .replica = report.replica,
+      .stage = report.stage,
+      .pid = report.pid,
+      .weight_bytes = report.weight_bytes,
+      .kv_bytes = report.kv_bytes,
+      .activation_bytes = report.activation_bytes,
+      .bytes_read = report.bytes_read,
+      .peak_rss_bytes = report.peak_rss_bytes,
+      .load_seconds = report.load_seconds,
+      .load = {report.load.program, report.load.read, report.load.pack, report.load.buffers},
+      .busy_seconds = report.busy_seconds,
+      .collectives = {},
+      .ops = {}};
   for (const auto& row : report.collectives) cost.collectives.push_back(to_public(row));
   for (const auto& row : report.ops) cost.ops.push_back({row.op, row.calls, row.seconds});
   return cost;

@@ -83,6 +83,7 @@ RankRunner::RankRunner(RankPart part,
       stage_(part.program.stage),
       has_logits_(part.program.has_logits) {
   span_.rank = rank_;
+  program_seconds_ = part.program_seconds;
   const Stopwatch stopwatch;
   const int64_t read_before = checkpoint.bytes_read();
   world.set_all_reduce(part.all_reduce);  // the groups of the program get the same
@@ -135,6 +136,8 @@ engine::RankReport RankRunner::report() const {
   report.bytes_read = bytes_read_;
   report.peak_rss_bytes = peak_rss_bytes();
   report.load_seconds = load_seconds_;
+  const runtime::LoadTimes& load = executor_->load_times();
+  report.load = {program_seconds_, load.read_seconds, load.bind_seconds, load.buffer_seconds};
   report.step_seconds = step_seconds_;
   report.busy_seconds = busy_seconds_;
   report.steps = steps_;

@@ -26,6 +26,7 @@ struct RankPart {
   std::vector<std::string> groups;  // of all ranks, in creation order
   ir::SymbolSizes max_sizes;
   comm::AllReduceOptions all_reduce = {};
+  double program_seconds = 0;  // that making this has taken, for reports
 };
 
 // How the plan lets sums travel.
@@ -67,6 +68,7 @@ class RankRunner {
   std::vector<float> converted_logits_;  // of models whose logits are not f32
   int64_t bytes_read_ = 0;
   double load_seconds_ = 0;
+  double program_seconds_ = 0;
   double step_seconds_ = 0;
   double busy_seconds_ = 0;
   int64_t steps_ = 0;

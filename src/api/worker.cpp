@@ -150,6 +150,7 @@ LoadedRank load_rank(Channel& channel,
                      const api::RankSetup& setup,
                      const launch::RankEnvironment& self) {
   LoadedRank rank;
+  const auto start = Clock::now();
   const Model model = Model::load(setup.directory, {.dtype = setup.dtype});
   const ir::Graph& graph = model.impl().imported.graph;
   const plan::Plan plan =
@@ -173,6 +174,7 @@ LoadedRank load_rank(Channel& channel,
                            : api::make_rank_part(graph, plan, self.rank);
   part.rank = self.rank;
   part.replica = seat.replica;
+  part.program_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const formats::Checkpoint checkpoint = reuses_part
                                              ? api::open_rank_part(setup.directory, seat.rank)
                                              : model.impl().open_checkpoint();

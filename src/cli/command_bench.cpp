@@ -118,6 +118,7 @@ void add_bench_command(CLI::App& app, Action& action) {
                       "Also write the integer program here (.lp or .mps)");
   planner->callback([options, &action] { action = [options] { return run(*options); }; });
   add_bench_kernels_command(*bench, action);
+  add_bench_load_command(*bench, action);
   add_bench_model_command(*bench, action);
   add_bench_batch_command(*bench, action);
 }

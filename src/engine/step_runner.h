@@ -71,6 +71,14 @@ struct OpReport {
   double seconds = 0;
 };
 
+// Seconds of loading one rank, one after the other.
+struct LoadSeconds {
+  double program = 0;  // importing the model and cutting out the rank's part
+  double read = 0;     // reading weights, or waiting for threads that read them
+  double pack = 0;     // binding kernels, which pack their weights, while others are being read
+  double buffers = 0;  // memory of caches and activations
+};
+
 struct RankReport {
   int rank = 0;  // of all replicas: those of the first one come first
   int replica = 0;
@@ -82,6 +90,7 @@ struct RankReport {
   int64_t bytes_read = 0;      // from the checkpoint, headers included
   int64_t peak_rss_bytes = 0;  // of the process (shared by virtual ranks)
   double load_seconds = 0;
+  LoadSeconds load;
   double step_seconds = 0;  // sum over steps
   double busy_seconds = 0;  // of these; the rest is for messages between stages
   int64_t steps = 0;

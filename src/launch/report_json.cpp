@@ -49,6 +49,10 @@ Json to_json(const engine::RankReport& report) {
           {"bytes_read", report.bytes_read},
           {"peak_rss_bytes", report.peak_rss_bytes},
           {"load_seconds", report.load_seconds},
+          {"program_seconds", report.load.program},
+          {"read_seconds", report.load.read},
+          {"pack_seconds", report.load.pack},
+          {"buffer_seconds", report.load.buffers},
           {"step_seconds", report.step_seconds},
           {"busy_seconds", report.busy_seconds},
           {"steps", report.steps},
@@ -68,6 +72,10 @@ engine::RankReport report_from_json(const Json& json) {
   report.bytes_read = json_get<int64_t>(json, "bytes_read", kWhat);
   report.peak_rss_bytes = json_get<int64_t>(json, "peak_rss_bytes", kWhat);
   report.load_seconds = json_get<double>(json, "load_seconds", kWhat);
+  report.load = {.program = json_get<double>(json, "program_seconds", kWhat),
+                 .read = json_get<double>(json, "read_seconds", kWhat),
+                 .pack = json_get<double>(json, "pack_seconds", kWhat),
+                 .buffers = json_get<double>(json, "buffer_seconds", kWhat)};
   report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
   report.busy_seconds = json_get<double>(json, "busy_seconds", kWhat);
   report.steps = json_get<int64_t>(json, "steps", kWhat);

@@ -35,6 +35,13 @@ struct MemoryUse {
   int64_t activations = 0;
 };
 
+// Seconds of loading, see LoadedProgram; buffers: of caches and activations.
+struct LoadTimes {
+  double read_seconds = 0;
+  double bind_seconds = 0;
+  double buffer_seconds = 0;
+};
+
 // What the nodes of one op have cost since construction; views (reshapes) cost nothing and are not
 // listed.
 struct OpTime {
@@ -70,6 +77,7 @@ class Executor {
   [[nodiscard]] int rank() const { return program_.rank; }
   [[nodiscard]] const ir::Graph& graph() const { return program_.graph; }
   [[nodiscard]] MemoryUse memory() const;
+  [[nodiscard]] const LoadTimes& load_times() const { return load_times_; }
   // Of all collectives of this rank since construction; zeros without groups.
   [[nodiscard]] comm::Counters counters() const;
   // One entry per op of the program, in the order of first use. Always measured: reading the clock
@@ -115,6 +123,7 @@ class Executor {
   ops::Scratch scratch_;  // of all kernels
   BufferPlan buffers_;
   LoadedProgram loaded_;
+  LoadTimes load_times_;
   device::Buffer arena_;
   std::vector<device::Buffer> states_;  // by value
   std::vector<std::string> symbols_;    // sorted

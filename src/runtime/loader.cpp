@@ -3,6 +3,7 @@
 #include "runtime/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "ops/parallel.h"
@@ -22,6 +23,12 @@ constexpr int64_t kAheadBytes = int64_t{24} << 20;
 // Memory of weights that kernels have packed, kept for the next weights: the first use of new
 // memory costs as much as reading the file.
 constexpr int64_t kReusedBytes = int64_t{24} << 20;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 class Loader {
  public:
@@ -110,8 +117,10 @@ class Loader {
     const ir::Value& value = graph_.value(id);
     const auto index = static_cast<size_t>(id);
     if (value.kind != ir::ValueKind::kWeight || views_[index].loaded) return;
+    const Clock::time_point start = Clock::now();
     read_ahead();
     stream_.wait();
+    program_.read_seconds += seconds_since(start);
     ahead_bytes_ -= value.type.bytes();
     read_ahead();
     views_[index] = {{program_.weights[index].data(), value.type.dtype, value.type.shape()}, true};
@@ -132,10 +141,12 @@ class Loader {
     }
     for (const ValueId id : node.outputs) outputs.push_back(graph_.value(id).type);
     const auto released = std::make_unique<bool[]>(node.inputs.size());
+    const Clock::time_point start = Clock::now();
     auto kernel = ops::bind_cpu_kernel({node, inputs, outputs, weights,
                                         std::span(released.get(), node.inputs.size()),
                                         request_.max_sizes, request_.groups, request_.scratch});
     for (size_t i = 0; i < node.inputs.size(); ++i) note_bound(node.inputs[i], released[i]);
+    program_.bind_seconds += seconds_since(start);
     return kernel;
   }
 

@@ -36,6 +36,8 @@ struct LoadRequest {
 struct LoadedProgram {
   std::vector<std::unique_ptr<ops::BoundKernel>> kernels;  // by node; null for views
   std::vector<device::Buffer> weights;  // by value; empty when the kernels keep packed copies
+  double read_seconds = 0;  // in which no kernel could be bound: reading, or waiting for readers
+  double bind_seconds = 0;  // binding kernels, which packs their weights
 };
 
 // Loads the weights in node order and binds each kernel as soon as its weights are there, while

@@ -59,5 +59,42 @@ TEST_P(Memory, ARankReadsAndHoldsOnlyItsShards) {
 
 INSTANTIATE_TEST_SUITE_P(Weights, Memory, testing::Values("f32", "bf16", "q8", "q4"));
 
+// 6 layers and a head larger than the pieces that weights are packed in, stored as they are run.
+fs::path large_gguf(const std::string& dtype) {
+  const fs::path file = fs::path(PARTITA_BINARY_DIR) / ("llama-225m-" + dtype + ".gguf");
+  if (!fs::exists(file)) {
+    make_model({.hidden = 1536,
+                .layers = 6,
+                .heads = 24,
+                .kv_heads = 8,
+                .feed_forward = 4096,
+                .vocab_size = 24000},
+               {.dtype = dtype, .format = "gguf"}, file);
+  }
+  return file;
+}
+
+class MemoryOfGguf : public testing::TestWithParam<const char*> {};
+
+TEST_P(MemoryOfGguf, ARankHoldsOnlyItsShards) {
+  const Model model = Model::load(large_gguf(GetParam()));
+  EXPECT_EQ(model.dtype(), GetParam());
+  constexpr int64_t kMiB = 1 << 20;
+  for (const char* mesh : {"tp=2", "pp=2"}) {
+    SCOPED_TRACE(mesh);
+    const Plan plan = Plan::make(
+        model, {.mesh = mesh, .devices = test_devices(), .max_context = 64, .max_step_tokens = 16});
+    Engine engine(model, plan,
+                  {.launcher = "fork", .worker_program = PARTITA_BINARY_DIR "/bin/partita"});
+    for (const RankCost& rank : engine.report().ranks) {
+      EXPECT_GT(rank.weight_bytes, 0);
+      EXPECT_GE(rank.peak_rss_bytes, rank.weight_bytes);
+      EXPECT_LE(rank.peak_rss_bytes, rank.weight_bytes + rank.weight_bytes * 15 / 100 + 64 * kMiB);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Weights, MemoryOfGguf, testing::Values("bf16", "q8_0", "q4_0"));
+
 }  // namespace
 }  // namespace partita::tests
