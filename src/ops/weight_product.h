@@ -2,7 +2,7 @@
 // Products of activations with weight matrices: the heavy part of linear, router and experts. By
 // oneDNN, but for packed weights and up to 8 rows by own loops on oneDNN's layout, which come
 // nearer to the speed of memory (one row of 4096 x 4096 bf16: 0.84 -> 0.99 of a raw read on one
-// core).
+// core). Without AVX-512 packed weights and bf16 are computed by own loops for all numbers of rows.
 #pragma once
 
 #include <cstddef>
@@ -42,12 +42,8 @@ class WeightProduct {
   WeightProduct(WeightProduct&&) noexcept;
   WeightProduct& operator=(WeightProduct&&) noexcept;
 
-  // False when this processor has no such kernel (bf16 without AVX-512): then a reference takes
-  // over.
-  [[nodiscard]] bool is_supported() const;
-
-  // Once, before the first run(): weights come as they are, [n, k], or in the layout that oneDNN
-  // likes best for up to `most_rows` rows. One packed copy serves all row counts.
+  // Once, before the first run(): weights come as they are, [n, k], or in the layout that is
+  // best for up to `most_rows` rows. One packed copy serves all row counts.
   void use_plain_weights();
   void use_packed_weights(int64_t most_rows);
   [[nodiscard]] int64_t packed_bytes() const;

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with weight matrices by oneDNN, those of few rows by own loops on the same packed copy.
+// Products with weight matrices by oneDNN or by own loops, for AVX-512 on the same packed copy.
 #include "ops/weight_product.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <dnnl.hpp>
+#include <limits>
 #include <new>
 #include <optional>
 
 #include "device/cpu/instructions.h"
 #include "device/cpu/pages.h"
 #include "ops/onednn_limit.h"
-#include "ops/parallel.h"
-#include "ops/product/dense_kernels.h"
-#include "ops/product/dense_pack.h"
+#include "ops/product/dense_product.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -36,7 +35,9 @@ void check(dnnl_status_t status, std::string_view what) {
   }
 }
 
-// The layout of dense_kernels.h as oneDNN calls it: k x n in its eyes.
+constexpr int64_t kAnyRows = std::numeric_limits<int64_t>::max();
+
+// The layout of own loops (product/dense_kernels.h) as oneDNN calls it: k x n in its eyes.
 memory::desc tiled_layout(int64_t n, int64_t k, memory::data_type type) {
   const bool is_bf16 = type == memory::data_type::bf16;
   return {{k, n}, type, is_bf16 ? memory::format_tag::BA16a64b2a : memory::format_tag::BA16a64b};
@@ -59,21 +60,13 @@ struct PreparedCall {
 struct WeightProduct::Impl {
   explicit Impl(const ProductShape& product)
       : shape(product),
+        own({product.weight, product.n, product.k}),
         type(product.weight == DType::kBF16 ? memory::data_type::bf16 : memory::data_type::f32),
         plain({product.k, product.n}, type, memory::dims{1, product.k}) {
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   }
 
-  [[nodiscard]] int64_t steps() const {
-    return shape.weight == DType::kBF16 ? (shape.k + 1) / 2 : shape.k;
-  }
-
-  [[nodiscard]] int64_t tile_bytes() const {
-    return weights.data.padded_dims[0] * kDenseTileRows * size_of(shape.weight);
-  }
-
-  void run_few(const void* x, int64_t rows, const void* packed, float* y, Scratch& scratch) const;
-  int64_t pack_whole_tiles(const std::byte* from, Range rows, std::byte* to) const;
+  void run_own(const void* x, int64_t rows, const void* data, float* y, Scratch& scratch) const;
 
   dnnl::matmul::primitive_desc describe(int64_t rows, const memory::desc& layout) const {
     const memory::desc x({rows, shape.k}, type, memory::format_tag::ab);
@@ -109,94 +102,37 @@ struct WeightProduct::Impl {
   dnnl::stream stream{engine};
   dnnl::primitive_attr attributes;
   ProductShape shape;
+  DenseProduct own;
   memory::data_type type;
   memory::desc plain;
-  memory::desc weights;               // the layout in use
-  const DenseKernels* few = nullptr;  // loops for up to kFewRows rows on that layout
+  memory::desc weights;  // the layout in use
+  int64_t own_rows = 0;  // up to so many rows are computed by own loops
   std::array<std::optional<PreparedCall>, kRowBuckets.size()> calls;
 };
-
-namespace {
-
-// x[rows, k] as [step][rows].
-template <typename Step>
-void interleave(const Step* x, int64_t rows, int64_t steps, Step* panel) {
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t step = 0; step < steps; ++step) panel[step * rows + row] = x[row * steps + step];
-  }
-}
-
-// The same in pairs, where an odd k lacks the last element.
-void interleave_odd_pairs(const uint16_t* x, int64_t rows, int64_t k, uint16_t* panel) {
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t i = 0; i <= k; ++i) {
-      panel[(i / 2 * rows + row) * 2 + i % 2] = i < k ? x[row * k + i] : uint16_t{0};
-    }
-  }
-}
-
-}  // namespace
-
-void WeightProduct::Impl::run_few(
-    const void* x, int64_t rows, const void* packed, float* y, Scratch& scratch) const {
-  const auto* panel = static_cast<const std::byte*>(x);
-  const bool is_odd = shape.weight == DType::kBF16 && shape.k % 2 == 1;
-  if (rows > 1 || is_odd) {
-    std::byte* copy = scratch.reserve(Scratch::kLibrary, steps() * rows * kDenseStepBytesPerRow);
-    if (is_odd) {
-      interleave_odd_pairs(static_cast<const uint16_t*>(x), rows, shape.k,
-                           reinterpret_cast<uint16_t*>(copy));
-    } else {
-      interleave(static_cast<const uint32_t*>(x), rows, steps(), reinterpret_cast<uint32_t*>(copy));
-    }
-    panel = copy;
-  }
-  const DenseTileKernel kernel = (shape.weight == DType::kBF16 ? few->bf16 : few->f32)[rows];
-  const int64_t tiles = (shape.n + kDenseTileRows - 1) / kDenseTileRows;
-  parallel_ranges({.items = tiles, .bytes_per_item = tile_bytes()}, [&](Range range) {
-    for (int64_t tile = range.begin; tile < range.end; ++tile) {
-      const int64_t first = tile * kDenseTileRows;
-      kernel({static_cast<const std::byte*>(packed) + tile * tile_bytes(), steps(), panel,
-              y + first, shape.y_columns, std::min(kDenseTileRows, shape.n - first)});
-    }
-  });
-}
-
-// Packs the first of the rows as far as they are whole tiles without filling; returns how many.
-int64_t WeightProduct::Impl::pack_whole_tiles(const std::byte* from,
-                                              Range rows,
-                                              std::byte* to) const {
-  const int64_t row_bytes = shape.k * size_of(shape.weight);
-  const DensePack pack = few == nullptr ? nullptr : dense_pack_avx512();
-  if (pack == nullptr || row_bytes % (kDensePackSteps * kDenseStepBytesPerRow) != 0) return 0;
-  const int64_t tiles = rows.size() / kDenseTileRows;
-  parallel_ranges({.items = tiles, .bytes_per_item = tile_bytes()}, [&](Range range) {
-    for (int64_t tile = range.begin; tile < range.end; ++tile) {
-      pack({from + tile * kDenseTileRows * row_bytes, row_bytes, row_bytes / kDenseStepBytesPerRow,
-            to + tile * tile_bytes()});
-    }
-  });
-  return tiles * kDenseTileRows;
-}
 
 WeightProduct::WeightProduct(const ProductShape& shape) : impl_(std::make_unique<Impl>(shape)) {}
 WeightProduct::~WeightProduct() = default;
 WeightProduct::WeightProduct(WeightProduct&&) noexcept = default;
 WeightProduct& WeightProduct::operator=(WeightProduct&&) noexcept = default;
 
-bool WeightProduct::is_supported() const {
-  return static_cast<bool>(impl_->describe(1, impl_->plain));
+void WeightProduct::use_plain_weights() {
+  impl_->weights = impl_->plain;
+  // Below AVX-512 oneDNN has no bf16.
+  impl_->own_rows = impl_->describe(1, impl_->plain) ? 0 : kAnyRows;
 }
 
-void WeightProduct::use_plain_weights() { impl_->weights = impl_->plain; }
-
+// Below AVX-512 oneDNN keeps f32 as it is, on which its products of few rows are slow (8 rows: 0.2
+// of the peak).
 void WeightProduct::use_packed_weights(int64_t most_rows) {
+  impl_->weights = tiled_layout(impl_->shape.n, impl_->shape.k, impl_->type);
+  impl_->own_rows = kAnyRows;
+  if (device::usable_instructions() < device::Instructions::kAvx512) return;
   const int64_t rows = padded_rows(std::clamp<int64_t>(most_rows, 1, kMostProductRows));
   const memory::desc any({impl_->shape.k, impl_->shape.n}, impl_->type, memory::format_tag::any);
-  impl_->weights = impl_->describe(rows, any).weights_desc();
-  if (!is_tiled()) return;
-  const bool has_loops = device::usable_instructions() == device::Instructions::kAvx512;
-  impl_->few = has_loops ? dense_kernels_avx512() : nullptr;
+  const auto description = impl_->describe(rows, any);
+  if (!description) return;
+  impl_->weights = description.weights_desc();
+  impl_->own_rows = is_tiled() ? impl_->own.panel_rows() : 0;
 }
 
 bool WeightProduct::is_tiled() const {
@@ -204,20 +140,9 @@ bool WeightProduct::is_tiled() const {
 }
 
 void WeightProduct::pack_tiles(const void* plain, Range rows, std::byte* packed) {
-  static_assert(kTileRows == kDenseTileRows);
+  static_assert(kTileRows == DenseProduct::kTileRows);
   CHECK(is_tiled() && rows.begin % kTileRows == 0, "whole tiles of a layout of tiles");
-  const int64_t k = impl_->shape.k;
-  const int64_t row_bytes = k * size_of(impl_->shape.weight);
-  std::byte* tiles = packed + rows.begin / kTileRows * impl_->tile_bytes();
-  const int64_t done = impl_->pack_whole_tiles(static_cast<const std::byte*>(plain), rows, tiles);
-  if (done == rows.size()) return;
-  const memory::desc own({k, rows.size() - done}, impl_->type, memory::dims{1, k});
-  memory from(own, impl_->engine,
-              const_cast<std::byte*>(static_cast<const std::byte*>(plain) + done * row_bytes));
-  memory to(tiled_layout(rows.size() - done, k, impl_->type), impl_->engine,
-            tiles + done / kTileRows * impl_->tile_bytes());
-  dnnl::reorder(from, to).execute(impl_->stream, from, to);
-  impl_->stream.wait();
+  impl_->own.pack(plain, rows, packed);
 }
 
 int64_t WeightProduct::packed_bytes() const {
@@ -225,6 +150,7 @@ int64_t WeightProduct::packed_bytes() const {
 }
 
 void WeightProduct::pack(const void* plain, void* packed) {
+  if (is_tiled()) return pack_tiles(plain, {0, impl_->shape.n}, static_cast<std::byte*>(packed));
   memory from(impl_->plain, impl_->engine, const_cast<void*>(plain));
   memory to(impl_->weights, impl_->engine, packed);
   dnnl::reorder(from, to).execute(impl_->stream, from, to);
@@ -233,13 +159,27 @@ void WeightProduct::pack(const void* plain, void* packed) {
 
 void WeightProduct::prepare(int64_t rows) {
   const size_t last = bucket_of(std::clamp<int64_t>(rows, 1, kMostProductRows));
-  for (size_t bucket = 0; bucket <= last; ++bucket) impl_->call(bucket);
+  for (size_t bucket = 0; bucket <= last; ++bucket) {
+    if (kRowBuckets[bucket] > impl_->own_rows) impl_->call(bucket);
+  }
+}
+
+void WeightProduct::Impl::run_own(
+    const void* x, int64_t rows, const void* data, float* y, Scratch& scratch) const {
+  const bool is_plain = weights == plain;
+  const int64_t tile_bytes = is_plain ? own.plain_scratch_bytes() : 0;
+  std::byte* tiles = scratch.reserve(Scratch::kLibrary, tile_bytes + own.panel_bytes(rows));
+  const std::byte* panels = own.make_panels(x, rows, tiles + tile_bytes);
+  if (is_plain) {
+    own.run_plain(panels, rows, data, tiles, {y, shape.y_columns});
+  } else {
+    own.run(panels, rows, static_cast<const std::byte*>(data), {y, shape.y_columns});
+  }
 }
 
 void WeightProduct::run(
     const void* x, int64_t rows, const void* weights, float* y, Scratch& scratch) {
-  if (impl_->few != nullptr && rows <= kFewRows)
-    return impl_->run_few(x, rows, weights, y, scratch);
+  if (rows <= impl_->own_rows) return impl_->run_own(x, rows, weights, y, scratch);
   PreparedCall& call = impl_->call(bucket_of(rows));
   dnnl::stream& stream = impl_->stream;
   call.x.set_data_handle(const_cast<void*>(x), stream);

@@ -108,7 +108,6 @@ class ExpertMatrices {
   ExpertMatrices(DType dtype, int64_t n, int64_t k)
       : product_({dtype, n, k, n}), matrix_bytes_(n * k * size_of(dtype)) {}
 
-  [[nodiscard]] bool is_supported() const { return product_.is_supported(); }
   void use_plain_weights() { product_.use_plain_weights(); }
 
   // Takes the data over expert by expert and gives the memory of each finished one back.
@@ -289,7 +288,6 @@ std::unique_ptr<BoundKernel> bind_grouped(const BindArgs& args) {
   const int64_t k = std::max<int64_t>(args.inputs[kGate].dims[2].size, 1);
   const int64_t d = std::max<int64_t>(args.inputs[kDown].dims[1].size, 1);
   Matrices matrices{{dtype, f, k}, {dtype, f, k}, {dtype, d, f}};
-  if (!matrices.gate.is_supported() || !matrices.down.is_supported()) return nullptr;
   take_weight(args, kGate, matrices.gate);
   take_weight(args, kUp, matrices.up);
   take_weight(args, kDown, matrices.down);

@@ -138,7 +138,6 @@ std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
   const int64_t n = std::max<int64_t>(w[0], 1);
   const int64_t k = std::max<int64_t>(w[1], 1);
   WeightProduct product({args.inputs[1].dtype, n, k, n});
-  if (!product.is_supported()) return nullptr;
   // Packing gives the plain data away, so it needs the loader's consent.
   const bool may_pack =
       !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();

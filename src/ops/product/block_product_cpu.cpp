@@ -8,6 +8,7 @@
 #include "device/cpu/instructions.h"
 #include "ops/parallel.h"
 #include "ops/product/block_kernels.h"
+#include "ops/product/panels.h"
 #include "support/error.h"
 #include "support/quant_blocks.h"
 
@@ -30,13 +31,6 @@ int64_t unit_bytes(DType weight) { return weight == DType::kQ8_0 ? kQ8UnitBytes 
 
 // What a stored 0 stands for: see block_kernels.h.
 int32_t zero_of(DType weight) { return weight == DType::kQ8_0 ? 128 : 8; }
-
-// Rows of x in panels of nearly equal size, since each panel unpacks the weights anew.
-int64_t panels_of(int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
-Range panel_rows(int64_t rows, int64_t panel) {
-  const int64_t panels = panels_of(rows);
-  return {rows * panel / panels, rows * (panel + 1) / panels};
-}
 
 // A block of row `row` of a tile to its place in a unit. Quants of 4 k are copied as they are:
 // their order in a block of q4_0 is that of the packed nibbles.
@@ -116,10 +110,10 @@ int64_t BlockProduct::quantised_bytes(int64_t rows) const {
 void BlockProduct::quantise(const BlockRows& rows, std::byte* quantised) const {
   // Quantising costs about as much as reading four times as much memory.
   const int64_t panel_cost = 4 * kPanelRows * shape_.k * size_of(DType::kF32);
-  const Split split{.items = panels_of(rows.rows), .bytes_per_item = panel_cost};
+  const Split split{.items = panels_of(rows.rows, kPanelRows), .bytes_per_item = panel_cost};
   parallel_ranges(split, [&](Range range) {
     for (int64_t panel = range.begin; panel < range.end; ++panel) {
-      const Range own = panel_rows(rows.rows, panel);
+      const Range own = panel_rows(rows.rows, kPanelRows, panel);
       for (int64_t row = own.begin; row < own.end; ++row) {
         const int64_t from = rows.row_ids == nullptr ? row : rows.row_ids[row];
         kernels_->quantise({rows.x + from * shape_.k, blocks_, zero_of(shape_.weight),
@@ -137,8 +131,8 @@ void BlockProduct::run_tile(const std::byte* quantised,
                             const BlockOutput& output) const {
   const int64_t first = index * kTileRows;
   const TileKernel* const by_rows = shape_.weight == DType::kQ8_0 ? kernels_->q8 : kernels_->q4;
-  for (int64_t panel = 0; panel < panels_of(rows); ++panel) {
-    const Range own = panel_rows(rows, panel);
+  for (int64_t panel = 0; panel < panels_of(rows, kPanelRows); ++panel) {
+    const Range own = panel_rows(rows, kPanelRows, panel);
     by_rows[own.size()]({tile, blocks_, quantised + quantised_bytes(own.begin),
                          output.y + own.begin * output.columns + first, output.columns,
                          std::min(kTileRows, shape_.n - first)});

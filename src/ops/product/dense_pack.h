@@ -7,8 +7,10 @@
 
 namespace partita::ops {
 
-// Columns come in so many steps of dense_kernels.h (two bf16 or one f32 of a row) at a time: a
-// cache line of each row.
+// A row's part of a step of dense_kernels.h: two bf16 or one f32.
+inline constexpr int64_t kDenseWordBytes = 4;
+
+// Columns come in so many steps at a time: a cache line of each row.
 inline constexpr int64_t kDensePackSteps = 16;
 
 // One whole tile of kDenseTileRows rows [64, steps] of 4-byte words, which become [steps, 64].
@@ -20,8 +22,8 @@ struct DensePackCall {
 };
 using DensePack = void (*)(const DensePackCall& call);
 
-// Null when the build has not this level. oneDNN's reorder gives the same bytes at about 1.5 GB/s
-// on one core, where this one is bound by memory.
-[[nodiscard]] DensePack dense_pack_avx512();
+// Exists where the build has this level. oneDNN's reorder gives the same bytes at about 1.5 GB/s on
+// one core, where this one is bound by memory.
+void dense_pack_avx512(const DensePackCall& call);
 
 }  // namespace partita::ops

@@ -57,28 +57,18 @@ inline void transpose(const std::byte* from, int64_t row_bytes, std::byte* to) {
   }
 }
 
-void pack(const DensePackCall& call) {
+}  // namespace
+
+void dense_pack_avx512(const DensePackCall& call) {
   for (int64_t step = 0; step < call.steps; step += kDensePackSteps) {
-    const std::byte* from = call.plain + step * kDenseStepBytesPerRow;
+    const std::byte* from = call.plain + step * kDenseWordBytes;
     std::byte* to = call.tile + step * kDenseStepBytes;
     for (int64_t row = 0; row < kDenseTileRows; row += kWords) {
-      transpose(from + row * call.row_bytes, call.row_bytes, to + row * kDenseStepBytesPerRow);
+      transpose(from + row * call.row_bytes, call.row_bytes, to + row * kDenseWordBytes);
     }
   }
   _mm_sfence();
 }
-
-}  // namespace
-
-DensePack dense_pack_avx512() { return pack; }
-
-}  // namespace partita::ops
-
-#else
-
-namespace partita::ops {
-
-DensePack dense_pack_avx512() { return nullptr; }
 
 }  // namespace partita::ops
 

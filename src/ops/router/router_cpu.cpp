@@ -127,7 +127,6 @@ std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
   const std::vector<int64_t> w = args.inputs[1].shape();
   if (w[0] == 0 || w[1] == 0) return nullptr;
   WeightProduct product({args.inputs[1].dtype, w[0], w[1], w[0]});
-  if (!product.is_supported()) return nullptr;
   product.use_plain_weights();  // small: the copy would not pay
   return std::make_unique<OneDnnRouter>(args, std::move(product));
 }

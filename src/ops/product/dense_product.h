@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of activations with dense weights (f32, bf16) by own loops, at every instruction level.
+// ops/weight_product.h takes these or oneDNN's, by what is faster.
+//
+//   DenseProduct product({DType::kBF16, n, k});
+//   product.pack(plain, {0, n}, packed);                      // at load
+//   product.make_panels(x, rows, panels);                     // x has the weights' type
+//   product.run(panels, rows, packed, {y, n});                // y[rows, n] = x[rows, k] * w[n,
+//   k]^T
+//
+// Sums are taken in f32 in the order of k, of bf16 exact products (AVX-512: pairs of products are
+// added first, and subnormals count as zeros). A row of x gives the same bits whatever rows are
+// beside it, and for any cut of n.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "support/dtype.h"
+#include "support/range.h"
+
+namespace partita::device {
+enum class Instructions : uint8_t;
+[[nodiscard]] Instructions usable_instructions();
+}  // namespace partita::device
+
+namespace partita::ops {
+
+struct DenseKernels;
+struct DenseTileCall;
+
+// Weights w[n, k] of one shape; n and k are at least 1.
+struct DenseShape {
+  DType weight = DType::kF32;  // or kBF16
+  int64_t n = 0;
+  int64_t k = 0;
+};
+
+// Where results go: rows lie `columns` elements apart.
+struct DenseOutput {
+  float* y = nullptr;
+  int64_t columns = 0;
+};
+
+// Value type without state beyond its shape; thread-safe. Loops use the team of the calling thread
+// (ops/parallel.h), each thread a contiguous range of the weights. Allocates nothing.
+class DenseProduct {
+ public:
+  // Packed weights come in tiles of so many rows; the last one is filled up with zeros, and so is k
+  // to whole runs of 16 steps.
+  static constexpr int64_t kTileRows = 64;
+
+  explicit DenseProduct(const DenseShape& shape,
+                        device::Instructions level = device::usable_instructions());
+
+  // Rows that one pass over the weights computes.
+  [[nodiscard]] int64_t panel_rows() const;
+
+  [[nodiscard]] int64_t tile_bytes() const;
+  [[nodiscard]] int64_t packed_bytes() const;
+  // Packs the rows [begin, end) of the plain weights to their place in `packed` (aligned to 64
+  // bytes); begin is a multiple of kTileRows, as is end unless it is n. `plain` is row `begin`.
+  void pack(const void* plain, Range rows, std::byte* packed) const;
+
+  // Rows of x, of the weights' type, in the order of the loops. Where that is the order of x, x
+  // itself is returned, else `panels` (aligned to 64 bytes, of panel_bytes(rows)).
+  [[nodiscard]] int64_t panel_bytes(int64_t rows) const;
+  const std::byte* make_panels(const void* x, int64_t rows, std::byte* panels) const;
+
+  // y[rows, n] = x[rows, k] * w[n, k]^T.
+  void run(const std::byte* panels,
+           int64_t rows,
+           const std::byte* packed,
+           const DenseOutput& output) const;
+
+  // The same with plain weights, each tile of which is packed when its turn comes. `tiles` holds
+  // plain_scratch_bytes() (aligned to 64 bytes).
+  [[nodiscard]] int64_t plain_scratch_bytes() const;
+  void run_plain(const std::byte* panels,
+                 int64_t rows,
+                 const void* plain,
+                 std::byte* tiles,
+                 const DenseOutput& output) const;
+
+ private:
+  [[nodiscard]] int64_t tiles() const;
+  [[nodiscard]] int64_t steps() const;
+  [[nodiscard]] int64_t stored_steps() const;
+  [[nodiscard]] int64_t step_bytes_per_row() const;
+  void run_tile(const std::byte* panels,
+                int64_t rows,
+                const std::byte* tile,
+                int64_t index,
+                const DenseOutput& output) const;
+  void pack_tile(const void* plain, int64_t rows, std::byte* packed) const;
+
+  DenseShape shape_;
+  const DenseKernels* kernels_;
+};
+
+}  // namespace partita::ops
