@@ -85,3 +85,14 @@ function(partita_variants)
     endif()
   endforeach()
 endfunction()
+
+# partita_level_tests(PROGRAM FILTER): runs these tests of a test program, or all ("*"), once more at each lower
+# instruction level. A level that the processor lacks is reported as skipped.
+function(partita_level_tests program filter)
+  get_property(timeout TEST ${program} PROPERTY TIMEOUT)
+  foreach(level avx2 portable)
+    add_test(NAME ${program}_${level} COMMAND ${program} --gtest_filter=${filter})
+    set_tests_properties(${program}_${level} PROPERTIES LABELS fast TIMEOUT ${timeout} ENVIRONMENT PARTITA_CPU=${level}
+      SKIP_REGULAR_EXPRESSION "PARTITA_CPU=${level}: this processor has")
+  endforeach()
+endfunction()

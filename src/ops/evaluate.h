@@ -51,6 +51,12 @@ struct EvaluateOptions {
                                                std::span<HostTensor> inputs,
                                                const EvaluateOptions& options = {});
 
+// Names of the op's CPU kernels in order that accept the call, which is asked of each by binding
+// it: what tests run so that a kernel may lack a type at some instruction level.
+[[nodiscard]] std::vector<std::string_view> accepting_kernels(std::string_view op,
+                                                              const ir::Attributes& attributes,
+                                                              std::span<HostTensor> inputs);
+
 // Names of the op's CPU kernels in order, without those for instructions that this process does not
 // use (see device/cpu/instructions.h).
 [[nodiscard]] std::vector<std::string_view> usable_kernels_of(std::string_view op);

@@ -65,47 +65,84 @@ std::vector<float> HostTensor::floats() const {
   return values;
 }
 
+namespace {
+
+// A call with its node, types and views; inputs from the second on may be seen as loaded weights.
+class Call {
+ public:
+  Call(std::string_view op, const ir::Attributes& attributes, std::span<HostTensor> inputs) {
+    node_.op = node_.name = op;
+    node_.attributes = attributes;
+    for (HostTensor& input : inputs) {
+      types_.push_back(input.type());
+      views_.push_back(input.view());
+    }
+    weights_.resize(inputs.size());
+    released_ = std::make_unique<bool[]>(inputs.size());
+  }
+
+  void make_outputs(std::vector<ir::TensorType> types) {
+    output_types_ = std::move(types);
+    if (output_types_.empty()) output_types_ = infer_types({node_.op, node_.attributes, types_});
+    for (const ir::TensorType& type : output_types_)
+      outputs_.emplace_back(type.dtype, type.shape({}));
+    for (HostTensor& output : outputs_) output_views_.push_back(output.view());
+  }
+
+  void give_weights() {
+    for (size_t i = 1; i < views_.size(); ++i) weights_[i] = &views_[i];
+  }
+
+  // Arguments of a binding; valid as long as the call.
+  [[nodiscard]] BindArgs bind_args(Groups* groups) {
+    return {node_,  types_, output_types_, weights_, {released_.get(), views_.size()},
+            sizes_, groups, &scratch_};
+  }
+
+  std::vector<HostTensor> run(BoundKernel& kernel) {
+    // A kernel that released its weight must not read it.
+    for (size_t i = 0; i < views_.size(); ++i) {
+      if (released_[i]) views_[i].data = nullptr;
+    }
+    kernel.run(views_, output_views_);
+    return std::move(outputs_);
+  }
+
+ private:
+  ir::Node node_;
+  std::vector<ir::TensorType> types_;
+  std::vector<TensorView> views_;
+  std::vector<const TensorView*> weights_;
+  std::unique_ptr<bool[]> released_;
+  std::vector<ir::TensorType> output_types_;
+  std::vector<HostTensor> outputs_;
+  std::vector<TensorView> output_views_;
+  ir::SymbolSizes sizes_;
+  Scratch scratch_;
+};
+
+}  // namespace
+
 std::vector<HostTensor> evaluate(std::string_view op,
                                  const ir::Attributes& attributes,
                                  std::span<HostTensor> inputs,
                                  const EvaluateOptions& options) {
-  std::vector<ir::TensorType> types;
-  std::vector<TensorView> views;
-  for (HostTensor& input : inputs) {
-    types.push_back(input.type());
-    views.push_back(input.view());
-  }
-  std::vector<ir::TensorType> output_types = options.output_types;
-  if (output_types.empty()) output_types = infer_types({op, attributes, types});
-  std::vector<HostTensor> outputs;
-  std::vector<TensorView> output_views;
-  for (const ir::TensorType& type : output_types) outputs.emplace_back(type.dtype, type.shape({}));
-  for (HostTensor& output : outputs) output_views.push_back(output.view());
+  Call call(op, attributes, inputs);
+  call.make_outputs(options.output_types);
+  if (options.is_weight_given) call.give_weights();
+  return call.run(*bind_cpu_kernel(call.bind_args(options.groups), options.kernel));
+}
 
-  ir::Node node;
-  node.op = op;
-  node.name = op;
-  node.attributes = attributes;
-  std::vector<const TensorView*> weights(inputs.size(), nullptr);
-  if (options.is_weight_given) {
-    for (size_t i = 1; i < inputs.size(); ++i) weights[i] = &views[i];
+std::vector<std::string_view> accepting_kernels(std::string_view op,
+                                                const ir::Attributes& attributes,
+                                                std::span<HostTensor> inputs) {
+  Call call(op, attributes, inputs);
+  call.make_outputs({});
+  std::vector<std::string_view> names;
+  for (const Kernel& kernel : cpu_kernels_of(op)) {
+    if (kernel.bind(call.bind_args(nullptr)) != nullptr) names.push_back(kernel.name);
   }
-  const auto released = std::make_unique<bool[]>(inputs.size());
-  Scratch scratch;
-  const auto kernel = bind_cpu_kernel({node,
-                                       types,
-                                       output_types,
-                                       weights,
-                                       {released.get(), inputs.size()},
-                                       {},
-                                       options.groups,
-                                       &scratch},
-                                      options.kernel);
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (released[i]) views[i].data = nullptr;  // a kernel that released its weight must not read it
-  }
-  kernel->run(views, output_views);
-  return outputs;
+  return names;
 }
 
 namespace {

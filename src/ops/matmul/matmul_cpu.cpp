@@ -43,6 +43,7 @@ struct PreparedCall {
 };
 
 // a[..,m,k] * b[..,k,n] gives y[..,m,n] f32, operands both f32 or both bf16; accumulation in f32.
+// Where oneDNN has no bf16 (below AVX-512) the operands are widened first.
 class OneDnnMatmul final : public BoundKernel {
  public:
   explicit OneDnnMatmul(const BindArgs& args)
@@ -50,9 +51,9 @@ class OneDnnMatmul final : public BoundKernel {
         type_(args.inputs[0].dtype == DType::kBF16 ? memory::data_type::bf16
                                                    : memory::data_type::f32) {
     attributes_.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    widens_ = !describe({2, 2}, {2, 2}, {2, 2});
+    if (widens_) type_ = memory::data_type::f32;
   }
-
-  bool is_supported() const { return static_cast<bool>(describe({2, 2}, {2, 2}, {2, 2})); }
 
   void run(Views inputs, Views outputs) override {
     const int64_t count = outputs[0].elements();
@@ -63,7 +64,8 @@ class OneDnnMatmul final : public BoundKernel {
     }
     PreparedCall& call = prepared(inputs, outputs);
     void* scratch = scratch_->reserve(Scratch::kLibrary, call.scratch_bytes);
-    const std::array<void*, 4> data = {inputs[0].data, inputs[1].data, outputs[0].data, scratch};
+    std::array<void*, 4> data = {inputs[0].data, inputs[1].data, outputs[0].data, scratch};
+    if (widens_) widen(inputs, data);
     for (size_t i = 0; i < data.size(); ++i) call.tensors[i].set_data_handle(data[i], stream_);
     const dnnl_status_t status =
         dnnl_primitive_execute(call.primitive.get(), stream_.get(),
@@ -75,6 +77,18 @@ class OneDnnMatmul final : public BoundKernel {
   }
 
  private:
+  // The operands as f32, one after the other in the scratch memory.
+  void widen(Views inputs, std::array<void*, 4>& data) const {
+    const int64_t a_count = inputs[0].elements();
+    const int64_t b_count = inputs[1].elements();
+    auto* a = reinterpret_cast<float*>(
+        scratch_->reserve(Scratch::kInput, (a_count + b_count) * size_of(DType::kF32)));
+    convert_to_f32(DType::kBF16, inputs[0].as<const std::byte>(), a, a_count);
+    convert_to_f32(DType::kBF16, inputs[1].as<const std::byte>(), a + a_count, b_count);
+    data[0] = a;
+    data[1] = a + a_count;
+  }
+
   // Shapes that differ from step to step are kept up to this many; then all are made anew.
   static constexpr size_t kMostCalls = 64;
 
@@ -118,6 +132,7 @@ class OneDnnMatmul final : public BoundKernel {
   dnnl::primitive_attr attributes_;
   ScratchHandle scratch_;
   memory::data_type type_;
+  bool widens_;
   std::vector<std::unique_ptr<PreparedCall>> calls_;
 };
 
@@ -126,9 +141,7 @@ std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
   const bool is_accepted = (dtype == DType::kF32 || dtype == DType::kBF16) &&
                            args.inputs[1].dtype == dtype && args.outputs[0].dims.size() <= 6;
   if (!is_accepted) return nullptr;
-  auto kernel = std::make_unique<OneDnnMatmul>(args);
-  if (!kernel->is_supported()) return nullptr;
-  return kernel;
+  return std::make_unique<OneDnnMatmul>(args);
 }
 
 // Index of the matrix of an operand that belongs to batch `batch` of the output.
