@@ -27,12 +27,11 @@
 #include <string>
 #include <vector>
 
+#include "api/bench/bound_op.h"
 #include "comm/shm/shm.h"
 #include "device/cpu/affinity.h"
 #include "device/cpu/placement.h"
 #include "device/cpu/topology.h"
-#include "ops/declaration.h"
-#include "ops/kernel.h"
 #include "support/error.h"
 #include "support/json.h"
 
@@ -40,9 +39,9 @@ namespace {
 
 using partita::DType;
 using partita::Json;
+using partita::api::BoundOp;
 using partita::comm::Communicator;
 using partita::comm::ReduceKind;
-using partita::ops::TensorView;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kWidth = 2048;  // of a row that is normalised
@@ -75,67 +74,6 @@ std::unique_ptr<Communicator> join_segment(int rank, int ranks, int64_t slot_byt
   MPI_Barrier(MPI_COMM_WORLD);
   return world;
 }
-
-class OneGroup final : public partita::ops::Groups {
- public:
-  explicit OneGroup(Communicator& group) : group_(group) {}
-  Communicator& group(std::string_view /*name*/) override { return group_; }
-
- private:
-  Communicator& group_;
-};
-
-// A kernel of one node with buffers of its own.
-class BoundOp {
- public:
-  BoundOp(const std::string& op,
-          const std::vector<std::vector<int64_t>>& inputs,
-          size_t outputs,
-          Communicator& group)
-      : groups_(group) {
-    partita::ir::Node node;
-    node.op = op;
-    node.name = op;
-    node.attributes.set("eps", 1e-5);
-    node.attributes.set("group", "all");
-    std::vector<partita::ir::TensorType> types;
-    for (const auto& shape : inputs) {
-      partita::ir::TensorType type{DType::kF32, {}};
-      for (const int64_t size : shape) type.dims.emplace_back(size);
-      types.push_back(type);
-      inputs_.push_back(view_of(shape));
-    }
-    const std::vector<partita::ir::TensorType> out_types(outputs, types[0]);
-    for (size_t i = 0; i < outputs; ++i) outputs_.push_back(view_of(inputs[0]));
-    const std::vector<const TensorView*> weights(inputs.size(), nullptr);
-    const auto release = std::make_unique<bool[]>(inputs.size());  // NOLINT: a span of bool
-    kernel_ = partita::ops::bind_cpu_kernel(
-        {node, types, out_types, weights, {release.get(), inputs.size()}, {}, &groups_});
-  }
-
-  // With the first input where the kernel wishes it.
-  void run() {
-    void* wish = kernel_->wished_input(inputs_[0].elements() * int64_t{sizeof(float)});
-    void* home = inputs_[0].data;
-    if (wish != nullptr) inputs_[0].data = wish;
-    kernel_->run(inputs_, outputs_);
-    inputs_[0].data = home;
-  }
-
- private:
-  TensorView view_of(const std::vector<int64_t>& shape) {
-    TensorView view{nullptr, DType::kF32, shape};
-    memory_.emplace_back(static_cast<size_t>(view.elements()), 0.5F);
-    view.data = memory_.back().data();
-    return view;
-  }
-
-  OneGroup groups_;
-  std::vector<std::vector<float>> memory_;
-  std::vector<TensorView> inputs_;
-  std::vector<TensorView> outputs_;
-  std::unique_ptr<partita::ops::BoundKernel> kernel_;
-};
 
 using Ways = std::map<std::string, std::function<void()>>;
 
@@ -175,7 +113,7 @@ void add_norms(Ways& ways, Communicator& shm, int64_t rows) {
   const std::vector<int64_t> row = {kWidth};
   const auto op = [&](const std::string& name, const std::vector<std::vector<int64_t>>& inputs,
                       size_t outputs) {
-    return std::make_shared<BoundOp>(name, inputs, outputs, shm);
+    return std::make_shared<BoundOp>(BoundOp::Node{name, inputs, outputs}, shm);
   };
   const auto norm = op("rms_norm", {full, row}, 1);
   const auto add = op("add", {full, full}, 1);

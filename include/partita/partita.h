@@ -5,6 +5,7 @@
 #include "partita/batch_bench.h"
 #include "partita/bench.h"
 #include "partita/calibrate.h"
+#include "partita/collective_bench.h"
 #include "partita/engine.h"
 #include "partita/error.h"
 #include "partita/explain.h"

@@ -117,6 +117,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   planner->add_option("--export-ilp", instance.export_ilp,
                       "Also write the integer program here (.lp or .mps)");
   planner->callback([options, &action] { action = [options] { return run(*options); }; });
+  add_bench_collectives_command(*bench, action);
   add_bench_kernels_command(*bench, action);
   add_bench_load_command(*bench, action);
   add_bench_model_command(*bench, action);

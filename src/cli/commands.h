@@ -18,6 +18,7 @@ void add_calibrate_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 // Sub-commands of bench.
 void add_bench_batch_command(CLI::App& bench, Action& action);
+void add_bench_collectives_command(CLI::App& bench, Action& action);
 void add_bench_kernels_command(CLI::App& bench, Action& action);
 void add_bench_load_command(CLI::App& bench, Action& action);
 void add_bench_model_command(CLI::App& bench, Action& action);

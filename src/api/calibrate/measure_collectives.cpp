@@ -19,76 +19,9 @@ constexpr CollectiveKind kKinds[] = {CollectiveKind::kAllReduce, CollectiveKind:
                                      CollectiveKind::kReduceScatter, CollectiveKind::kAllToAll,
                                      CollectiveKind::kSend};
 
-// Buffers of one rank, large enough for every payload; two, because calls must not overlap.
-struct Buffers {
-  explicit Buffers(int64_t elements)
-      : in(static_cast<size_t>(elements), 1), out(static_cast<size_t>(elements), 0) {}
-  std::vector<float> in;
-  std::vector<float> out;
-};
-
-void call(comm::Communicator& group, CollectiveKind kind, int64_t elements, Buffers& buffers) {
-  const auto size = static_cast<int64_t>(group.size());
-  std::vector<int64_t> counts(static_cast<size_t>(size), elements / size);
-  counts.back() += elements % size;
-  float* in = buffers.in.data();
-  float* out = buffers.out.data();
-  switch (kind) {
-    case CollectiveKind::kAllReduce: {
-      // As in a program: the node before makes the terms where the transport wants them.
-      const void* made = group.reserve(elements * size_of(DType::kF32));
-      group.all_reduce(made == nullptr ? in : made, out, elements, DType::kF32,
-                       comm::ReduceKind::kSum);
-      return;
-    }
-    case CollectiveKind::kAllGather:
-      group.all_gather(in, out, counts, DType::kF32);
-      return;
-    case CollectiveKind::kReduceScatter:
-      group.reduce_scatter(in, out, counts, DType::kF32, comm::ReduceKind::kSum);
-      return;
-    case CollectiveKind::kAllToAll:
-      counts.assign(counts.size(), elements / size);
-      group.all_to_all(in, counts, out, counts, DType::kF32);
-      return;
-    case CollectiveKind::kSend:
-      if (group.rank() == 0) {
-        group.send(in, elements, DType::kF32, 1);
-        group.recv(out, elements, DType::kF32, 1);
-      } else if (group.rank() == 1) {
-        group.recv(out, elements, DType::kF32, 0);
-        group.send(in, elements, DType::kF32, 0);
-      }
-      return;
-  }
-  CHECK(false, "unknown collective kind");
-}
-
-// The largest value of all ranks, on all of them.
-double slowest(comm::Communicator& group, double seconds) {
-  double result = 0;
-  group.all_reduce(&seconds, &result, 1, DType::kF64, comm::ReduceKind::kMax);
-  return result;
-}
-
 // About half a millisecond per sample at 4 GB/s.
 int calls_of(int64_t bytes) {
   return static_cast<int>(std::clamp<int64_t>((2 << 20) / (bytes + 4096), 1, 200));
-}
-
-// Seconds of one call on the slowest rank: the same number on all ranks.
-double sample_seconds(comm::Communicator& group,
-                      CollectiveKind kind,
-                      int64_t bytes,
-                      Buffers& buffers) {
-  group.barrier();
-  const auto start = Clock::now();
-  const int calls = calls_of(bytes);
-  for (int i = 0; i < calls; ++i) call(group, kind, bytes / size_of(DType::kF32), buffers);
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / calls;
-  // A send is half of a message there and back; ranks that take no part say 0.
-  const bool is_send = kind == CollectiveKind::kSend;
-  return slowest(group, is_send ? (group.rank() < 2 ? seconds / 2 : 0) : seconds);
 }
 
 // The largest of the payloads up to which an all_reduce is faster in one exchange than in two,
@@ -96,16 +29,16 @@ double sample_seconds(comm::Communicator& group,
 int64_t measure_one_shot_bytes(comm::Communicator& group,
                                const std::vector<int64_t>& payloads,
                                int rounds,
-                               Buffers& buffers) {
+                               CollectiveProbe& probe) {
   int64_t best = 0;
   for (const int64_t bytes : payloads) {
     std::vector<double> one;
     std::vector<double> two;
     for (int round = -1; round < rounds; ++round) {  // one to warm up
       group.set_all_reduce({.one_shot_bytes = bytes});
-      const double in_one = sample_seconds(group, CollectiveKind::kAllReduce, bytes, buffers);
+      const double in_one = probe.seconds(CollectiveKind::kAllReduce, bytes);
       group.set_all_reduce({.one_shot_bytes = 0});
-      const double in_two = sample_seconds(group, CollectiveKind::kAllReduce, bytes, buffers);
+      const double in_two = probe.seconds(CollectiveKind::kAllReduce, bytes);
       if (round < 0) continue;
       one.push_back(in_one);
       two.push_back(in_two);
@@ -117,6 +50,65 @@ int64_t measure_one_shot_bytes(comm::Communicator& group,
 }
 
 }  // namespace
+
+CollectiveProbe::CollectiveProbe(comm::Communicator& group, int64_t most_bytes)
+    : group_(group),
+      in_(static_cast<size_t>(most_bytes / size_of(DType::kF32)), 1),
+      out_(in_.size(), 0) {}
+
+void CollectiveProbe::call(CollectiveKind kind, int64_t elements) {
+  const auto size = static_cast<int64_t>(group_.size());
+  std::vector<int64_t> counts(static_cast<size_t>(size), elements / size);
+  counts.back() += elements % size;
+  float* in = in_.data();
+  float* out = out_.data();
+  switch (kind) {
+    case CollectiveKind::kAllReduce: {
+      // As in a program: the node before makes the terms where the transport wants them.
+      const void* made = group_.reserve(elements * size_of(DType::kF32));
+      group_.all_reduce(made == nullptr ? in : made, out, elements, DType::kF32,
+                        comm::ReduceKind::kSum);
+      return;
+    }
+    case CollectiveKind::kAllGather:
+      group_.all_gather(in, out, counts, DType::kF32);
+      return;
+    case CollectiveKind::kReduceScatter:
+      group_.reduce_scatter(in, out, counts, DType::kF32, comm::ReduceKind::kSum);
+      return;
+    case CollectiveKind::kAllToAll:
+      counts.assign(counts.size(), elements / size);
+      group_.all_to_all(in, counts, out, counts, DType::kF32);
+      return;
+    case CollectiveKind::kSend:
+      if (group_.rank() == 0) {
+        group_.send(in, elements, DType::kF32, 1);
+        group_.recv(out, elements, DType::kF32, 1);
+      } else if (group_.rank() == 1) {
+        group_.recv(out, elements, DType::kF32, 0);
+        group_.send(in, elements, DType::kF32, 0);
+      }
+      return;
+  }
+  CHECK(false, "unknown collective kind");
+}
+
+double CollectiveProbe::seconds(CollectiveKind kind, int64_t bytes) {
+  group_.barrier();
+  const auto start = Clock::now();
+  const int calls = calls_of(bytes);
+  for (int i = 0; i < calls; ++i) call(kind, bytes / size_of(DType::kF32));
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / calls;
+  // Ranks that take no part in a send say 0.
+  const bool is_send = kind == CollectiveKind::kSend;
+  return slowest(group_, is_send ? (group_.rank() < 2 ? seconds / 2 : 0) : seconds);
+}
+
+double slowest(comm::Communicator& group, double seconds) {
+  double result = 0;
+  group.all_reduce(&seconds, &result, 1, DType::kF64, comm::ReduceKind::kMax);
+  return result;
+}
 
 std::vector<int64_t> measured_payloads(bool is_quick) {
   if (is_quick) return {1 << 10, 16 << 10, 256 << 10, 2 << 20};
@@ -130,18 +122,18 @@ std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group
                                                        bool is_quick) {
   const std::vector<int64_t> payloads = measured_payloads(is_quick);
   const int rounds = is_quick ? 5 : 15;
-  Buffers buffers(payloads.back() / size_of(DType::kF32));
+  CollectiveProbe probe(group, payloads.back());
   std::vector<cost::CollectiveTable> tables;
   for (const CollectiveKind kind : kKinds) {
     tables.push_back({kind, transport, std::string(cost::kAnyAxis), group.size(), {}});
   }
-  tables.front().one_shot_bytes = measure_one_shot_bytes(group, payloads, rounds, buffers);
+  tables.front().one_shot_bytes = measure_one_shot_bytes(group, payloads, rounds, probe);
   group.set_all_reduce({.one_shot_bytes = tables.front().one_shot_bytes});
   for (const int64_t bytes : payloads) {
     std::vector<std::vector<double>> times(tables.size());
     for (int round = -1; round < rounds; ++round) {  // one to warm up
       for (size_t kind = 0; kind < tables.size(); ++kind) {
-        const double seconds = sample_seconds(group, tables[kind].kind, bytes, buffers);
+        const double seconds = probe.seconds(tables[kind].kind, bytes);
         if (round >= 0) times[kind].push_back(seconds);
       }
     }

@@ -13,6 +13,28 @@ namespace partita::api {
 // The payloads that are measured: 1 KiB .. 4 MiB.
 [[nodiscard]] std::vector<int64_t> measured_payloads(bool is_quick);
 
+// Calls of one rank with buffers for payloads of up to so many bytes. Made and asked by all ranks
+// of the group at the same time.
+class CollectiveProbe {
+ public:
+  CollectiveProbe(comm::Communicator& group, int64_t most_bytes);
+
+  // Seconds of one call on the slowest rank, from about half a millisecond of calls: the same
+  // number on all ranks. all_reduce finds its input where the transport wants it. A send is that of
+  // ranks 0 and 1: half of a message there and back.
+  [[nodiscard]] double seconds(cost::CollectiveKind kind, int64_t bytes);
+
+ private:
+  void call(cost::CollectiveKind kind, int64_t elements);
+
+  comm::Communicator& group_;
+  std::vector<float> in_;  // two, because buffers of one call must not overlap
+  std::vector<float> out_;
+};
+
+// The largest value of all ranks, on all of them.
+[[nodiscard]] double slowest(comm::Communicator& group, double seconds);
+
 // Seconds of all collectives of `group`, called by all its ranks at once; the same tables on each
 // (the slowest rank counts). `transport` is noted in them. The table of sends is that of ranks 0
 // and 1: half of a message there and back.
