@@ -5,7 +5,7 @@
 set -euo pipefail
 packages=(build-essential cmake ninja-build ccache pkg-config python3
   libdnnl-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev libtomlplusplus-dev
-  zlib1g-dev coinor-libcbc-dev libhwloc-dev libopenmpi-dev openmpi-bin libgtest-dev libgmock-dev libbenchmark-dev)
+  zlib1g-dev coinor-libcbc-dev libhwloc-dev libopenmpi-dev openmpi-bin libgtest-dev libgmock-dev)
 if [[ "${1:-}" == --dev ]]; then
   packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev libomp-14-dev)
 fi
