@@ -58,8 +58,7 @@ void play_rank(const std::string& control, const std::string& secret, int rank) 
     check_batch(batch, kLimits);
     const auto rows = rank + 1 == kRanks ? batch.logit_rows.size() : 0;
     const auto values = std::span(logits).first(rows * static_cast<size_t>(kLimits.vocab_size));
-    const auto span = launch::encode_span({.begin = 1, .end = 2});
-    channel.send(launch::OutgoingFrame(FrameType::kStepDone, span, std::as_bytes(values)));
+    channel.send(launch::result_frame(launch::encode_result_head({.begin = 1, .end = 2}), values));
   }
 }
 

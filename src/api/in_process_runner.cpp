@@ -139,9 +139,12 @@ class InProcessRunner::Team {
     result_.replica = static_cast<int>(finished_.front());
     finished_.pop_front();
     Queue& queue = queues_[static_cast<size_t>(result_.replica)];
-    result_.logits = std::move(queue.items.front().logits);
-    result_.spans = std::move(queue.items.front().spans);
-    last_step_ = std::chrono::steady_clock::now() - queue.items.front().begin;
+    Item& item = queue.items.front();
+    result_.logits = std::move(item.logits);
+    result_.candidate_logits = std::move(item.candidate_logits);
+    result_.candidate_tokens = std::move(item.candidate_tokens);
+    result_.spans = std::move(item.spans);
+    last_step_ = std::chrono::steady_clock::now() - item.begin;
     --queue.steps;
     queue.pop();
     queue.pop_reports();
@@ -173,7 +176,9 @@ class InProcessRunner::Team {
     std::optional<engine::StepBatch> batch;
     size_t working = 0;  // ranks that have not finished it
     std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-    std::vector<float> logits = {};            // written by one rank
+    std::vector<float> logits = {};  // written by one rank, as the candidates
+    std::vector<float> candidate_logits = {};
+    std::vector<int32_t> candidate_tokens = {};
     std::vector<engine::RankSpan> spans = {};  // each written by its rank
   };
   // Of one replica. Its ranks keep references to items that they work on: a deque moves none.
@@ -258,8 +263,13 @@ class InProcessRunner::Team {
       reports_[rank] = runner.report();
       return;
     }
-    const std::span<const float> logits = runner.run(*item.batch);
-    if (runner.has_logits()) item.logits.assign(logits.begin(), logits.end());
+    const RowOutputs rows = runner.run(*item.batch);
+    if (runner.has_logits()) {
+      const auto& [logits, tokens] = rows.candidates;
+      item.logits.assign(rows.logits.begin(), rows.logits.end());
+      item.candidate_logits.assign(logits.begin(), logits.end());
+      item.candidate_tokens.assign(tokens.begin(), tokens.end());
+    }
     item.spans[rank % ranks_per_replica_] = runner.last_span();
   }
 

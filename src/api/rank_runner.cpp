@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <numeric>
 #include <string>
 #include <utility>
 
 #include "api/step_binding.h"
+#include "passes/end_in_candidates.h"
 #include "runtime/checkpoint_reader.h"
 #include "support/error.h"
 
@@ -81,24 +83,26 @@ RankRunner::RankRunner(RankPart part,
     : rank_(part.rank),
       replica_(part.replica),
       stage_(part.program.stage),
-      has_logits_(part.program.has_logits) {
+      has_logits_(part.program.has_logits),
+      row_numbers_(static_cast<size_t>(part.max_sizes.at("r"))) {
+  std::iota(row_numbers_.begin(), row_numbers_.end(), 0);
   span_.rank = rank_;
   program_seconds_ = part.program_seconds;
   const Stopwatch stopwatch;
   const int64_t read_before = checkpoint.bytes_read();
   world.set_all_reduce(part.all_reduce);  // the groups of the program get the same
-  runtime::Program program{part.rank, std::move(part.program.graph), std::move(part.groups),
-                           std::move(part.max_sizes)};
+  runtime::Program program{part.rank, passes::end_in_candidates(part.program.graph),
+                           std::move(part.groups), std::move(part.max_sizes)};
   executor_ = std::make_unique<runtime::Executor>(
       std::move(program), runtime::read_from(checkpoint), &world, on_progress);
   bytes_read_ = checkpoint.header_bytes() + checkpoint.bytes_read() - read_before;
   load_seconds_ = stopwatch.seconds();
 }
 
-std::span<const float> RankRunner::run(const engine::StepBatch& batch) {
+RowOutputs RankRunner::run(const engine::StepBatch& batch) {
   const comm::Counters before = executor_->counters();
   span_.begin = clock_seconds();
-  const StepBinding binding(batch);
+  const StepBinding binding(batch, row_numbers_);
   const std::span<const ops::TensorView> outputs = executor_->run(binding.inputs());
   span_.end = clock_seconds();
   const comm::Counters after = executor_->counters();
@@ -110,7 +114,15 @@ std::span<const float> RankRunner::run(const engine::StepBatch& batch) {
   step_seconds_ += span_.end - span_.begin;
   busy_seconds_ += span_.busy_seconds();
   ++steps_;
-  return has_logits_ ? logits_of(outputs) : std::span<const float>{};
+  if (!has_logits_) return {};
+  RowOutputs rows;
+  if (batch.whole_logits) rows.logits = logits_of(outputs);
+  if (outputs.size() > 1) {
+    const auto count = static_cast<size_t>(outputs[1].elements());
+    rows.candidates = {{outputs[1].as<const float>(), count},
+                       {outputs[2].as<const int32_t>(), count}};
+  }
+  return rows;
 }
 
 std::span<const float> RankRunner::logits_of(std::span<const ops::TensorView> outputs) {

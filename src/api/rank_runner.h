@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "comm/communicator.h"
+#include "engine/candidates.h"
 #include "engine/step_runner.h"
 #include "formats/checkpoint.h"
 #include "ir/graph.h"
@@ -35,9 +36,15 @@ struct RankPart {
 // Cuts the part of one rank out of a whole model. `rank` is in 0 .. replicas * ranks of the plan.
 [[nodiscard]] RankPart make_rank_part(const ir::Graph& graph, const plan::Plan& plan, int rank);
 
+// What the rank with the logits gives of a step; valid until its next one.
+struct RowOutputs {
+  std::span<const float> logits;  // [r, vocab_size]; nothing where the batch wants none
+  engine::Candidates candidates;  // [r, passes::candidates_of() the model]
+};
+
 // Owned and driven by the rank's thread. Example:
 //   RankRunner runner(make_rank_part(graph, plan, rank), checkpoint, *world);
-//   for (...) logits = runner.run(batch);
+//   for (...) use(runner.run(batch).logits);
 class RankRunner {
  public:
   // Collective over `world`, which has one rank per rank of the plan and must outlive the runner.
@@ -48,9 +55,8 @@ class RankRunner {
              comm::Communicator& world,
              const runtime::LoadProgress& on_progress = {});
 
-  // Runs one step. The logits [r, vocab_size] on the rank that has them, else nothing; valid until
-  // the next call.
-  [[nodiscard]] std::span<const float> run(const engine::StepBatch& batch);
+  // Runs one step. Nothing on ranks without logits.
+  [[nodiscard]] RowOutputs run(const engine::StepBatch& batch);
 
   [[nodiscard]] bool has_logits() const { return has_logits_; }
   // Of the last step.
@@ -65,6 +71,7 @@ class RankRunner {
   int stage_;
   bool has_logits_;
   std::unique_ptr<runtime::Executor> executor_;
+  std::vector<int32_t> row_numbers_;     // 0, 1, ... of as many rows as a step may have
   std::vector<float> converted_logits_;  // of models whose logits are not f32
   int64_t bytes_read_ = 0;
   double load_seconds_ = 0;

@@ -10,14 +10,20 @@
 #include <vector>
 
 #include "partition/plan_index.h"
+#include "passes/end_in_candidates.h"
 #include "support/checked_math.h"
 #include "support/error.h"
 
 namespace partita::api {
 namespace {
 
-runtime::StepInput input(std::string_view name, const std::vector<int32_t>& data) {
+runtime::StepInput input(std::string_view name, std::span<const int32_t> data) {
   return {name, DType::kI32, data.data(), static_cast<int64_t>(data.size())};
+}
+
+// As many rows as logits are wanted of.
+size_t whole_rows(const engine::StepBatch& batch) {
+  return batch.whole_logits ? batch.logit_rows.size() : 0;
 }
 
 int64_t blocks_per_sequence(const plan::Workload& workload) {
@@ -108,14 +114,18 @@ void check_batch(const engine::StepBatch& batch, const engine::RunnerLimits& lim
   }
 }
 
-StepBinding::StepBinding(const engine::StepBatch& batch)
-    : inputs_{input("token_ids", batch.token_ids), input("positions", batch.positions),
-              input("sequence_ids", batch.sequence_ids), input("block_tables", batch.block_tables),
-              input("logit_rows", batch.logit_rows)},
+StepBinding::StepBinding(const engine::StepBatch& batch, std::span<const int32_t> row_numbers)
+    : inputs_{input("token_ids", batch.token_ids),
+              input("positions", batch.positions),
+              input("sequence_ids", batch.sequence_ids),
+              input("block_tables", batch.block_tables),
+              input("logit_rows", batch.logit_rows),
+              input(passes::kWholeRows, row_numbers.first(whole_rows(batch)))},
       symbols_{{{"t", static_cast<int64_t>(batch.token_ids.size())},
                 {"s", batch.sequences},
                 {"m", batch.blocks_per_sequence},
-                {"r", static_cast<int64_t>(batch.logit_rows.size())}}} {}
+                {"r", static_cast<int64_t>(batch.logit_rows.size())},
+                {passes::kWholeRowsSymbol, static_cast<int64_t>(whole_rows(batch))}}} {}
 
 engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
   if (graph.outputs().empty() || graph.value(graph.outputs().front()).type.dims.size() != 2) {
@@ -130,6 +140,7 @@ engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
   limits.max_step_tokens = workload.max_step_tokens;
   limits.max_sequences = sequences_of(plan);
   limits.block_size = workload.block_size;
+  limits.candidates = passes::candidates_of(graph);
   limits.kv_blocks = kv_blocks(plan);
   limits.replicas = plan.replicas;
   limits.stages = static_cast<int64_t>(plan.stages.size());
@@ -147,6 +158,7 @@ ir::SymbolSizes max_sizes_of(const plan::Plan& plan) {
           {"s", sequences},
           {"m", blocks_per_sequence(workload)},
           {"r", tokens},
+          {std::string(passes::kWholeRowsSymbol), tokens},
           {"c", kv_blocks(plan)}};
 }
 

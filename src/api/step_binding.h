@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <span>
 
 #include "engine/step_runner.h"
 #include "ir/types.h"
@@ -11,18 +13,19 @@
 
 namespace partita::api {
 
-// Names data and sizes of `batch` as language models call them; borrows the batch. Allocates
-// nothing. Example:
-//   const StepBinding binding(batch);
+// Names data and sizes of `batch` as language models call them; borrows the batch and
+// `row_numbers`, which are 0, 1, ... for at least as many rows as it has. Allocates nothing.
+// Example:
+//   const StepBinding binding(batch, row_numbers);
 //   executor.run(binding.inputs());
 class StepBinding {
  public:
-  explicit StepBinding(const engine::StepBatch& batch);
+  StepBinding(const engine::StepBatch& batch, std::span<const int32_t> row_numbers);
   [[nodiscard]] runtime::StepInputs inputs() const { return {inputs_, symbols_}; }
 
  private:
-  std::array<runtime::StepInput, 5> inputs_;
-  std::array<runtime::SymbolSize, 4> symbols_;
+  std::array<runtime::StepInput, 6> inputs_;
+  std::array<runtime::SymbolSize, 5> symbols_;
 };
 
 // Throws kInvalidArgument naming the first value of `batch` that the limits or the batch itself do

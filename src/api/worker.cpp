@@ -186,9 +186,9 @@ LoadedRank load_rank(Channel& channel,
 void serve_step(Channel& channel, LoadedRank& rank, const Frame& frame) {
   launch::decode_batch(frame.payload, rank.batch);
   api::check_batch(rank.batch, rank.limits);
-  const std::span<const float> logits = rank.runner->run(rank.batch);
-  const auto span = launch::encode_span(rank.runner->last_span());
-  channel.send(launch::OutgoingFrame(FrameType::kStepDone, span, std::as_bytes(logits)));
+  const api::RowOutputs rows = rank.runner->run(rank.batch);
+  const auto head = launch::encode_result_head(rank.runner->last_span(), rows.candidates);
+  channel.send(launch::result_frame(head, rows.logits, rows.candidates));
 }
 
 // Serves until the frontend asks to leave or is gone.

@@ -79,6 +79,7 @@ void Engine::fill() {
     while (true) {
       ScheduledStep step = replica.scheduler.next_step();
       if (step.parts.empty()) break;
+      step.batch.whole_logits = needs_whole_logits(step);
       replica.in_flight.push_back({std::move(step), Clock::now()});
       runner_->submit(static_cast<int>(i), replica.in_flight.back().step.batch);
     }
@@ -93,13 +94,12 @@ bool Engine::finish_one() {
   const StepInFlight done = std::move(replica.in_flight.front());
   replica.in_flight.pop_front();
   const ScheduledStep& step = done.step;
-  CHECK(result.logits.size() ==
-        step.batch.logit_rows.size() * static_cast<size_t>(runner_->limits().vocab_size));
+  check_sizes(step.batch, result);
   const bool is_needed = std::any_of(step.parts.begin(), step.parts.end(),
                                      [](const auto& part) { return !part.sequence->has_ended(); });
   std::vector<int32_t> tokens;
   try {
-    tokens = choose_tokens(step, result.logits);
+    tokens = choose_tokens(step, result);
   } catch (...) {
     replica.scheduler.abandon_step(step);
     throw;
@@ -118,21 +118,56 @@ bool Engine::finish_one() {
   return is_needed;
 }
 
+void Engine::check_sizes(const StepBatch& batch, const StepResult& result) const {
+  const RunnerLimits& limits = runner_->limits();
+  const size_t rows = batch.logit_rows.size();
+  const size_t candidates = rows * static_cast<size_t>(limits.candidates);
+  CHECK(result.logits.size() ==
+        (batch.whole_logits ? rows * static_cast<size_t>(limits.vocab_size) : 0));
+  CHECK(result.candidate_logits.size() == candidates &&
+        result.candidate_tokens.size() == candidates);
+}
+
+bool Engine::needs_whole_logits(const ScheduledStep& step) const {
+  const RunnerLimits& limits = runner_->limits();
+  return std::ranges::any_of(step.parts, [&](const ScheduledStep::Part& part) {
+    const Request& request = part.sequence->request;
+    return part.wants_logits &&
+           (request.on_logits ||
+            !candidates_suffice(request.sampling, limits.candidates, limits.vocab_size));
+  });
+}
+
+std::span<const float> Engine::logits_of(const StepResult& result, size_t row) const {
+  if (result.logits.empty()) return {};
+  const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
+  return std::span(result.logits).subspan(row * vocab, vocab);
+}
+
 // For each part its next token, -1 where there is none. Everything that can fail comes before the
 // first change of a sequence.
 std::vector<int32_t> Engine::choose_tokens(const ScheduledStep& step,
-                                           std::span<const float> logits) const {
-  const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
+                                           const StepResult& result) const {
+  const auto candidates = static_cast<size_t>(runner_->limits().candidates);
   std::vector<int32_t> tokens;
+  size_t next_row = 0;
   for (const ScheduledStep::Part& part : step.parts) {
     tokens.push_back(-1);
     if (!part.wants_logits) continue;
-    const std::span<const float> row = logits.first(vocab);
-    logits = logits.subspan(vocab);
+    const size_t row = next_row++;
     const Sequence& sequence = *part.sequence;
     if (sequence.has_ended()) continue;
-    tokens.back() = sample(row, sequence.tokens, sequence.request.sampling,
-                           static_cast<uint64_t>(sequence.emitted()));
+    const SamplingParams& params = sequence.request.sampling;
+    const auto index = static_cast<uint64_t>(sequence.emitted());
+    if (step.batch.whole_logits) {
+      tokens.back() = sample(logits_of(result, row), sequence.tokens, params, index);
+      continue;
+    }
+    const auto of_row = [&](const auto& values) {
+      return std::span(values).subspan(row * candidates, candidates);
+    };
+    tokens.back() =
+        sample({of_row(result.candidate_logits), of_row(result.candidate_tokens)}, params, index);
   }
   return tokens;
 }
@@ -140,13 +175,12 @@ std::vector<int32_t> Engine::choose_tokens(const ScheduledStep& step,
 void Engine::tell(const ScheduledStep& step,
                   const std::vector<int32_t>& tokens,
                   const StepResult& result) {
-  const auto vocab = static_cast<size_t>(runner_->limits().vocab_size);
-  std::span<const float> logits = result.logits;
+  size_t next_row = 0;
   telling_ = true;
   for (size_t i = 0; i < step.parts.size(); ++i) {
     if (!step.parts[i].wants_logits) continue;
-    if (tokens[i] >= 0) tell_token(*step.parts[i].sequence, tokens[i], logits.first(vocab));
-    logits = logits.subspan(vocab);
+    const size_t row = next_row++;
+    if (tokens[i] >= 0) tell_token(*step.parts[i].sequence, tokens[i], logits_of(result, row));
   }
   telling_ = false;
 }

@@ -86,8 +86,12 @@ class Engine {
   [[nodiscard]] bool is_in_flight() const;
   void fill();
   bool finish_one();
+  [[nodiscard]] bool needs_whole_logits(const ScheduledStep& step) const;
   [[nodiscard]] std::vector<int32_t> choose_tokens(const ScheduledStep& step,
-                                                   std::span<const float> logits) const;
+                                                   const StepResult& result) const;
+  // The logits of the part with the `row`-th row, nothing where the step has candidates only.
+  [[nodiscard]] std::span<const float> logits_of(const StepResult& result, size_t row) const;
+  void check_sizes(const StepBatch& batch, const StepResult& result) const;
   void append(Sequence& sequence, int32_t token) const;
   void tell(const ScheduledStep& step,
             const std::vector<int32_t>& tokens,

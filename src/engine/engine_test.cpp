@@ -235,6 +235,58 @@ TEST(Engine, ACallbackMayCancelAndSubmitButNotStep) {
   EXPECT_EQ(child.tokens, expected_tokens({5}, 2, true));
 }
 
+RunnerLimits with_candidates(int64_t count) {
+  RunnerLimits limits = kRoomy;
+  limits.candidates = count;
+  return limits;
+}
+
+// The tokens of two requests at once, and whether any step wanted whole logits.
+std::pair<std::vector<std::vector<int32_t>>, bool> tokens_of(const RunnerLimits& limits,
+                                                             const SamplingParams& first,
+                                                             const SamplingParams& second) {
+  FakeRunner runner(limits);
+  Engine engine(runner, nullptr, {});
+  std::vector<Collected> out(2);
+  for (size_t i = 0; i < out.size(); ++i) {
+    Request request = request_into(out[i], {static_cast<int32_t>(i) + 1, 5}, 12);
+    request.sampling = i == 0 ? first : second;
+    (void)engine.submit(std::move(request));
+  }
+  while (engine.step()) {
+  }
+  const bool any = std::ranges::count(runner.wanted_whole_logits, true) > 0;
+  return {{out[0].tokens, out[1].tokens}, any};
+}
+
+TEST(Engine, CandidatesGiveTheTokensOfWholeLogitsWhereTheySuffice) {
+  const SamplingParams greedy;
+  const SamplingParams top_3 = {.temperature = 2, .top_k = 3, .top_p = 0.8, .seed = 4};
+  const auto expected = tokens_of(kRoomy, greedy, top_3);
+  EXPECT_TRUE(expected.second);
+  EXPECT_EQ(tokens_of(with_candidates(3), greedy, top_3), std::pair(expected.first, false));
+  EXPECT_EQ(tokens_of(with_candidates(2), greedy, top_3), expected);
+}
+
+TEST(Engine, WholeLogitsComeForRequestsThatShowThem) {
+  FakeRunner runner(with_candidates(4));
+  Engine engine(runner, nullptr, {});
+  Collected quiet;
+  Collected showing;
+  (void)engine.submit(request_into(quiet, {1}, 6));
+  Request request = request_into(showing, {2}, 3);
+  size_t shown = 0;
+  request.on_logits = [&](const std::vector<float>& logits) {
+    EXPECT_EQ(logits.size(), static_cast<size_t>(kVocab));
+    ++shown;
+  };
+  (void)engine.submit(std::move(request));
+  while (engine.step()) {
+  }
+  EXPECT_EQ(shown, 3U);
+  EXPECT_EQ(runner.wanted_whole_logits, (std::vector<bool>{true, true, true, false, false, false}));
+}
+
 TEST(Engine, LogitsThatAreNoNumbersChangeNothing) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);

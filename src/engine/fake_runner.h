@@ -67,8 +67,14 @@ class FakeRunner : public StepRunner {
       const int32_t next = next_token(cache, batch, static_cast<size_t>(row));
       for (int32_t token = 0; token < kVocab; ++token)
         result.logits.push_back(-0.5F * static_cast<float>((token - next + kVocab) % kVocab));
+      for (int32_t rank = 0; rank < limits_.candidates; ++rank) {
+        result.candidate_logits.push_back(-0.5F * static_cast<float>(rank));
+        result.candidate_tokens.push_back((next + rank) % kVocab);
+      }
     }
     if (results_++ == poison_step) result.logits.back() = std::nanf("");
+    if (!batch.whole_logits) result.logits.clear();
+    wanted_whole_logits.push_back(batch.whole_logits);
     return result;
   }
 
@@ -79,6 +85,7 @@ class FakeRunner : public StepRunner {
   int waits = 0;
   size_t most_in_flight = 0;
   std::vector<size_t> batch_sizes;
+  std::vector<bool> wanted_whole_logits;
   std::vector<int> steps_of_replica;
 
  private:

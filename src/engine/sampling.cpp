@@ -23,22 +23,28 @@ bool likelier(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
+void require_number(const Candidate& candidate) {
+  if (!std::isnan(candidate.logit) && candidate.logit != HUGE_VALF) return;
+  throw Error(ErrorCode::kRankFailed,
+              str("[sampling] the logit of token ", candidate.token, " is ",
+                  std::isnan(candidate.logit) ? "NaN" : "+inf",
+                  "; expected a number; run `partita check` on the checkpoint"));
+}
+
+[[noreturn]] void refuse_nothing_possible() {
+  throw Error(ErrorCode::kRankFailed,
+              "[sampling] all logits are -inf; run `partita check` on the checkpoint");
+}
+
 // Refuses what is no distribution; the highest logit, the first of equal ones.
 Candidate highest_of(std::span<const float> logits) {
   Candidate best = {-HUGE_VALF, -1};
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i]) || logits[i] == HUGE_VALF) {
-      throw Error(
-          ErrorCode::kRankFailed,
-          str("[sampling] the logit of token ", i, " is ", std::isnan(logits[i]) ? "NaN" : "+inf",
-              "; expected a number; run `partita check` on the checkpoint"));
-    }
-    if (logits[i] > best.logit) best = {logits[i], static_cast<int32_t>(i)};
+    const Candidate candidate = {logits[i], static_cast<int32_t>(i)};
+    require_number(candidate);
+    if (candidate.logit > best.logit) best = candidate;
   }
-  if (best.token < 0) {
-    throw Error(ErrorCode::kRankFailed,
-                "[sampling] all logits are -inf; run `partita check` on the checkpoint");
-  }
+  if (best.token < 0) refuse_nothing_possible();
   return best;
 }
 
@@ -142,6 +148,12 @@ int32_t draw(Ranking& ranking, const Kept& kept, double uniform) {
   return ranking.token(last);  // of those that can be, also where rounding ate the sum's last bit
 }
 
+int32_t draw_from(std::vector<Candidate> candidates, const SamplingParams& params, uint64_t index) {
+  Ranking ranking(std::move(candidates), params.temperature);
+  const Kept kept = keep_top_p(ranking, params.top_p);
+  return draw(ranking, kept, uniform_at(params.seed, index));
+}
+
 }  // namespace
 
 void validate(const SamplingParams& params) {
@@ -173,9 +185,27 @@ int32_t sample(std::span<const float> logits,
     penalise_repetition(candidates, history, params.repetition_penalty);
   if (is_greedy) return std::min_element(candidates.begin(), candidates.end(), likelier)->token;
   keep_top_k(candidates, params.top_k);
-  Ranking ranking(std::move(candidates), params.temperature);
-  const Kept kept = keep_top_p(ranking, params.top_p);
-  return draw(ranking, kept, uniform_at(params.seed, index));
+  return draw_from(std::move(candidates), params, index);
+}
+
+bool candidates_suffice(const SamplingParams& params, int64_t candidates, int64_t vocab_size) {
+  if (candidates < 1 || params.repetition_penalty != 1) return false;
+  if (params.temperature == 0) return true;
+  return params.top_k > 0 && params.top_k <= candidates && params.top_k < vocab_size;
+}
+
+int32_t sample(const Candidates& candidates, const SamplingParams& params, uint64_t index) {
+  CHECK(!candidates.logits.empty() && candidates.logits.size() == candidates.tokens.size());
+  // What is no number comes first, the lowest id before the others: the one of highest_of().
+  const Candidate highest = {candidates.logits.front(), candidates.tokens.front()};
+  require_number(highest);
+  if (highest.logit == -HUGE_VALF) refuse_nothing_possible();
+  if (params.temperature == 0) return highest.token;
+  const auto count = static_cast<size_t>(params.top_k);
+  CHECK(count > 0 && count <= candidates.logits.size(), "the candidates do not suffice");
+  std::vector<Candidate> kept(count);
+  for (size_t i = 0; i < count; ++i) kept[i] = {candidates.logits[i], candidates.tokens[i]};
+  return draw_from(std::move(kept), params, index);
 }
 
 }  // namespace partita::engine

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/candidates.h"
+
 namespace partita::engine {
 
 // How to choose tokens. Filters apply in this order: repetition penalty, temperature, top-k, top-p.
@@ -26,6 +28,17 @@ void validate(const SamplingParams& params);
 // lowest id wins. Throws kRankFailed for NaN and +inf, and when all are -inf (-inf = never).
 [[nodiscard]] int32_t sample(std::span<const float> logits,
                              std::span<const int32_t> history,
+                             const SamplingParams& params,
+                             uint64_t index);
+
+// True where sample() with these parameters never looks beyond the first `candidates` of a
+// vocabulary of so many tokens.
+[[nodiscard]] bool candidates_suffice(const SamplingParams& params,
+                                      int64_t candidates,
+                                      int64_t vocab_size);
+
+// The same token, and the same errors, from the candidates of a row, where they suffice.
+[[nodiscard]] int32_t sample(const Candidates& candidates,
                              const SamplingParams& params,
                              uint64_t index);
 

@@ -167,5 +167,74 @@ TEST(Sampling, BadValuesAreRefusedByName) {
       validate({.temperature = 0.7, .top_k = 40, .top_p = 0.9, .repetition_penalty = 1.1}));
 }
 
+// The first `count` tokens in the order that candidates come in.
+struct Best {
+  std::vector<float> logits;
+  std::vector<int32_t> tokens;
+};
+Best best_of(const std::vector<float>& logits, size_t count) {
+  const auto key = [&](int32_t token) {
+    const float logit = logits[static_cast<size_t>(token)];
+    return std::isnan(logit) ? std::numeric_limits<float>::infinity() : logit;
+  };
+  Best best;
+  best.tokens.resize(logits.size());
+  std::iota(best.tokens.begin(), best.tokens.end(), 0);
+  std::stable_sort(best.tokens.begin(), best.tokens.end(),
+                   [&](int32_t a, int32_t b) { return key(a) > key(b); });
+  best.tokens.resize(count);
+  for (const int32_t token : best.tokens) best.logits.push_back(logits[static_cast<size_t>(token)]);
+  return best;
+}
+
+TEST(Sampling, CandidatesGiveTheSameTokens) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> distribution(0, 3);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<float> logits(200);
+    for (float& logit : logits) logit = std::round(distribution(random) * 4) / 4;  // many ties
+    const Best best = best_of(logits, 40);
+    for (SamplingParams params : {SamplingParams{}, SamplingParams{.temperature = 0.7, .top_k = 40},
+                                  SamplingParams{.temperature = 1.5, .top_k = 7, .top_p = 0.6},
+                                  SamplingParams{.temperature = 1, .top_k = 1}}) {
+      params.seed = static_cast<uint64_t>(round);
+      ASSERT_TRUE(candidates_suffice(params, 40, 200));
+      for (uint64_t index = 0; index < 30; ++index) {
+        EXPECT_EQ(sample({best.logits, best.tokens}, params, index),
+                  sample(logits, {}, params, index));
+      }
+    }
+  }
+}
+
+TEST(Sampling, CandidatesDoNotSufficeWhereMoreTokensCount) {
+  EXPECT_FALSE(candidates_suffice({}, 0, 200));
+  EXPECT_FALSE(candidates_suffice({.repetition_penalty = 1.1}, 64, 200));
+  EXPECT_FALSE(candidates_suffice({.temperature = 1}, 64, 200));
+  EXPECT_FALSE(candidates_suffice({.temperature = 1, .top_p = 0.5}, 64, 200));
+  EXPECT_FALSE(candidates_suffice({.temperature = 1, .top_k = 65}, 64, 200));
+  EXPECT_FALSE(candidates_suffice({.temperature = 1, .top_k = 20}, 20, 20));
+}
+
+TEST(Sampling, CandidatesThatAreNoNumbersAreRefusedAlike) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const auto message = [](const auto& draw) -> std::string {
+    try {
+      (void)draw();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  for (const std::vector<float>& logits :
+       {std::vector<float>{1, NAN, kInf, 2}, std::vector<float>{1, kInf, NAN},
+        std::vector<float>{-kInf, -kInf}}) {
+    const Best best = best_of(logits, 2);
+    const std::string whole = message([&] { return sample(logits, {}, {}, 0); });
+    EXPECT_NE(whole, "accepted");
+    EXPECT_EQ(message([&] { return sample({best.logits, best.tokens}, {}, 0); }), whole);
+  }
+}
+
 }  // namespace
 }  // namespace partita::engine

@@ -19,6 +19,7 @@ struct StepBatch {
   int64_t blocks_per_sequence = 0;  // m
   std::vector<int32_t>
       logit_rows;  // [r] indices of tokens whose logits are wanted, ascending; may be empty
+  bool whole_logits = true;  // off: their candidates do
 };
 
 // When a rank worked on a step, in seconds of its host's monotonic clock. Between two steps it had
@@ -35,8 +36,10 @@ struct RankSpan {
 
 struct StepResult {
   int replica = 0;
-  std::vector<float> logits;    // [r, vocab_size]
-  std::vector<RankSpan> spans;  // of all ranks of the replica, in their order
+  std::vector<float> logits;  // [r, vocab_size]; nothing where the batch does not want them
+  std::vector<float> candidate_logits;    // [r, limits().candidates], see candidates.h
+  std::vector<int32_t> candidate_tokens;  // likewise
+  std::vector<RankSpan> spans;            // of all ranks of the replica, in their order
 };
 
 // Sizes the scheduler must respect.
@@ -47,6 +50,7 @@ struct RunnerLimits {
   int64_t max_sequences = 0;    // s
   int64_t kv_blocks = 0;        // blocks in the cache of every rank
   int64_t block_size = 0;       // positions per block
+  int64_t candidates = 0;       // of each row of logits, that come back with every step
   int64_t replicas = 1;         // each with a cache of its own; all other limits are for one
   int64_t stages = 1;           // so many steps keep all ranks of a replica busy
   int64_t steps_in_flight = 1;  // most steps of a replica that are handed over and not back

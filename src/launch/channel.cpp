@@ -102,7 +102,7 @@ void Channel::send(FrameType type, std::span<const std::byte> payload) {
 }
 
 void Channel::send(FrameType type, std::span<const std::byte> payload, Clock::time_point deadline) {
-  send(OutgoingFrame(type, payload), deadline);
+  send(OutgoingFrame(type, {payload}), deadline);
 }
 
 void Channel::send(OutgoingFrame frame) { send(frame, Clock::now() + kSendTimeout); }
@@ -116,26 +116,28 @@ void Channel::send(OutgoingFrame frame, Clock::time_point deadline) {
 }
 
 OutgoingFrame::OutgoingFrame(FrameType type,
-                             std::span<const std::byte> payload,
-                             std::span<const std::byte> rest)
-    : payload_{payload, rest} {
-  const FrameHeader header{kMagic, static_cast<uint32_t>(type), payload.size() + rest.size()};
+                             std::initializer_list<std::span<const std::byte>> payload) {
+  CHECK(payload.size() <= kMostPieces, payload.size(), " pieces");
+  std::ranges::copy(payload, payload_.begin());
+  FrameHeader header{kMagic, static_cast<uint32_t>(type), 0};
+  for (const std::span<const std::byte> piece : payload_) header.length += piece.size();
   static_assert(sizeof(header) == sizeof(header_));
   std::memcpy(header_.data(), &header, sizeof(header));
 }
 
 bool Channel::try_send(OutgoingFrame& frame) {
   while (true) {
-    std::array<iovec, 3> pieces;
+    std::array<iovec, 1 + OutgoingFrame::kMostPieces> pieces;
     size_t count = 0;
     size_t skip = frame.sent_;
-    for (const std::span<const std::byte> piece :
-         {std::span<const std::byte>(frame.header_), frame.payload_[0], frame.payload_[1]}) {
+    const auto add = [&](std::span<const std::byte> piece) {
       const size_t skipped = std::min(skip, piece.size());
       skip -= skipped;
-      if (skipped == piece.size()) continue;
+      if (skipped == piece.size()) return;
       pieces[count++] = {const_cast<std::byte*>(piece.data()) + skipped, piece.size() - skipped};
-    }
+    };
+    add(frame.header_);
+    for (const std::span<const std::byte> piece : frame.payload_) add(piece);
     if (count == 0) return true;
     msghdr message{};
     message.msg_iov = pieces.data();

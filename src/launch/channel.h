@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,17 +49,17 @@ struct Peer {
   uid_t uid = 0;
 };
 
-// A frame on its way out. Borrows the payload, which may lie in two pieces.
+// A frame on its way out. Borrows the payload, which may lie in up to kMostPieces pieces.
 class OutgoingFrame {
  public:
-  OutgoingFrame(FrameType type,
-                std::span<const std::byte> payload,
-                std::span<const std::byte> rest = {});
+  static constexpr size_t kMostPieces = 4;
+
+  OutgoingFrame(FrameType type, std::initializer_list<std::span<const std::byte>> payload);
 
  private:
   friend class Channel;
   std::array<std::byte, 16> header_;
-  std::array<std::span<const std::byte>, 2> payload_;
+  std::array<std::span<const std::byte>, kMostPieces> payload_;
   size_t sent_ = 0;  // of all
 };
 

@@ -51,8 +51,9 @@ TEST(Channel, FramesOfTwoPiecesArriveWholeInReusedMemory) {
   for (const size_t size : {size_t{3} << 20, size_t{10}, size_t{0}}) {
     const std::vector<std::byte> head(size / 3, std::byte{1});
     const std::vector<std::byte> rest(size - size / 3, std::byte{2});
-    std::thread sender(
-        [&, &left = left] { left.send(OutgoingFrame(FrameType::kStepDone, head, rest)); });
+    std::thread sender([&, &left = left] {
+      left.send(OutgoingFrame(FrameType::kStepDone, {head, rest}));
+    });
     const bool is_whole = right.receive(frame, soon());
     sender.join();
     ASSERT_TRUE(is_whole);
@@ -197,7 +198,8 @@ TEST(StepCodec, BatchAndResultSurviveTheRoundTrip) {
                                 .block_tables = {3, -1, 4, 5},
                                 .sequences = 2,
                                 .blocks_per_sequence = 2,
-                                .logit_rows = {1, 2}};
+                                .logit_rows = {1, 2},
+                                .whole_logits = false};
   const engine::StepBatch copy = decoded(encoded(batch));
   EXPECT_EQ(copy.token_ids, batch.token_ids);
   EXPECT_EQ(copy.positions, batch.positions);
@@ -205,16 +207,54 @@ TEST(StepCodec, BatchAndResultSurviveTheRoundTrip) {
   EXPECT_EQ(copy.block_tables, batch.block_tables);
   EXPECT_EQ(copy.logit_rows, batch.logit_rows);
   EXPECT_EQ(copy.sequences, 2);
-  const auto span = encode_span({.begin = 1, .end = 4, .receiving = 0.5, .sending = 0.25});
-  std::vector<std::byte> answer(span.begin(), span.end());
-  answer.resize(span.size() + 8, std::byte{3});
+  EXPECT_FALSE(copy.whole_logits);
+  EXPECT_TRUE(decoded(encoded(engine::StepBatch{})).whole_logits);
+}
+
+// The answer of a rank as it crosses the channel.
+std::vector<std::byte> answer_of(const engine::RankSpan& span,
+                                 std::span<const float> logits,
+                                 const engine::Candidates& candidates = {}) {
+  auto [here, there] = channel_pair();
+  const auto head = encode_result_head(span, candidates);
+  here.send(result_frame(head, logits, candidates));
+  return there.receive(soon())->payload;
+}
+
+template <typename T>
+std::vector<T> values_of(std::span<const std::byte> bytes) {
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+TEST(StepCodec, AResultSurvivesTheRoundTrip) {
+  std::vector<std::byte> answer = answer_of(
+      {.begin = 1, .end = 4, .receiving = 0.5, .sending = 0.25}, std::vector<float>{1, 2});
   const RankResult result = decode_result(answer);
   EXPECT_EQ(result.span.begin, 1);
   EXPECT_EQ(result.span.busy_seconds(), 2.25);
-  EXPECT_EQ(result.logits.data(), answer.data() + span.size());
-  EXPECT_EQ(result.logits.size(), 8U);
+  EXPECT_EQ(values_of<float>(result.logits), (std::vector<float>{1, 2}));
+  EXPECT_TRUE(result.candidate_tokens.empty());
   answer.pop_back();
   EXPECT_EQ(code_of([&] { (void)decode_result(answer); }), ErrorCode::kInvalidFile);
+}
+
+TEST(StepCodec, CandidatesComeWithAndWithoutLogits) {
+  const std::vector<float> best = {3, 2, 1};
+  const std::vector<int32_t> tokens = {7, 0, 5};
+  for (const std::vector<float>& logits : {std::vector<float>{}, std::vector<float>{1, 2}}) {
+    const std::vector<std::byte> answer = answer_of({}, logits, {best, tokens});
+    const RankResult result = decode_result(answer);
+    EXPECT_EQ(values_of<float>(result.logits), logits);
+    EXPECT_EQ(values_of<float>(result.candidate_logits), best);
+    EXPECT_EQ(values_of<int32_t>(result.candidate_tokens), tokens);
+  }
+  std::vector<std::byte> bytes = answer_of({}, {}, {best, tokens});
+  for (const int64_t lie : {int64_t{4}, int64_t{-1}, INT64_MAX}) {
+    std::memcpy(bytes.data() + 4 * sizeof(double), &lie, sizeof(lie));
+    EXPECT_EQ(code_of([&] { (void)decode_result(bytes); }), ErrorCode::kInvalidFile) << lie;
+  }
 }
 
 TEST(StepCodec, SizesThatDoNotMatchAreRefused) {

@@ -168,7 +168,7 @@ ProcessGroup::Round& ProcessGroup::begin_round(Round round, std::span<const std:
 // Ranks may be busy with writing long answers and read nothing until those are taken.
 void ProcessGroup::send(int rank, const Round& round, std::span<const std::byte> payload) {
   const auto deadline = Clock::now() + round.timeout;
-  OutgoingFrame frame(round.request, payload);
+  OutgoingFrame frame(round.request, {payload});
   while (true) {
     bool is_sent = false;
     try {

@@ -84,8 +84,10 @@ class ProcessGroup : public engine::StepRunner {
   struct StepInFlight {
     Round* round = nullptr;
     Clock::time_point begin;
-    int64_t logits = 0;    // expected
-    int64_t received = 0;  // of them
+    int64_t logits = 0;      // expected
+    int64_t candidates = 0;  // expected
+    int64_t received_logits = 0;
+    int64_t received_candidates = 0;
     engine::StepResult result;
   };
   using Steps = std::list<StepInFlight>;

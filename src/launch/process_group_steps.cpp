@@ -9,6 +9,17 @@
 #include "support/error.h"
 
 namespace partita::launch {
+namespace {
+
+// Bytes of whole elements; returns how many of them. `to` keeps its memory.
+template <typename T>
+int64_t copy_values(std::span<const std::byte> bytes, std::vector<T>& to) {
+  to.resize(bytes.size() / sizeof(T));
+  if (!to.empty()) std::memcpy(to.data(), bytes.data(), to.size() * sizeof(T));
+  return static_cast<int64_t>(to.size());
+}
+
+}  // namespace
 
 void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
   Steps& steps = steps_.at(static_cast<size_t>(replica));
@@ -21,9 +32,12 @@ void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
   steps.splice(steps.end(), spare_steps_, std::prev(spare_steps_.end()));
   StepInFlight& step = steps.back();
   step.begin = Clock::now();
-  step.logits = static_cast<int64_t>(batch.logit_rows.size()) * limits_.vocab_size;
+  const auto rows = static_cast<int64_t>(batch.logit_rows.size());
+  step.logits = batch.whole_logits ? rows * limits_.vocab_size : 0;
+  step.candidates = rows * limits_.candidates;
   step.result.replica = replica;
-  step.received = 0;
+  step.received_logits = 0;
+  step.received_candidates = 0;
   step.result.spans.resize(static_cast<size_t>(ranks));
   encode(batch, encoded_);
   const auto take = [&step](int rank, const Frame& frame) { take_part(step, rank, frame); };
@@ -40,10 +54,10 @@ void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
 
 void ProcessGroup::take_part(StepInFlight& step, int rank, const Frame& frame) {
   RankResult part = decode_result(frame.payload);
-  if (!part.logits.empty()) {
-    step.result.logits.resize(part.logits.size() / sizeof(float));
-    std::memcpy(step.result.logits.data(), part.logits.data(), part.logits.size());
-    step.received = static_cast<int64_t>(step.result.logits.size());
+  if (!part.logits.empty()) step.received_logits = copy_values(part.logits, step.result.logits);
+  if (!part.candidate_tokens.empty()) {
+    copy_values(part.candidate_logits, step.result.candidate_logits);
+    step.received_candidates = copy_values(part.candidate_tokens, step.result.candidate_tokens);
   }
   part.span.rank = rank;
   step.result.spans[static_cast<size_t>(rank) % step.result.spans.size()] = part.span;
@@ -71,10 +85,16 @@ const engine::StepResult& ProcessGroup::finish_step(size_t replica) {
   StepInFlight& done = spare_steps_.front();
   last_step_ = Clock::now() - done.begin;
   forget_round(*done.round);
-  done.result.logits.resize(static_cast<size_t>(done.received));
-  if (done.received == done.logits) return done.result;
-  fail(ErrorCode::kRankFailed, str("the ranks sent ", done.received, " logits, expected ",
-                                   done.logits, "; do frontend and ranks run the same version?"));
+  done.result.logits.resize(static_cast<size_t>(done.received_logits));
+  done.result.candidate_logits.resize(static_cast<size_t>(done.received_candidates));
+  done.result.candidate_tokens.resize(static_cast<size_t>(done.received_candidates));
+  if (done.received_logits == done.logits && done.received_candidates == done.candidates) {
+    return done.result;
+  }
+  fail(ErrorCode::kRankFailed,
+       str("the ranks sent ", done.received_logits, " logits, expected ", done.logits, ", and ",
+           done.received_candidates, " candidates, expected ", done.candidates,
+           "; do frontend and ranks run the same version?"));
 }
 
 }  // namespace partita::launch

@@ -49,8 +49,7 @@ std::optional<Frame> next_frame(Channel& channel) {
 }
 
 void send_result(Channel& channel, std::span<const float> logits) {
-  const auto span = encode_span({.begin = 1, .end = 2});
-  channel.send(OutgoingFrame(FrameType::kStepDone, span, std::as_bytes(logits)));
+  channel.send(result_frame(encode_result_head({.begin = 1, .end = 2}), logits));
 }
 
 // A rank that becomes ready and answers everything; `logits` are those of every step.

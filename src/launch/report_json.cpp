@@ -92,6 +92,7 @@ Json to_json(const engine::RunnerLimits& limits) {
           {"max_sequences", limits.max_sequences},
           {"kv_blocks", limits.kv_blocks},
           {"block_size", limits.block_size},
+          {"candidates", limits.candidates},
           {"replicas", limits.replicas},
           {"stages", limits.stages},
           {"steps_in_flight", limits.steps_in_flight},
@@ -107,6 +108,12 @@ engine::RunnerLimits limits_from_json(const Json& json) {
                 str("[launch] ", name, " is ", value, " in ", kWhat, "; expected 1 .. ", INT32_MAX,
                     "; plan for a smaller context or concurrency"));
   };
+  const auto candidates = json_get<int64_t>(json, "candidates", kWhat);
+  if (candidates < 0 || candidates > json_get<int64_t>(json, "vocab_size", kWhat)) {
+    throw Error(ErrorCode::kInvalidFile,
+                str("[launch] candidates is ", candidates, " in ", kWhat,
+                    "; expected 0 .. vocab_size; do frontend and ranks run the same version?"));
+  }
   const auto overhead = json_get<double>(json, "step_overhead_tokens", kWhat);
   if (!(overhead >= 0)) {
     throw Error(ErrorCode::kInvalidFile,
@@ -119,6 +126,7 @@ engine::RunnerLimits limits_from_json(const Json& json) {
           .max_sequences = positive("max_sequences"),
           .kv_blocks = positive("kv_blocks"),
           .block_size = positive("block_size"),
+          .candidates = candidates,
           .replicas = positive("replicas"),
           .stages = positive("stages"),
           .steps_in_flight = positive("steps_in_flight"),

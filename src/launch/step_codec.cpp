@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/step_codec.h"
 
-#include <bit>
 #include <cstring>
 
 #include "support/checked_math.h"
@@ -32,10 +31,9 @@ class Reader {
 
   template <typename T>
   void take(int64_t count, std::vector<T>& values) {
-    const auto bytes = checked_mul(count, sizeof(T));
-    if (!bytes || *bytes < 0 || static_cast<uint64_t>(*bytes) > rest_.size()) fail();
+    const size_t bytes = checked_bytes(count, sizeof(T));
     values.resize(static_cast<size_t>(count));
-    copy_to(values.data(), static_cast<size_t>(*bytes));
+    copy_to(values.data(), bytes);
   }
   template <typename T, size_t kCount>
   std::array<T, kCount> take_array() {
@@ -43,6 +41,12 @@ class Reader {
     if (sizeof(values) > rest_.size()) fail();
     copy_to(values.data(), sizeof(values));
     return values;
+  }
+  std::span<const std::byte> take_bytes(int64_t count, size_t element_bytes) {
+    const size_t bytes = checked_bytes(count, element_bytes);
+    const std::span<const std::byte> taken = rest_.first(bytes);
+    rest_ = rest_.subspan(bytes);
+    return taken;
   }
   [[nodiscard]] std::span<const std::byte> rest() const { return rest_; }
   void expect_end() const {
@@ -55,6 +59,12 @@ class Reader {
   }
 
  private:
+  // Of so many elements, which the rest holds.
+  [[nodiscard]] size_t checked_bytes(int64_t count, size_t element_bytes) const {
+    const auto bytes = checked_mul(count, static_cast<int64_t>(element_bytes));
+    if (!bytes || *bytes < 0 || static_cast<uint64_t>(*bytes) > rest_.size()) fail();
+    return static_cast<size_t>(*bytes);
+  }
   void copy_to(void* to, size_t bytes) {
     if (bytes > 0) std::memcpy(to, rest_.data(), bytes);
     rest_ = rest_.subspan(bytes);
@@ -65,25 +75,24 @@ class Reader {
 
 }  // namespace
 
-void encode(const engine::StepBatch& batch, std::vector<std::byte>& out) {
-  const std::array<int64_t, 4> counts = {static_cast<int64_t>(batch.token_ids.size()),
-                                         batch.sequences, batch.blocks_per_sequence,
-                                         static_cast<int64_t>(batch.logit_rows.size())};
-  const std::array<std::span<const int32_t>, 5> arrays = {
-      batch.token_ids, batch.positions, batch.sequence_ids, batch.block_tables, batch.logit_rows};
-  size_t bytes = sizeof(counts);
-  for (const std::span<const int32_t> array : arrays) bytes += array.size_bytes();
-  out.resize(bytes);
-  Writer writer(out);
-  writer.put<int64_t>(counts);
-  for (const std::span<const int32_t> array : arrays) writer.put(array);
+const std::array<int64_t, 5> counts = {
+    static_cast<int64_t>(batch.token_ids.size()), batch.sequences, batch.blocks_per_sequence,
+    static_cast<int64_t>(batch.logit_rows.size()), batch.whole_logits ? 1 : 0};
+const std::array<std::span<const int32_t>, 5> arrays = {
+    batch.token_ids, batch.positions, batch.sequence_ids, batch.block_tables, batch.logit_rows};
+size_t bytes = sizeof(counts);
+for (const std::span<const int32_t> array : arrays) bytes += array.size_bytes();
+out.resize(bytes);
+Writer writer(out);
+writer.put<int64_t>(counts);
+for (const std::span<const int32_t> array : arrays) writer.put(array);
 }
 
 void decode_batch(std::span<const std::byte> bytes, engine::StepBatch& batch) {
   Reader reader(bytes);
-  const auto counts = reader.take_array<int64_t, 4>();
+  const auto counts = reader.take_array<int64_t, 5>();
   // Two negative counts have a positive product.
-  if (counts[1] < 0 || counts[2] < 0) Reader::fail();
+  if (counts[1] < 0 || counts[2] < 0 || counts[4] < 0 || counts[4] > 1) Reader::fail();
   batch.sequences = counts[1];
   batch.blocks_per_sequence = counts[2];
   reader.take(counts[0], batch.token_ids);
@@ -91,20 +100,40 @@ void decode_batch(std::span<const std::byte> bytes, engine::StepBatch& batch) {
   reader.take(counts[0], batch.sequence_ids);
   reader.take(checked_mul(counts[1], counts[2]).value_or(-1), batch.block_tables);
   reader.take(counts[3], batch.logit_rows);
+  batch.whole_logits = counts[4] == 1;
   reader.expect_end();
 }
 
-std::array<std::byte, kSpanBytes> encode_span(const engine::RankSpan& span) {
+std::array<std::byte, kResultHeadBytes> encode_result_head(const engine::RankSpan& span,
+                                                           const engine::Candidates& candidates) {
   const std::array<double, 4> times = {span.begin, span.end, span.receiving, span.sending};
-  return std::bit_cast<std::array<std::byte, kSpanBytes>>(times);
+  const auto count = static_cast<int64_t>(candidates.tokens.size());
+  std::array<std::byte, kResultHeadBytes> head;
+  std::memcpy(head.data(), times.data(), sizeof(times));
+  std::memcpy(head.data() + sizeof(times), &count, sizeof(count));
+  return head;
+}
+
+OutgoingFrame result_frame(std::span<const std::byte> head,
+                           std::span<const float> logits,
+                           const engine::Candidates& candidates) {
+  CHECK(head.size() == kResultHeadBytes && candidates.logits.size() == candidates.tokens.size());
+  return {FrameType::kStepDone,
+          {head, std::as_bytes(candidates.logits), std::as_bytes(candidates.tokens),
+           std::as_bytes(logits)}};
 }
 
 RankResult decode_result(std::span<const std::byte> bytes) {
   Reader reader(bytes);
   const auto times = reader.take_array<double, 4>();
-  if (reader.rest().size() % sizeof(float) != 0) Reader::fail();
-  return {.span = {.begin = times[0], .end = times[1], .receiving = times[2], .sending = times[3]},
-          .logits = reader.rest()};
+  const int64_t candidates = reader.take_array<int64_t, 1>()[0];
+  RankResult result;
+  result.span = {.begin = times[0], .end = times[1], .receiving = times[2], .sending = times[3]};
+  result.candidate_logits = reader.take_bytes(candidates, sizeof(float));
+  result.candidate_tokens = reader.take_bytes(candidates, sizeof(int32_t));
+  result.logits = reader.rest();
+  if (result.logits.size() % sizeof(float) != 0) Reader::fail();
+  return result;
 }
 
 }  // namespace partita::launch
