@@ -11,6 +11,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARTITA = ROOT / "build/release/bin/partita"
 # Round trips between two cores (ns) that still are one placement: see docs/performance/README.md.
 SAME_PLACEMENT = 1.35
+# Rounds that may be thrown away for each one wanted, because the cores were moved meanwhile.
+TRIES = 3
 
 
 def python_with(directory, packages):
@@ -45,10 +47,13 @@ def one_placement(trials):
 
 
 def interleave(rounds, ours, theirs):
-    """Runs both in turn; keeps the rounds whose partita trial and the next one saw one placement of the cores."""
+    """Runs both in turn until `rounds` rounds are kept, those whose partita trial and the next one saw one
+    placement of the cores; gives up after TRIES times as many."""
     kept = []
     before = ours()
-    for _ in range(rounds):
+    for _ in range(rounds * TRIES):
+        if len(kept) == rounds:
+            break
         peer = theirs()
         after = ours()
         if one_placement([before, after]):

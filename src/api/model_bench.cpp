@@ -150,16 +150,19 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   result.decode.predicted = plan.predicted_decode_seconds();
   EngineOptions engine_options = options.engine;
   engine_options.overlap = false;
-  Engine engine(model, plan, engine_options);
-  result.busy_share = api::busy_share();
-  result.round_trip_before_ns = device::round_trip_ns();
-  if (decided.workload.concurrency == 1) {
-    measure(engine, decided.workload, options, result);
-  } else {
-    measure_batch(engine, decided.workload, options.repeats, result);
+  {
+    Engine engine(model, plan, engine_options);
+    result.busy_share = api::busy_share();
+    result.round_trip_before_ns = device::round_trip_ns();
+    if (decided.workload.concurrency == 1) {
+      measure(engine, decided.workload, options, result);
+    } else {
+      measure_batch(engine, decided.workload, options.repeats, result);
+    }
+    compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
   }
+  // When the ranks are gone: threads of theirs that still look for work would be measured too.
   result.round_trip_after_ns = device::round_trip_ns();
-  compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
   return result;
 }
 
