@@ -59,9 +59,10 @@ struct Completion {
 struct CollectiveCost {
   std::string kind;  // "all_reduce", ...
   int64_t calls = 0;
-  int64_t payload_bytes = 0;  // of the whole tensors
-  int64_t wire_bytes = 0;     // sent by this rank
-  double seconds = 0;         // waiting for peers included
+  int64_t payload_bytes = 0;   // of the whole tensors
+  int64_t wire_bytes = 0;      // sent by this rank
+  double seconds = 0;          // waiting for peers included
+  double waiting_seconds = 0;  // of these; 0 where the transport cannot tell (mpi)
 };
 
 struct OpCost {

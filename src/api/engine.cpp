@@ -20,7 +20,7 @@ namespace partita {
 namespace {
 
 CollectiveCost to_public(const engine::CollectiveReport& row) {
-  return {row.kind, row.calls, row.payload_bytes, row.wire_bytes, row.seconds};
+  return {row.kind, row.calls, row.payload_bytes, row.wire_bytes, row.seconds, row.waiting};
 }
 
 RankCost to_public(const engine::RankReport& report) {

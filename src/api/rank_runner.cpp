@@ -52,7 +52,8 @@ std::vector<engine::CollectiveReport> collective_reports(const comm::Counters& c
     const comm::Counter& counter = counters[kind];
     if (counter.calls == 0) continue;
     reports.push_back({std::string(comm::to_string(static_cast<comm::CollectiveKind>(kind))),
-                       counter.calls, counter.payload_bytes, counter.wire_bytes, counter.seconds});
+                       counter.calls, counter.payload_bytes, counter.wire_bytes, counter.seconds,
+                       counter.waiting});
   }
   return reports;
 }

@@ -27,14 +27,15 @@ std::string speed(int64_t tokens, double seconds) {
 }
 
 void print_collectives(const RunReport& report) {
-  std::printf("  %-5s %-15s %8s %12s %12s %10s\n", "rank", "collective", "calls", "payload", "sent",
-              "time");
+  std::printf("  %-5s %-15s %8s %12s %12s %10s %10s\n", "rank", "collective", "calls", "payload",
+              "sent", "time", "waiting");
   for (const RankCost& rank : report.ranks) {
     for (const CollectiveCost& row : rank.collectives) {
       if (row.calls == 0) continue;
-      std::printf("  %-5d %-15s %8ld %12s %12s %10s\n", rank.rank, row.kind.c_str(),
+      std::printf("  %-5d %-15s %8ld %12s %12s %10s %10s\n", rank.rank, row.kind.c_str(),
                   static_cast<long>(row.calls), format_bytes(row.payload_bytes).c_str(),
-                  format_bytes(row.wire_bytes).c_str(), format_seconds(row.seconds).c_str());
+                  format_bytes(row.wire_bytes).c_str(), format_seconds(row.seconds).c_str(),
+                  format_seconds(row.waiting_seconds).c_str());
     }
   }
 }
@@ -116,7 +117,8 @@ Json to_json(const RunReport& report, const Plan& plan) {
                              {"calls", row.calls},
                              {"payload_bytes", row.payload_bytes},
                              {"wire_bytes", row.wire_bytes},
-                             {"seconds", row.seconds}});
+                             {"seconds", row.seconds},
+                             {"waiting_seconds", row.waiting_seconds}});
     }
     ranks.push_back({{"rank", rank.rank},
                      {"replica", rank.replica},

@@ -91,12 +91,14 @@ void BaseCommunicator::run(CollectiveKind kind,
                            int64_t wire_bytes,
                            Body body) {
   Call call{kind, to_string(kind), payload_bytes, wire_bytes};
+  waited_ = Call::Clock::duration(0);
   guarded(call, body);
   Counter& counter = counters_[static_cast<size_t>(kind)];
   ++counter.calls;
   counter.payload_bytes += payload_bytes;
   counter.wire_bytes += wire_bytes;
   counter.seconds += std::chrono::duration<double>(Call::Clock::now() - call.start).count();
+  counter.waiting += std::chrono::duration<double>(waited_).count();
 }
 
 void BaseCommunicator::all_reduce(

@@ -123,6 +123,8 @@ class BaseCommunicator : public Communicator {
     return identity_.all_reduce.bf16_wire && reduction.dtype == DType::kF32 &&
            reduction.kind == ReduceKind::kSum;
   }
+  // Adds to the waiting of the call under way.
+  void note_waiting(Call::Clock::duration time) { waited_ += time; }
   [[nodiscard]] bool failed() const { return failure_.has_value(); }
   [[nodiscard]] bool is_cancelled() const {
     return identity_.cancelled->load(std::memory_order_relaxed);
@@ -146,6 +148,7 @@ class BaseCommunicator : public Communicator {
 
   GroupIdentity identity_;
   Counters counters_{};
+  Call::Clock::duration waited_{0};  // in the call under way
   std::optional<Error> failure_;
   std::vector<int64_t> piece_bytes_;  // scratch, kept so that calls allocate nothing
   std::vector<int64_t> recv_bytes_;

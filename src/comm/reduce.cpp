@@ -4,6 +4,7 @@
 
 #include "comm/all_reduce.h"
 #include "comm/reduce_kernels.h"
+#include "device/cpu/instructions.h"
 #include "support/error.h"
 
 namespace partita::comm {
@@ -11,6 +12,11 @@ namespace {
 
 bool use_avx2() {
   static const bool usable = avx2_usable();
+  return usable;
+}
+
+bool use_avx512() {
+  static const bool usable = device::usable_instructions() == device::Instructions::kAvx512;
   return usable;
 }
 
@@ -47,12 +53,14 @@ void add_terms(const Terms& terms,
                                static_cast<int>(more.size()),
                                out.data(),
                                static_cast<int64_t>(out.size())};
+  if (arguments.is_bf16 && use_avx512()) return sum_bf16_avx512(arguments);
   use_avx2() ? sum_avx2(arguments) : sum_baseline(arguments);
 }
 
 void round_to_bf16(std::span<const float> from, std::byte* to) {
   const auto count = static_cast<int64_t>(from.size());
   auto* rounded = reinterpret_cast<uint16_t*>(to);
+  if (use_avx512()) return round_avx512(from.data(), rounded, count);
   use_avx2() ? round_avx2(from.data(), rounded, count)
              : round_baseline(from.data(), rounded, count);
 }

@@ -11,6 +11,7 @@
 
 #include "comm/all_reduce.h"
 #include "comm/reduce_kernels.h"
+#include "device/cpu/instructions.h"
 #include "support/error.h"
 
 namespace partita::comm {
@@ -158,6 +159,21 @@ TEST(AddTerms, EveryVariantAddsManyTermsAlike) {
     std::fill(out.begin(), out.end(), 0.0F);
     sum_avx2(arguments);
     EXPECT_EQ(out, expected);
+    if (!is_bf16 || device::supported_instructions() < device::Instructions::kAvx512) continue;
+    std::fill(out.begin(), out.end(), 0.0F);
+    sum_bf16_avx512(arguments);
+    EXPECT_EQ(out, expected);
+    // From an element in the middle, in place of an addend.
+    std::vector<float> addend(kCount, 1);
+    const std::vector<const float*> in_place = {addend.data(), ones.data()};
+    SumArguments part = arguments;
+    part.first_term = 5;
+    part.more = in_place.data();
+    part.out = addend.data();
+    part.count = kCount - 5;
+    sum_bf16_avx512(part);
+    addend.resize(kCount - 5);
+    EXPECT_EQ(addend, std::vector<float>(expected.begin() + 5, expected.end()));
   }
 }
 
@@ -172,6 +188,16 @@ TEST(RoundToBf16, EveryVariantRoundsAsTheElementTypeDoes) {
   round_baseline(values.data(), baseline.data(), static_cast<int64_t>(values.size()));
   round_to_bf16(values, reinterpret_cast<std::byte*>(fastest.data()));
   EXPECT_EQ(baseline, fastest);
+  if (device::supported_instructions() == device::Instructions::kAvx512) {
+    for (const size_t count : {size_t{1}, size_t{15}, size_t{33}}) {
+      std::fill(fastest.begin(), fastest.end(), 0);
+      round_avx512(values.data(), fastest.data(), static_cast<int64_t>(count));
+      std::vector<uint16_t> expected(baseline.begin(),
+                                     baseline.begin() + static_cast<int64_t>(count));
+      expected.resize(baseline.size());
+      EXPECT_EQ(fastest, expected);
+    }
+  }
   for (size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(baseline[i], BFloat16::from_float(values[i]).bits) << values[i];
   }

@@ -66,6 +66,7 @@ struct CollectiveReport {
   int64_t payload_bytes = 0;
   int64_t wire_bytes = 0;
   double seconds = 0;
+  double waiting = 0;  // of these, for peers that had not come yet, where the transport can tell
 };
 
 // What the nodes of one operator have cost on one rank since load.

@@ -15,7 +15,8 @@ engine::CollectiveReport collective_from_json(const Json& json) {
           .calls = json_get<int64_t>(json, "calls", kWhat),
           .payload_bytes = json_get<int64_t>(json, "payload_bytes", kWhat),
           .wire_bytes = json_get<int64_t>(json, "wire_bytes", kWhat),
-          .seconds = json_get<double>(json, "seconds", kWhat)};
+          .seconds = json_get<double>(json, "seconds", kWhat),
+          .waiting = json_get<double>(json, "waiting_seconds", kWhat)};
 }
 
 engine::OpReport op_from_json(const Json& json) {
@@ -33,7 +34,8 @@ Json to_json(const engine::RankReport& report) {
                            {"calls", row.calls},
                            {"payload_bytes", row.payload_bytes},
                            {"wire_bytes", row.wire_bytes},
-                           {"seconds", row.seconds}});
+                           {"seconds", row.seconds},
+                           {"waiting_seconds", row.waiting}});
   }
   Json ops = Json::array();
   for (const engine::OpReport& row : report.ops) {

@@ -82,9 +82,17 @@ void RegionCommunicator::exchange(const Call& call, CallStamp stamp) {
   }
 }
 
-void RegionCommunicator::wait_for_round(const Call& call, int peer) {
+WaitResult RegionCommunicator::wait_for(const Call& call, Progress& progress, uint64_t target) {
+  if (progress.value() >= target) return WaitResult::kReached;
+  const Call::Clock::time_point begin = Call::Clock::now();
   const WaitLimit limit{region_->spins(), call.deadline, identity().cancelled.get()};
-  switch (wait_until(memory_.line(peer).round, round_, limit)) {
+  const WaitResult result = wait_until(progress, target, limit);
+  note_waiting(Call::Clock::now() - begin);
+  return result;
+}
+
+void RegionCommunicator::wait_for_round(const Call& call, int peer) {
+  switch (wait_for(call, memory_.line(peer).round, round_)) {
     case WaitResult::kReached:
       return;
     case WaitResult::kCancelled:
@@ -321,8 +329,7 @@ void RegionCommunicator::wait_for_parts(const Call& call,
                                         Progress& parts,
                                         uint64_t target,
                                         int peer) {
-  const WaitLimit limit{region_->spins(), call.deadline, identity().cancelled.get()};
-  switch (wait_until(parts, target, limit)) {
+  switch (wait_for(call, parts, target)) {
     case WaitResult::kReached:
       return;
     case WaitResult::kCancelled:

@@ -58,6 +58,7 @@ class RegionCommunicator final : public BaseCommunicator {
   // How much of a slot the collectives use that copy into it.
   [[nodiscard]] int64_t copied_part_bytes() const;
   void exchange(const Call& call, CallStamp stamp);
+  [[nodiscard]] WaitResult wait_for(const Call& call, Progress& progress, uint64_t target);
   void wait_for_round(const Call& call, int peer);
   void wait_for_parts(const Call& call, Progress& parts, uint64_t target, int peer);
   [[noreturn]] void throw_missing(const Call& call) const;
