@@ -75,17 +75,18 @@ class Reader {
 
 }  // namespace
 
-const std::array<int64_t, 5> counts = {
-    static_cast<int64_t>(batch.token_ids.size()), batch.sequences, batch.blocks_per_sequence,
-    static_cast<int64_t>(batch.logit_rows.size()), batch.whole_logits ? 1 : 0};
-const std::array<std::span<const int32_t>, 5> arrays = {
-    batch.token_ids, batch.positions, batch.sequence_ids, batch.block_tables, batch.logit_rows};
-size_t bytes = sizeof(counts);
-for (const std::span<const int32_t> array : arrays) bytes += array.size_bytes();
-out.resize(bytes);
-Writer writer(out);
-writer.put<int64_t>(counts);
-for (const std::span<const int32_t> array : arrays) writer.put(array);
+void encode(const engine::StepBatch& batch, std::vector<std::byte>& out) {
+  const std::array<int64_t, 5> counts = {
+      static_cast<int64_t>(batch.token_ids.size()), batch.sequences, batch.blocks_per_sequence,
+      static_cast<int64_t>(batch.logit_rows.size()), batch.whole_logits ? 1 : 0};
+  const std::array<std::span<const int32_t>, 5> arrays = {
+      batch.token_ids, batch.positions, batch.sequence_ids, batch.block_tables, batch.logit_rows};
+  size_t bytes = sizeof(counts);
+  for (const std::span<const int32_t> array : arrays) bytes += array.size_bytes();
+  out.resize(bytes);
+  Writer writer(out);
+  writer.put<int64_t>(counts);
+  for (const std::span<const int32_t> array : arrays) writer.put(array);
 }
 
 void decode_batch(std::span<const std::byte> bytes, engine::StepBatch& batch) {
