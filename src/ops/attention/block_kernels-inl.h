@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ops/attention/block_kernels.h"
+#include "ops/attention/tiles-inl.h"
 #include "ops/vector/functions-inl.h"
 
 namespace partita::ops::attention {
@@ -23,30 +24,23 @@ constexpr int64_t panels_beside(int64_t rows) {
   const int64_t fitting = kRowStep * kPanelStep / rows;
   return fitting < kPanelStep ? fitting : kPanelStep;
 }
-constexpr int64_t kTilePanels = kTileKeys / kPanel;
 constexpr float kNone = -3.0e38F;  // below every score; finite, so that differences are numbers
 
-// Where the panels of a tile are, in floats: element e of key k of panel i is keys[i][e * key_step
-// + k], of the value values[i][k * value_step + e].
-struct Tile {
-  const float* keys[kTilePanels];    // NOLINT: std::array would be code shared between
-  const float* values[kTilePanels];  // NOLINT: instruction sets
-  int64_t key_step;
-  int64_t value_step;
-  int64_t count;  // keys
-};
-
-inline void prefetch(const float* line) { __builtin_prefetch(line, 0, 2); }
+// The memory of the next panels is asked for while one is computed, in the order in which it will
+// be read: the tile's keys, its values, the next tile's keys. So far ahead in bytes at least: see
+// product/block_kernels_avx512.cpp.
+constexpr int64_t kAheadBytes = 8192;
+inline void prefetch(const void* line) { __builtin_prefetch(line, 0, 3); }
 
 // out[row][panel * 16 ..] = sum over e of a[row][e] * b[panel][e * step ..]. Each sum is one chain
-// in the order of e, so it does not depend on the shape of the step. kAhead: also fetches the lines
-// at the same places of `ahead`, which has the same number of bytes.
-template <int64_t kRows, int64_t kPanels, bool kAhead>
+// in the order of e, so it does not depend on the shape of the step. kAhead: also fetches the
+// panels at `ahead`.
+template <int64_t kRows, int64_t kPanels, bool kAhead, typename Cache>
 void score_step(const float* a,
                 int64_t a_step,
-                const float* const* b,
-                const float* const* ahead,
-                const Tile& tile,
+                const Cache* const* b,
+                const Cache* const* ahead,
+                const Tile<Cache>& tile,
                 int64_t count,
                 float* out) {
   Vector sums[kRows][kPanels * kPanelVectors];  // NOLINT
@@ -57,7 +51,7 @@ void score_step(const float* a,
     Vector columns[kPanels * kPanelVectors];  // NOLINT
     for (int64_t panel = 0; panel < kPanels; ++panel) {
       for (int64_t v = 0; v < kPanelVectors; ++v) {
-        columns[panel * kPanelVectors + v] = load(b[panel] + e * tile.key_step + v * kLanes);
+        columns[panel * kPanelVectors + v] = load_wide(b[panel] + e * tile.key_step + v * kLanes);
       }
       if constexpr (kAhead) prefetch(ahead[panel] + e * kPanel);
     }
@@ -75,33 +69,41 @@ void score_step(const float* a,
   }
 }
 
-// sums[row][..] = sums[row][..] * corrections[row] + sum over the tile's keys of weights[row][key]
-// * values[key][..], for kPanels panels of elements from `first` on.
-template <int64_t kRows, int64_t kPanels, bool kAhead>
+// Keys [begin, end) of a tile; begin is that of a panel.
+struct Keys {
+  int64_t begin, end;
+};
+
+// sums[row][..] = sums[row][..] * corrections[row] (1 where this is null) + sum over the keys of
+// weights[row][key] * values[key][..], for kPanels panels of elements from `first` on. kAhead: also
+// fetches these elements of the panels at `ahead`, one for each panel of the tile.
+template <int64_t kRows, int64_t kPanels, bool kAhead, typename Cache>
 void value_step(const float* weights,
                 const float* corrections,
-                const Tile& tile,
-                const float* const* ahead,
+                const Tile<Cache>& tile,
+                Keys range,
+                const Cache* const* ahead,
                 int64_t first,
                 float* sums,
                 int64_t width) {
   Vector partial[kRows][kPanels * kPanelVectors];  // NOLINT
   for (int64_t row = 0; row < kRows; ++row) {
-    const Vector correction = broadcast(corrections[row]);
+    const Vector correction = broadcast(corrections == nullptr ? 1.0F : corrections[row]);
     for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
       partial[row][i] = load(sums + row * width + i * kLanes) * correction;
     }
   }
-  for (int64_t begin = 0, panel = 0; begin < tile.count; begin += kPanel, ++panel) {
-    const int64_t keys = tile.count - begin < kPanel ? tile.count - begin : kPanel;
-    const float* values = tile.values[panel] + first;
+  for (int64_t begin = range.begin; begin < range.end; begin += kPanel) {
+    const int64_t keys = least(range.end - begin, kPanel);
+    const Cache* values = tile.values[begin / kPanel] + first;
     for (int64_t key = 0; key < keys; ++key, values += tile.value_step) {
       Vector columns[kPanels * kPanelVectors];  // NOLINT
-      for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) columns[i] = load(values + i * kLanes);
+      for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
+        columns[i] = load_wide(values + i * kLanes);
+      }
       if constexpr (kAhead) {
-        for (int64_t i = 0; i < kPanels; ++i) {
-          prefetch(ahead[panel] + key * width + first + i * kPanel);
-        }
+        for (int64_t i = 0; i < kPanels; ++i)
+          prefetch(ahead[begin / kPanel] + key * width + first + i * kPanel);
       }
       for (int64_t row = 0; row < kRows; ++row) {
         const Vector weight = broadcast(weights[row * kTileKeys + begin + key]);
@@ -134,8 +136,6 @@ void with_counts(int64_t rows, int64_t panels, const Step& step) {
   with_panels<kRows, panels_beside(kRows)>(panels, step);
 }
 
-inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // Calls step<rows, panels>(row, panel) over all rows and panels, `most_panels` at once at most.
 template <typename Step>
 void for_steps(int64_t rows, int64_t panels, int64_t most_panels, const Step& step) {
@@ -150,35 +150,72 @@ void for_steps(int64_t rows, int64_t panels, int64_t most_panels, const Step& st
   }
 }
 
-// scores[row][key] of all rows and whole panels of the tile's keys. The first rows fetch the
-// values, which come next.
-void add_scores(const Block& block, const Tile& tile, float* scores) {
-  const int64_t panels = (tile.count + kPanel - 1) / kPanel;
+// The panels of a tile and of the next one in the order in which they are read.
+template <typename Cache>
+struct Course {
+  Course(const Block& block, const Tile<Cache>& now, const Tile<Cache>& next)
+      : tile(now), panels((now.count + kPanel - 1) / kPanel) {
+    const int64_t panel_bytes = kPanel * block.width() * static_cast<int64_t>(sizeof(Cache));
+    const int64_t distance = (kAheadBytes + panel_bytes - 1) / panel_bytes;
+    for (int64_t i = 0; i < kTilePanels; ++i) {
+      beside_keys[i] = panel_at(i + distance, next);
+      beside_values[i] = panel_at(panels + i + distance, next);
+    }
+  }
+
+  const Tile<Cache>& tile;
+  int64_t panels;  // of the tile
+  // What to fetch while a panel of keys or of values is computed.
+  const Cache* beside_keys[kTilePanels];    // NOLINT
+  const Cache* beside_values[kTilePanels];  // NOLINT
+
+ private:
+  // The keys, the values, the next keys; at the end some that are there already.
+  [[nodiscard]] const Cache* panel_at(int64_t index, const Tile<Cache>& next) const {
+    if (index < panels) return tile.keys[index];
+    index -= panels;
+    if (index < panels) return tile.values[index];
+    index -= panels;
+    return index < kTilePanels && index * kPanel < next.count ? next.keys[index] : tile.keys[0];
+  }
+};
+
+// scores[row][key] of all rows and whole panels of the tile's keys.
+template <typename Cache>
+void add_scores(const Block& block, const Course<Cache>& course, float* scores) {
   const int64_t most_panels = block.rows <= kFewRows ? 1 : kPanelStep;
-  for_steps(
-      block.rows, panels, most_panels, [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
-        const float* a = block.queries + row * block.head_dim;
-        float* out = scores + row * kTileKeys + panel * kPanel;
-        const auto step = row == 0 ? score_step<kR, kP, true> : score_step<kR, kP, false>;
-        step(a, block.head_dim, tile.keys + panel, tile.values + panel, tile, block.head_dim, out);
-      });
+  const Tile<Cache>& tile = course.tile;
+  for_steps(block.rows, course.panels, most_panels,
+            [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
+              const float* a = block.queries + row * block.head_dim;
+              float* out = scores + row * kTileKeys + panel * kPanel;
+              const auto step =
+                  row == 0 ? score_step<kR, kP, true, Cache> : score_step<kR, kP, false, Cache>;
+              step(a, block.head_dim, tile.keys + panel, course.beside_keys + panel, tile,
+                   block.head_dim, out);
+            });
 }
 
-// values[row] += weights of the tile. The first rows fetch the keys of the next tile.
+// values[row] += weights of the tile. Few rows take panel by panel of keys, as they lie in memory.
+template <typename Cache>
 void add_values(const Block& block,
-                const Tile& tile,
-                const Tile& next,
+                const Course<Cache>& course,
                 const float* weights,
                 const float* corrections,
                 float* values) {
   const int64_t width = block.width();
-  for_steps(block.rows, width / kPanel, kPanelStep,
-            [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
-              const bool fetches = row == 0 && next.count > 0;
-              const auto step = fetches ? value_step<kR, kP, true> : value_step<kR, kP, false>;
-              step(weights + row * kTileKeys, corrections + row, tile, next.keys, panel * kPanel,
-                   values + row * width + panel * kPanel, width);
-            });
+  const int64_t keys_at_once = block.rows <= kFewRows ? kPanel : kTileKeys;
+  for (int64_t begin = 0; begin < course.tile.count; begin += keys_at_once) {
+    const Keys keys = {begin, least(course.tile.count, begin + keys_at_once)};
+    for_steps(block.rows, width / kPanel, kPanelStep,
+              [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
+                const auto step =
+                    row == 0 ? value_step<kR, kP, true, Cache> : value_step<kR, kP, false, Cache>;
+                step(weights + row * kTileKeys, begin == 0 ? corrections + row : nullptr,
+                     course.tile, keys, course.beside_values, panel * kPanel,
+                     values + row * width + panel * kPanel, width);
+              });
+  }
 }
 
 // Scores of one row become weights e^(score - highest); keys from `count` on get 0. Returns their
@@ -213,13 +250,13 @@ float highest_of(const float* scores, int64_t count) {
 // The softmax of the tile's scores, row by row, each up to its own position.
 void weigh_rows(const Block& block,
                 int64_t begin,
-                const Tile& tile,
+                int64_t keys,
                 float* scores,
                 float* corrections,
                 const Partial& to) {
   for (int64_t row = 0; row < block.rows; ++row) {
     const int64_t length = block.positions[row / block.heads] + int64_t{1} - begin;
-    const int64_t count = length < 0 ? 0 : least(length, tile.count);
+    const int64_t count = length < 0 ? 0 : least(length, keys);
     float* line = scores + row * kTileKeys;
     const float before = to.highest[row];
     const float here = highest_of(line, count);
@@ -228,108 +265,45 @@ void weigh_rows(const Block& block,
     store(pair, exp(load(pair)));
     corrections[row] = pair[0];
     to.highest[row] = highest;
-    to.weights[row] = to.weights[row] * pair[0] + weigh(line, count, tile.count, highest);
+    to.weights[row] = to.weights[row] * pair[0] + weigh(line, count, keys, highest);
   }
 }
 
-inline float widen(float value) { return value; }
-inline float widen(BFloat16 value) {
-  const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
-  float result;
-  __builtin_memcpy(&result, &bits, sizeof(result));
-  return result;
-}
-#if defined(__F16C__)
-inline float widen(Float16 value) { return _cvtsh_ss(value.bits); }
-#else
-inline float widen(Float16 value) { return value.to_float(); }
-#endif
-
-// Copies keys [begin, begin + count) of the sequence as f32 into panels, values beside them.
-template <typename Cache>
-void copy_tile(const Block& block, int64_t begin, int64_t count, float* keys, float* values) {
-  const int64_t width = block.width();
-  const int64_t block_elements = block.block_size * block.head_dim;
-  for (int64_t key = 0; key < count; ++key) {
-    const int64_t position = begin + key;
-    const int64_t from = block.table[position / block.block_size] * block_elements;
-    const int64_t row = position % block.block_size;
-    const Cache* k = static_cast<const Cache*>(block.keys) + from + row;
-    const Cache* v = static_cast<const Cache*>(block.values) + from + row * block.head_dim;
-    float* to = keys + key / kPanel * kPanel * width + key % kPanel;
-    for (int64_t e = 0; e < block.head_dim; ++e) to[e * kPanel] = widen(k[e * block.block_size]);
-    for (int64_t e = 0; e < block.head_dim; ++e) values[key * width + e] = widen(v[e]);
-    for (int64_t e = block.head_dim; e < width; ++e) values[key * width + e] = 0;
-  }
-}
-
-// Finds the tiles of a block; copies what cannot be used in place.
-class Tiles {
- public:
-  Tiles(const Block& block, float* copies)
-      : block_(block),
-        in_place_(block.dtype == DType::kF32 && block.block_size % kPanel == 0 &&
-                  block.head_dim % kPanel == 0),
-        copies_(copies) {}
-
-  // Only names the places; the next call of copy() fills those of copies.
-  [[nodiscard]] Tile at(int64_t begin) const {
-    Tile tile;
-    tile.count = begin < block_.end ? least(kTileKeys, block_.end - begin) : 0;
-    tile.key_step = in_place_ ? block_.block_size : kPanel;
-    tile.value_step = block_.width();
-    for (int64_t panel = 0; panel < kTilePanels; ++panel) {
-      if (in_place_ && panel * kPanel < tile.count) {
-        place(begin + panel * kPanel, panel, tile);
-      } else {
-        tile.keys[panel] = copies_ + panel * kPanel * block_.width();
-        tile.values[panel] = tile.keys[panel] + kTileKeys * block_.width();
-      }
-    }
-    return tile;
-  }
-
-  void copy(int64_t begin, const Tile& tile) const {
-    if (in_place_) return;
-    float* values = copies_ + kTileKeys * block_.width();
-    if (block_.dtype == DType::kF32) copy_tile<float>(block_, begin, tile.count, copies_, values);
-    if (block_.dtype == DType::kBF16)
-      copy_tile<BFloat16>(block_, begin, tile.count, copies_, values);
-    if (block_.dtype == DType::kF16) copy_tile<Float16>(block_, begin, tile.count, copies_, values);
-  }
-
- private:
-  void place(int64_t position, int64_t panel, Tile& tile) const {
-    const int64_t size = block_.block_size;
-    const int64_t from = block_.table[position / size] * size * block_.head_dim;
-    const int64_t row = position % size;
-    tile.keys[panel] = static_cast<const float*>(block_.keys) + from + row;
-    tile.values[panel] = static_cast<const float*>(block_.values) + from + row * block_.head_dim;
-  }
-
-  const Block& block_;
-  bool in_place_;
-  float* copies_;
-};
-
-void attend(const Block& block, const Partial& to) {
+template <typename Tiles>
+void attend_tiles(const Block& block, const Tiles& tiles, const Partial& to) {
   float* scores = block.work;
   float* corrections = scores + block.rows * kTileKeys;
-  const Tiles tiles(block, corrections + block.rows);
   for (int64_t i = 0; i < block.rows * block.width(); ++i) to.values[i] = 0;
   for (int64_t row = 0; row < block.rows; ++row) {
     to.highest[row] = kNone;
     to.weights[row] = 0;
   }
-  Tile tile = tiles.at(block.begin);
+  auto tile = tiles.at(block.begin);
   for (int64_t begin = block.begin; begin < block.end; begin += kTileKeys) {
-    const Tile next = tiles.at(begin + kTileKeys);
-    tiles.copy(begin, tile);
-    add_scores(block, tile, scores);
-    weigh_rows(block, begin, tile, scores, corrections, to);
-    add_values(block, tile, next, scores, corrections, to.values);
+    const auto next = tiles.at(begin + kTileKeys);
+    tiles.fill(begin, tile);
+    const Course course(block, tile, next);
+    add_scores(block, course, scores);
+    weigh_rows(block, begin, tile.count, scores, corrections, to);
+    add_values(block, course, scores, corrections, to.values);
     tile = next;
   }
+}
+
+template <typename Cache>
+void attend_to(const Block& block, const Partial& to) {
+  if (is_in_place(block)) {
+    attend_tiles(block, PlacedTiles<Cache>(block), to);
+  } else {
+    float* copies = block.work + block.rows * (kTileKeys + 1);
+    attend_tiles(block, CopiedTiles<Cache>(block, copies), to);
+  }
+}
+
+void attend(const Block& block, const Partial& to) {
+  if (block.dtype == DType::kBF16) return attend_to<BFloat16>(block, to);
+  if (block.dtype == DType::kF16) return attend_to<Float16>(block, to);
+  attend_to<float>(block, to);
 }
 
 void merge(const Partial& sum, const Partial& next, int64_t rows, int64_t width) {
