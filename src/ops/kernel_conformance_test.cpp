@@ -78,7 +78,7 @@ void expect_all_kernels_same(std::string_view name, const OpSample& sample, uint
   const std::vector<std::string_view> kernels = accepting_kernels(name, sample.attributes, inputs);
   ASSERT_FALSE(kernels.empty());
   EXPECT_EQ(kernels.back(), "reference");
-  if (cpu_kernels_of(name).size() > 1 && !has_blocks(sample)) {
+  if (cpu_kernels_of(name).size() > 1) {
     EXPECT_GE(kernels.size(), 2U) << name;
   }
   for (const std::string_view kernel : kernels) {

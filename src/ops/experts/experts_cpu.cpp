@@ -4,11 +4,12 @@
 #include <array>
 #include <vector>
 
-#include "device/cpu/pages.h"
 #include "ops/activations.h"
 #include "ops/cpu_kernel.h"
+#include "ops/experts/expert_matrices.h"
 #include "ops/experts/experts_blocks.h"
 #include "ops/weight_product.h"
+#include "support/quant_blocks.h"
 
 namespace partita::ops {
 namespace {
@@ -101,45 +102,7 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   return kernel;
 }
 
-// All experts' matrices of one kind: one compiled product, and a packed copy per expert unless the
-// plain weight is used.
-class ExpertMatrices {
- public:
-  ExpertMatrices(DType dtype, int64_t n, int64_t k)
-      : product_({dtype, n, k, n}), matrix_bytes_(n * k * size_of(dtype)) {}
-
-  void use_plain_weights() { product_.use_plain_weights(); }
-
-  // Takes the data over expert by expert and gives the memory of each finished one back.
-  void pack(const TensorView& weight, int64_t most_rows) {
-    product_.use_packed_weights(most_rows);
-    for (int64_t expert = 0; expert < weight.shape[0]; ++expert) {
-      std::byte* plain = weight.as<std::byte>() + expert * matrix_bytes_;
-      packed_.push_back(aligned_bytes(product_.packed_bytes()));
-      product_.pack(plain, packed_.back().get());
-      device::discard_pages(plain, matrix_bytes_);
-    }
-  }
-
-  void prepare(int64_t rows) { product_.prepare(rows); }
-
-  void run(const TensorView& weight,
-           int64_t expert,
-           const std::byte* x,
-           int64_t rows,
-           float* y,
-           Scratch& scratch) {
-    const std::byte* data = packed_.empty() ? weight.as<const std::byte>() + expert * matrix_bytes_
-                                            : packed_[static_cast<size_t>(expert)].get();
-    product_.run(x, rows, data, y, scratch);
-  }
-
- private:
-  WeightProduct product_;
-  int64_t matrix_bytes_;
-  std::vector<AlignedBytes> packed_;
-};
-
+template <typename ExpertMatrices>
 struct Matrices {
   ExpertMatrices gate;
   ExpertMatrices up;
@@ -163,14 +126,11 @@ std::array<std::byte*, 3> carve(Scratch& scratch,
 // For each expert: gather its tokens, three products, scatter. An expert without tokens is not
 // touched, so a decoded token reads the weights of its own experts only. Tokens are added to y in
 // the order of the experts, whatever the batch.
-template <typename Function>
+template <typename ExpertMatrices, typename Function>
 class GroupedExperts final : public BoundKernel {
  public:
-  GroupedExperts(const BindArgs& args, Matrices matrices)
-      : matrices_(std::move(matrices)),
-        scratch_(args),
-        weight_(args.inputs[kGate].dtype),
-        e_begin_(first_expert(args)) {}
+  GroupedExperts(const BindArgs& args, Matrices<ExpertMatrices> matrices)
+      : matrices_(std::move(matrices)), scratch_(args), e_begin_(first_expert(args)) {}
 
   void run(Views inputs, Views outputs) override {
     const Sizes sizes = sizes_of(inputs);
@@ -207,10 +167,9 @@ class GroupedExperts final : public BoundKernel {
       prepared_rows_ = rows;
     }
     const int64_t float_bytes = size_of(DType::kF32);
-    const auto narrow =
-        carve(*scratch_, Scratch::kInput,
-              {sizes.tokens * size_of(DType::kI64), rows * sizes.k * size_of(weight_),
-               rows * sizes.f * size_of(weight_)});
+    const auto narrow = carve(*scratch_, Scratch::kInput,
+                              {sizes.tokens * size_of(DType::kI64),
+                               matrices_.gate.input_bytes(rows), matrices_.down.input_bytes(rows)});
     tokens_ = reinterpret_cast<int64_t*>(narrow[0]);
     x_ = narrow[1];
     h_ = narrow[2];
@@ -232,15 +191,13 @@ class GroupedExperts final : public BoundKernel {
   }
 
   void run_group(Views inputs, const Sizes& sizes, const Group& group, float* y) {
-    const int64_t padded = padded_rows(group.rows);
-    copy_product_rows(
-        {inputs[kTokens].as<const float>(), group.tokens, group.rows, padded, sizes.k}, weight_,
-        x_);
-    matrices_.gate.run(inputs[kGate], group.expert, x_, padded, gate_, *scratch_);
-    matrices_.up.run(inputs[kUp], group.expert, x_, padded, up_, *scratch_);
+    const int64_t rows = group.rows;
+    matrices_.gate.prepare_input(inputs[kTokens].as<const float>(), group.tokens, rows, x_);
+    matrices_.gate.run(inputs[kGate], group.expert, x_, rows, gate_, *scratch_);
+    matrices_.up.run(inputs[kUp], group.expert, x_, rows, up_, *scratch_);
     for (int64_t i = 0; i < group.rows * sizes.f; ++i) gate_[i] = Function{}(gate_[i]) * up_[i];
-    copy_product_rows({gate_, nullptr, group.rows, padded, sizes.f}, weight_, h_);
-    matrices_.down.run(inputs[kDown], group.expert, h_, padded, down_, *scratch_);
+    matrices_.down.prepare_input(gate_, nullptr, rows, h_);
+    matrices_.down.run(inputs[kDown], group.expert, h_, rows, down_, *scratch_);
     for (int64_t row = 0; row < group.rows; ++row) {
       const int64_t token = group.tokens[row];
       const float share = share_of(inputs[kRouting], token, e_begin_ + group.expert);
@@ -250,9 +207,8 @@ class GroupedExperts final : public BoundKernel {
     }
   }
 
-  Matrices matrices_;
+  Matrices<ExpertMatrices> matrices_;
   ScratchHandle scratch_;
-  DType weight_;
   int64_t e_begin_;
   int64_t prepared_rows_ = 0;
   // Places in the scratch memory during run().
@@ -265,6 +221,7 @@ class GroupedExperts final : public BoundKernel {
 };
 
 // Packing gives the plain data away, so it needs the loader's consent.
+template <typename ExpertMatrices>
 void take_weight(const BindArgs& args, size_t input, ExpertMatrices& matrices) {
   const bool may_pack =
       input < args.weights.size() && args.weights[input] != nullptr && !args.release_weight.empty();
@@ -277,25 +234,33 @@ void take_weight(const BindArgs& args, size_t input, ExpertMatrices& matrices) {
   args.release_weight[input] = true;
 }
 
-std::unique_ptr<BoundKernel> bind_grouped(const BindArgs& args) {
-  for (const size_t weight : {kGate, kUp, kDown}) {
-    if (!is_product_call(args.inputs[kTokens], args.inputs[weight])) return nullptr;
-  }
-  if (!has_one_weight_type(args)) return nullptr;
+template <typename ExpertMatrices>
+std::unique_ptr<BoundKernel> bind_grouped_with(const BindArgs& args) {
   const DType dtype = args.inputs[kGate].dtype;
   // oneDNN 2.6 refuses empty layouts; run() returns before it would use them.
-  const int64_t f = std::max<int64_t>(args.inputs[kGate].dims[1].size, 1);
-  const int64_t k = std::max<int64_t>(args.inputs[kGate].dims[2].size, 1);
+  const int64_t least = is_block_type(dtype) ? kQuantBlock : 1;
+  const int64_t f = std::max(args.inputs[kGate].dims[1].size, least);
+  const int64_t k = std::max(args.inputs[kGate].dims[2].size, least);
   const int64_t d = std::max<int64_t>(args.inputs[kDown].dims[1].size, 1);
-  Matrices matrices{{dtype, f, k}, {dtype, f, k}, {dtype, d, f}};
+  Matrices<ExpertMatrices> matrices{{dtype, f, k}, {dtype, f, k}, {dtype, d, f}};
   take_weight(args, kGate, matrices.gate);
   take_weight(args, kUp, matrices.up);
   take_weight(args, kDown, matrices.down);
   std::unique_ptr<BoundKernel> kernel;
   visit_activation(activation_of(args), [&]<typename Function>(Function) {
-    kernel = std::make_unique<GroupedExperts<Function>>(args, std::move(matrices));
+    kernel = std::make_unique<GroupedExperts<ExpertMatrices, Function>>(args, std::move(matrices));
   });
   return kernel;
+}
+
+std::unique_ptr<BoundKernel> bind_grouped(const BindArgs& args) {
+  if (!has_one_weight_type(args)) return nullptr;
+  for (const size_t weight : {kGate, kUp, kDown}) {
+    if (!args.inputs[weight].is_static()) return nullptr;
+  }
+  if (is_block_type(args.inputs[kGate].dtype)) return bind_grouped_with<BlockExpertMatrices>(args);
+  if (!is_product_call(args.inputs[kTokens], args.inputs[kGate])) return nullptr;
+  return bind_grouped_with<DenseExpertMatrices>(args);
 }
 
 constexpr std::array<Kernel, 2> kKernels = {

@@ -85,6 +85,34 @@ TEST(Experts, GroupsOfAllSizesEqualTheReference) {
   }
 }
 
+// Activations are rounded to 8 bits in blocks of 32, twice: by some thousandths of the result's
+// size.
+TEST(Experts, GroupsWithWeightsInBlocksAreCloseToTheReference) {
+  for (const DType weights : {DType::kQ8_0, DType::kQ4_0}) {
+    for (const int64_t tokens : {1, 3, 40}) {
+      OpSample sample = routed_sample(tokens, 3, weights);
+      sample.inputs[0] = f32({tokens, 64});
+      sample.inputs[2].dims = sample.inputs[3].dims = f32({3, 96, 64}).dims;
+      sample.inputs[4].dims = f32({3, 70, 96}).dims;
+      std::vector<HostTensor> inputs = random_inputs(sample, 6);
+      auto* routing = reinterpret_cast<float*>(inputs[1].data.data());
+      for (int64_t token = 0; token < tokens; ++token) routing[token * 3 + token % 3] = 0;
+      std::vector<HostTensor> same = inputs;
+      const auto expected =
+          evaluate("experts", sample.attributes, same, {.kernel = "reference"})[0].floats();
+      float scale = 0;
+      for (const float value : expected) scale = std::max(scale, std::abs(value));
+      for (const bool is_weight_given : {false, true}) {
+        const auto y = evaluate("experts", sample.attributes, inputs,
+                                {.kernel = "grouped", .is_weight_given = is_weight_given})[0]
+                           .floats();
+        ASSERT_EQ(y.size(), expected.size());
+        for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 0.02F * scale);
+      }
+    }
+  }
+}
+
 // The piece of a rank that holds experts 1 and 2 of three.
 TEST(Experts, APieceTakesItsColumnsOfTheRouting) {
   std::vector<HostTensor> inputs = {floats({1, 1}, {1}), floats({1, 3}, {100, 2, 3}),
