@@ -21,6 +21,21 @@ void* BoundKernel::wished_input(int64_t bytes) {
   return nullptr;
 }
 
+const PackedRows* BoundKernel::packed_rows(size_t input) const {
+  (void)input;
+  return nullptr;
+}
+
+bool BoundKernel::can_use_rows(size_t input) const {
+  (void)input;
+  return false;
+}
+
+void BoundKernel::use_rows(size_t input, const PackedRows& rows) {
+  (void)rows;
+  CHECK(false, "this kernel has no other source of input ", input);
+}
+
 struct Scratch::Memory {
   std::unique_ptr<device::Device> device = device::make_cpu_device();
   std::array<device::Buffer, kSlots> buffers;

@@ -18,6 +18,8 @@ class Communicator;
 
 namespace partita::ops {
 
+class PackedRows;
+
 // A dense row-major tensor in host memory; does not own its data.
 struct TensorView {
   void* data = nullptr;
@@ -61,15 +63,19 @@ struct BindArgs {
   const ir::Node& node;
   std::span<const ir::TensorType> inputs;  // local types; symbols may be unbound
   std::span<const ir::TensorType> outputs;
-  // Per input: the weight's data when it is a weight (already loaded) that no other node reads,
-  // else null. A kernel that keeps its own packed copy sets `release_weight[i]`, and the loader
-  // frees the plain data, whose content may be gone by then (see device::discard_pages()).
+  // Per input: the weight's data when it is a weight (already loaded) that no other node reads but
+  // perhaps by rows (see rows_are_read), else null. A kernel that keeps its own packed copy sets
+  // `release_weight[i]`, and the loader frees the plain data, whose content may be gone by then
+  // (see device::discard_pages()).
   std::span<const TensorView* const> weights;
   std::span<bool> release_weight;
   const ir::SymbolSizes& max_sizes;  // largest size of every symbol over all steps
   Groups* groups;                    // null when the program has no collectives
   // Shared by the kernels of one rank; outlives them. Null: a kernel that needs any makes its own.
   Scratch* scratch = nullptr;
+  // Per input: whether others read rows of this weight, so that a kernel may keep a packed copy
+  // only if it has packed_rows() of it. Empty: none.
+  std::span<const bool> rows_are_read = {};
 };
 
 // A kernel bound to one node. run() is called once per step with views of this step's sizes;
@@ -84,6 +90,14 @@ class BoundKernel {
   // be made, so that it need not be moved; null = anywhere. Valid until that run(), if no
   // collective runs in between. A wish: the input may be elsewhere all the same.
   [[nodiscard]] virtual void* wished_input(int64_t bytes);
+
+  // Where several nodes read one weight, a packed copy must serve all, or the weight stays as it
+  // is. The rows of a weight that this kernel has released; null for others.
+  [[nodiscard]] virtual const PackedRows* packed_rows(size_t input) const;
+  // Whether the kernel only reads rows of that input, so that use_rows() may give it another source
+  // than the plain data, before the first run(). The source outlives the last run().
+  [[nodiscard]] virtual bool can_use_rows(size_t input) const;
+  virtual void use_rows(size_t input, const PackedRows& rows);
 };
 
 // One implementation of an op on one device.

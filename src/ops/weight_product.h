@@ -46,6 +46,8 @@ class WeightProduct {
   // best for up to `most_rows` rows. One packed copy serves all row counts.
   void use_plain_weights();
   void use_packed_weights(int64_t most_rows);
+  // Packed in tiles, whatever number of rows likes another layout better: for readers of rows.
+  void use_tiled_weights();
   [[nodiscard]] int64_t packed_bytes() const;
   // Both aligned to 64 bytes; [n, k] -> the packed layout.
   void pack(const void* plain, void* packed);
@@ -57,6 +59,9 @@ class WeightProduct {
   // Packs the rows [begin, end), of which `plain` is the first; begin is a multiple of kTileRows,
   // as is end unless it is n.
   void pack_tiles(const void* plain, Range rows, std::byte* packed);
+
+  // Row `row` of weights in tiles as f32, to[k].
+  void read_row(const std::byte* packed, int64_t row, float* to) const;
 
   // Compiles for all row counts up to `rows`, so that no later run() with fewer compiles anything.
   void prepare(int64_t rows);

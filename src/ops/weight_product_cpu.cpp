@@ -124,15 +124,25 @@ void WeightProduct::use_plain_weights() {
 // Below AVX-512 oneDNN keeps f32 as it is, on which its products of few rows are slow (8 rows: 0.2
 // of the peak).
 void WeightProduct::use_packed_weights(int64_t most_rows) {
-  impl_->weights = tiled_layout(impl_->shape.n, impl_->shape.k, impl_->type);
-  impl_->own_rows = kAnyRows;
-  if (device::usable_instructions() < device::Instructions::kAvx512) return;
+  use_tiled_weights();
+  if (impl_->own_rows == kAnyRows) return;
   const int64_t rows = padded_rows(std::clamp<int64_t>(most_rows, 1, kMostProductRows));
   const memory::desc any({impl_->shape.k, impl_->shape.n}, impl_->type, memory::format_tag::any);
   const auto description = impl_->describe(rows, any);
   if (!description) return;
   impl_->weights = description.weights_desc();
   impl_->own_rows = is_tiled() ? impl_->own.panel_rows() : 0;
+}
+
+void WeightProduct::use_tiled_weights() {
+  impl_->weights = tiled_layout(impl_->shape.n, impl_->shape.k, impl_->type);
+  const bool has_library = device::usable_instructions() == device::Instructions::kAvx512 &&
+                           impl_->describe(1, impl_->weights);
+  impl_->own_rows = has_library ? impl_->own.panel_rows() : kAnyRows;
+}
+
+void WeightProduct::read_row(const std::byte* packed, int64_t row, float* to) const {
+  impl_->own.read_row(packed, row, to);
 }
 
 bool WeightProduct::is_tiled() const {

@@ -8,6 +8,7 @@
 
 #include "ops/parallel.h"
 #include "runtime/node_error.h"
+#include "support/error.h"
 
 namespace partita::runtime {
 namespace {
@@ -39,6 +40,7 @@ class Loader {
         open_reads_(graph_.values().size(), 0),
         stream_(request.read_weight, ops::team_size()) {
     program_.weights.resize(graph_.values().size());
+    row_readers_.resize(graph_.values().size());
     views_.resize(graph_.values().size());
     total_bytes_ = weight_bytes_of(graph_);
     for (const ir::Node& node : graph_.nodes()) {
@@ -132,30 +134,45 @@ class Loader {
     std::vector<ir::TensorType> inputs;
     std::vector<ir::TensorType> outputs;
     std::vector<const ops::TensorView*> weights;
-    for (const ValueId id : node.inputs) {
-      // A weight that others read too must stay as it is: a packed copy would be a second one.
+    const size_t count = node.inputs.size();
+    const auto rows_are_read = std::make_unique<bool[]>(count);
+    for (size_t i = 0; i < count; ++i) {
+      const ValueId id = node.inputs[i];
+      rows_are_read[i] = !row_readers_[static_cast<size_t>(id)].empty();
+      // A weight that others read too must stay as it is, but for those that read rows of it: a
+      // packed copy would be a second one.
       const bool is_weight = graph_.value(id).kind == ir::ValueKind::kWeight &&
                              open_reads_[static_cast<size_t>(id)] == 1;
       inputs.push_back(graph_.value(id).type);
       weights.push_back(is_weight ? &views_[static_cast<size_t>(id)].view : nullptr);
     }
     for (const ValueId id : node.outputs) outputs.push_back(graph_.value(id).type);
-    const auto released = std::make_unique<bool[]>(node.inputs.size());
+    const auto released = std::make_unique<bool[]>(count);
     const Clock::time_point start = Clock::now();
-    auto kernel = ops::bind_cpu_kernel({node, inputs, outputs, weights,
-                                        std::span(released.get(), node.inputs.size()),
-                                        request_.max_sizes, request_.groups, request_.scratch});
-    for (size_t i = 0; i < node.inputs.size(); ++i) note_bound(node.inputs[i], released[i]);
+    auto kernel = ops::bind_cpu_kernel(
+        {node, inputs, outputs, weights, std::span(released.get(), count), request_.max_sizes,
+         request_.groups, request_.scratch, std::span<const bool>(rows_are_read.get(), count)});
+    for (size_t i = 0; i < count; ++i) note_bound(node.inputs[i], *kernel, i, released[i]);
     program_.bind_seconds += seconds_since(start);
     return kernel;
   }
 
-  void note_bound(ValueId id, bool released) {
+  void note_bound(ValueId id, ops::BoundKernel& kernel, size_t input, bool released) {
     const auto index = static_cast<size_t>(id);
     if (graph_.value(id).kind != ir::ValueKind::kWeight || open_reads_[index] == kForEver) return;
     if (!released) {
-      open_reads_[index] = kForEver;
+      if (open_reads_[index] > 1 && kernel.can_use_rows(input)) {
+        --open_reads_[index];
+        row_readers_[index].push_back({&kernel, input});
+      } else {
+        open_reads_[index] = kForEver;
+      }
       return;
+    }
+    for (const RowReader& reader : row_readers_[index]) {
+      const ops::PackedRows* rows = kernel.packed_rows(input);
+      CHECK(rows != nullptr, "a kernel keeps a packed copy whose rows others need");
+      reader.kernel->use_rows(reader.input, *rows);
     }
     if (--open_reads_[index] == 0) reuse(std::exchange(program_.weights[index], {}));
   }
@@ -165,12 +182,19 @@ class Loader {
     bool loaded = false;
   };
 
+  // A bound kernel that reads rows of a weight, which a later one may pack.
+  struct RowReader {
+    ops::BoundKernel* kernel;
+    size_t input;
+  };
+
   const LoadRequest& request_;
   const ir::Graph& graph_;
   device::Device& device_;
   LoadedProgram program_;
-  std::vector<int64_t> open_reads_;  // by value
-  std::vector<WeightView> views_;    // by value
+  std::vector<int64_t> open_reads_;                  // by value
+  std::vector<WeightView> views_;                    // by value
+  std::vector<std::vector<RowReader>> row_readers_;  // by value
   int64_t done_bytes_ = 0;
   int64_t total_bytes_ = 0;
   std::vector<ValueId> order_;  // of loading

@@ -41,7 +41,8 @@ struct LoadedProgram {
 };
 
 // Loads the weights in node order and binds each kernel as soon as its weights are there, while
-// other threads read the next ones. A weight that all its kernels have released is freed at once.
+// other threads read the next ones. A weight that all its kernels have released, or take
+// rows of from the one that has packed it, is freed at once.
 // Throws what reading and binding throw, naming node and op.
 [[nodiscard]] LoadedProgram load_program(const LoadRequest& request, device::Device& device);
 

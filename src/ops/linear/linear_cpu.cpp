@@ -9,6 +9,7 @@
 #include "ops/linear/linear_blocks.h"
 #include "ops/linear/linear_packed.h"
 #include "ops/op.h"
+#include "ops/packed_rows.h"
 #include "ops/weight_product.h"
 
 namespace partita::ops {
@@ -24,7 +25,7 @@ int64_t rows_per_block(int64_t n, int64_t row_bytes) {
 
 // x[rows, k] f32 times w[n, k] f32 or bf16 gives y[rows, n] f32; accumulation in f32. Packed
 // weights come in blocks of rows, plain ones in one block.
-class OneDnnLinear final : public BoundKernel {
+class OneDnnLinear final : public BoundKernel, public PackedRows {
  public:
   struct Block {
     WeightProduct product;
@@ -50,6 +51,14 @@ class OneDnnLinear final : public BoundKernel {
       const int64_t part_rows = std::min(kMostProductRows, rows - row);
       run_rows({x.as<const float>() + row * k, inputs[1].data, y + row * n, part_rows, n, k});
     }
+  }
+
+  [[nodiscard]] const PackedRows* packed_rows(size_t input) const override {
+    const bool has_rows = input == 1 && blocks_.size() == 1 && blocks_[0].packed != nullptr;
+    return has_rows && blocks_[0].product.is_tiled() ? this : nullptr;
+  }
+  void read_row(int64_t row, float* to) const override {
+    blocks_[0].product.read_row(blocks_[0].packed.get(), row, to);
   }
 
  private:
@@ -131,6 +140,10 @@ std::vector<OneDnnLinear::Block> pack_blocks(const BindArgs& args, int64_t n, in
   return blocks;
 }
 
+bool rows_are_read(const BindArgs& args) {
+  return !args.rows_are_read.empty() && args.rows_are_read[1];
+}
+
 std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
   if (!is_product_call(args.inputs[0], args.inputs[1])) return nullptr;
   const std::vector<int64_t> w = args.inputs[1].shape();
@@ -143,7 +156,11 @@ std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
       !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();
   std::vector<OneDnnLinear::Block> blocks;
   if (may_pack && w[0] > 0 && w[1] > 0) {
-    product.use_packed_weights(most_rows(args));
+    if (rows_are_read(args)) {
+      product.use_tiled_weights();
+    } else {
+      product.use_packed_weights(most_rows(args));
+    }
     if (product.is_tiled()) {
       blocks.push_back(pack_tiles(*args.weights[1], std::move(product)));
     } else {

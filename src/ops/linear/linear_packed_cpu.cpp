@@ -7,6 +7,7 @@
 #include "ops/cpu_kernel.h"
 #include "ops/linear/linear_packed.h"
 #include "ops/op.h"
+#include "ops/packed_rows.h"
 #include "ops/product/block_product.h"
 
 namespace partita::ops {
@@ -15,7 +16,7 @@ namespace {
 // Rows of x that are quantised at once: enough that the weights' way from memory costs nothing.
 constexpr int64_t kMostRows = 512;
 
-class PackedLinear final : public BoundKernel {
+class PackedLinear final : public BoundKernel, public PackedRows {
  public:
   // `packed` is empty where the plain weight is read.
   PackedLinear(const BindArgs& args, const BlockProduct& product, device::Buffer packed)
@@ -37,6 +38,13 @@ class PackedLinear final : public BoundKernel {
         product_.run_plain(x, part, inputs[1].as<const std::byte>(), tiles, y);
       }
     }
+  }
+
+  [[nodiscard]] const PackedRows* packed_rows(size_t input) const override {
+    return input == 1 && packed_.data() != nullptr ? this : nullptr;
+  }
+  void read_row(int64_t row, float* to) const override {
+    product_.read_row(packed_.data(), row, to);
   }
 
  private:

@@ -65,6 +65,9 @@ class BlockProduct {
   // bytes); begin is a multiple of kTileRows, as is end unless it is n. `plain` is row `begin`.
   void pack(const std::byte* plain, Range rows, std::byte* packed) const;
 
+  // Row `row` of the packed weights as f32, to[k]: the values of the plain blocks.
+  void read_row(const std::byte* packed, int64_t row, float* to) const;
+
   // Bytes of quantised rows.
   [[nodiscard]] int64_t quantised_bytes(int64_t rows) const;
   // Quantises rows of x to `quantised` (aligned to 64 bytes). Products whose weights have the same

@@ -50,6 +50,20 @@ void pack_block(const Q4Block& block, int64_t row, std::byte* quants) {
   }
 }
 
+// The quants of one row of a unit, at `quants`, which pack_block() has put there, as whole numbers.
+void unpack_q8(const std::byte* quants, float* to) {
+  for (int64_t i = 0; i < kBlockColumns; ++i) {
+    to[i] = static_cast<float>(static_cast<int32_t>(quants[i / 4 * 64 + i % 4]) - 128);
+  }
+}
+void unpack_q4(const std::byte* quants, float* to) {
+  for (int64_t i = 0; i < kBlockColumns / 2; ++i) {
+    const auto pair = static_cast<int32_t>(quants[i / 4 * 64 + i % 4]);
+    to[i] = static_cast<float>((pair & 15) - 8);
+    to[i + kBlockColumns / 2] = static_cast<float>((pair >> 4) - 8);
+  }
+}
+
 // `rows` rows of blocks, the rest of the tile zeros.
 template <typename Block>
 void pack_rows(const std::byte* plain, int64_t rows, int64_t blocks, int64_t unit, std::byte* to) {
@@ -103,21 +117,42 @@ void BlockProduct::pack(const std::byte* plain, Range rows, std::byte* packed) c
   });
 }
 
+void BlockProduct::read_row(const std::byte* packed, int64_t row, float* to) const {
+  const bool is_q8 = shape_.weight == DType::kQ8_0;
+  const int64_t unit_size = unit_bytes(shape_.weight);
+  const int64_t group_bytes = (unit_size - kUnitScaleBytes) / 2;
+  const int64_t own = row % kTileRows;
+  const std::byte* unit = packed + row / kTileRows * tile_bytes();
+  for (int64_t block = 0; block < blocks_; ++block, unit += unit_size, to += kBlockColumns) {
+    Float16 scale;
+    std::memcpy(&scale, unit + own * 2, sizeof(scale));
+    const std::byte* quants =
+        unit + kUnitScaleBytes + own / kGroupRows * group_bytes + own % kGroupRows * 4;
+    (is_q8 ? unpack_q8 : unpack_q4)(quants, to);
+    for (int64_t i = 0; i < kBlockColumns; ++i) to[i] *= scale.to_float();
+  }
+}
+
 int64_t BlockProduct::quantised_bytes(int64_t rows) const {
   return rows * blocks_ * kRecordBytesPerRow;
 }
 
 void BlockProduct::quantise(const BlockRows& rows, std::byte* quantised) const {
-  // Quantising costs about as much as reading four times as much memory.
-  const int64_t panel_cost = 4 * kPanelRows * shape_.k * size_of(DType::kF32);
-  const Split split{.items = panels_of(rows.rows, kPanelRows), .bytes_per_item = panel_cost};
+  // Quantising costs about as much as reading four times as much memory, and is worth two threads
+  // from about 3 us on.
+  const Split split{.items = rows.rows,
+                    .bytes_per_item = 4 * shape_.k * size_of(DType::kF32),
+                    .least_bytes = 128 << 10};
+  const int64_t panels = panels_of(rows.rows, kPanelRows);
   parallel_ranges(split, [&](Range range) {
-    for (int64_t panel = range.begin; panel < range.end; ++panel) {
-      const Range own = panel_rows(rows.rows, kPanelRows, panel);
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      const Range whole = panel_rows(rows.rows, kPanelRows, panel);
+      const Range own = {std::max(whole.begin, range.begin), std::min(whole.end, range.end)};
       for (int64_t row = own.begin; row < own.end; ++row) {
         const int64_t from = rows.row_ids == nullptr ? row : rows.row_ids[row];
         kernels_->quantise({rows.x + from * shape_.k, blocks_, zero_of(shape_.weight),
-                            quantised + quantised_bytes(own.begin), own.size(), row - own.begin});
+                            quantised + quantised_bytes(whole.begin), whole.size(),
+                            row - whole.begin});
       }
     }
   });

@@ -62,6 +62,9 @@ class DenseProduct {
   // bytes); begin is a multiple of kTileRows, as is end unless it is n. `plain` is row `begin`.
   void pack(const void* plain, Range rows, std::byte* packed) const;
 
+  // Row `row` of the packed weights as f32, to[k].
+  void read_row(const std::byte* packed, int64_t row, float* to) const;
+
   // Rows of x, of the weights' type, in the order of the loops. Where that is the order of x, x
   // itself is returned, else `panels` (aligned to 64 bytes, of panel_bytes(rows)).
   [[nodiscard]] int64_t panel_bytes(int64_t rows) const;

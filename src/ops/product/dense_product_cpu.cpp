@@ -124,6 +124,20 @@ void DenseProduct::pack(const void* plain, Range rows, std::byte* packed) const 
   });
 }
 
+void DenseProduct::read_row(const std::byte* packed, int64_t row, float* to) const {
+  const std::byte* tile = packed + row / kTileRows * tile_bytes() + row % kTileRows * 4;
+  for (int64_t step = 0; step < steps(); ++step, tile += kDenseStepBytes) {
+    if (shape_.weight == DType::kF32) {
+      std::memcpy(to + step, tile, sizeof(float));
+      continue;
+    }
+    BFloat16 pair[2];  // NOLINT
+    std::memcpy(pair, tile, sizeof(pair));
+    to[2 * step] = pair[0].to_float();
+    if (2 * step + 1 < shape_.k) to[2 * step + 1] = pair[1].to_float();
+  }
+}
+
 int64_t DenseProduct::panel_bytes(int64_t rows) const {
   return rows * steps() * step_bytes_per_row();
 }
