@@ -51,8 +51,13 @@ class NotationTable {
   std::vector<const spec::Notation*> of_node_;
 };
 
-// Rows chosen by data: of such a tensor a step moves what it is asked for, however large it is.
+// Rows chosen by data and given as they are: of such a tensor a step moves what it is asked for,
+// however large it is. Experts are chosen by data too, but they compute.
 bool is_lookup(const spec::TensorIndex& index, const spec::Notation& notation) {
+  const bool computes = std::ranges::any_of(notation.factors, [](const spec::Factor& factor) {
+    return factor.kind == spec::FactorKind::kReduce;
+  });
+  if (computes) return false;
   return std::ranges::any_of(index, [&](const spec::DimIndex& dim) {
     return std::ranges::any_of(dim, [&](const spec::IndexTerm& term) {
       return notation.factors[static_cast<size_t>(term.factor)].kind == spec::FactorKind::kGather;
