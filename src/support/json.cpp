@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/json.h"
 
-#include <unistd.h>
-
 #include <cmath>
 #include <fstream>
 #include <set>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "support/error.h"
+#include "support/text_file.h"
 
 namespace partita {
 namespace {
@@ -77,14 +76,21 @@ constexpr std::string_view kTypeName<double> = "a finite number";
 template <>
 constexpr std::string_view kTypeName<std::string> = "a string";
 
+// Messages of the library start with the name of their class and its number in brackets.
+std::string_view without_class(std::string_view message) {
+  const size_t end = message.starts_with('[') ? message.find("] ") : std::string_view::npos;
+  return end == std::string_view::npos ? message : message.substr(end + 2);
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view what) {
   try {
     return Json::parse(text, StrictCallback(what));
   } catch (const Json::exception& e) {
-    throw Error(ErrorCode::kInvalidFile, str("[json] ", what, " is not valid JSON: ", e.what(),
-                                             "; download or write the file again"));
+    throw Error(ErrorCode::kInvalidFile,
+                str("[json] ", what, " is not valid JSON: ", without_class(e.what()),
+                    "; download or write the file again"));
   }
 }
 
@@ -109,23 +115,7 @@ Json read_json(const std::filesystem::path& path, int64_t max_bytes) {
 }
 
 void write_json(const std::filesystem::path& path, const Json& json) {
-  const std::filesystem::path temporary = path.string() + str(".", getpid(), ".tmp");
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out << json.dump(2) << '\n';
-    if (!out.flush()) {
-      throw Error(ErrorCode::kSystem,
-                  str("[file] cannot write ", temporary.string(),
-                      "; check the folder, its permissions and the free space"));
-    }
-  }
-  std::error_code failure;
-  std::filesystem::rename(temporary, path, failure);
-  if (failure) {
-    std::filesystem::remove(temporary, failure);
-    throw Error(ErrorCode::kSystem,
-                str("[file] cannot rename to ", path.string(), ": ", failure.message()));
-  }
+  write_text(path, json.dump(2) + "\n");
 }
 
 template <typename T>

@@ -33,6 +33,8 @@ TEST(Json, RefusesDeepNestingTrailingBytesAndBadUtf8) {
               HasSubstr("deeper than 256"));
   EXPECT_THAT(message_of([] { (void)parse_json("{} {}", "x"); }), HasSubstr("not valid JSON"));
   EXPECT_THAT(message_of([] { (void)parse_json("\"\xff\"", "x"); }), HasSubstr("not valid JSON"));
+  EXPECT_THAT(message_of([] { (void)parse_json("[1,", "x"); }),
+              HasSubstr("x is not valid JSON: parse error at line 1"));
 }
 
 TEST(Json, TypedAccessNamesKeyValueAndExpectedType) {
