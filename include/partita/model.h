@@ -64,8 +64,9 @@ class Model {
   std::shared_ptr<const Impl> impl_;  // shared: copies of a Model are the same immutable data
 };
 
-// Verifies a checkpoint without running it: headers, names, shapes, and every weight for NaN and
-// infinity. Problems are listed in the report; only a path that cannot be read at all throws.
+// Verifies a checkpoint or a partition without running it: headers, names, shapes, and every weight
+// for NaN and infinity. Problems are listed in the report; only a path that cannot be read at all
+// throws.
 [[nodiscard]] CheckReport check_checkpoint(const std::filesystem::path& path);
 
 }  // namespace partita

@@ -133,8 +133,17 @@ std::string Model::decode(std::span<const int32_t> tokens) const {
 
 std::string Model::dump_graph() const { return ir::print_graph(impl_->imported.graph); }
 
+// Of a partition every tensor: each rank runs with its own copy.
 CheckReport check_checkpoint(const std::filesystem::path& directory) {
-  const importer::CheckReport found = importer::check_model(directory);
+  importer::CheckReport found;
+  if (api::is_partition(directory)) {
+    const api::PartitionedModel parts = api::load_partition(directory);
+    found =
+        importer::check_weights(parts.model.graph, api::open_partition(directory, parts.manifest),
+                                /*scans_all=*/true);
+  } else {
+    found = importer::check_model(directory);
+  }
   CheckReport report{.tensors = found.tensors,
                      .bytes = found.tensor_bytes,
                      .errors = found.errors,

@@ -13,10 +13,12 @@
 #include "api/rebuilt_weight.h"
 #include "api/step_binding.h"
 #include "formats/test_directory.h"
+#include "partita/model.h"
 #include "partition/test_plan.h"
 #include "runtime/checkpoint_reader.h"
 #include "support/error.h"
 #include "support/json.h"
+#include "support/text_file.h"
 
 namespace partita::api {
 namespace {
@@ -202,6 +204,22 @@ TEST_F(OneModel, BrokenManifestsAreRefusedByName) {
   expect_refused([](Json& json) { json["max_sizes"]["t"] = -1; }, "the size of t is -1");
   write_json(folder / kManifestName, good);
   EXPECT_THROW((void)load_rank_part(folder, load_partition(folder).manifest, 2), Error);
+}
+
+// A norm is on every rank; the copy of the last one counts for that rank alone.
+TEST_F(OneModel, CheckLooksAtTheTensorsOfEveryRank) {
+  const formats::Checkpoint original = formats::Checkpoint::open(source_);
+  const fs::path folder = folder_.path() / "parts";
+  write_partition(model_, random_plan(model_.graph, "tp=2", 1), original, folder);
+  EXPECT_TRUE(check_checkpoint(folder).errors.empty());
+  const fs::path part = folder / part_name(1);
+  std::string bytes = read_text(part);
+  std::fill(bytes.end() - 4, bytes.end(), '\xff');  // the last value is NaN
+  write_text(part, bytes);
+  const std::vector<std::string> errors = check_checkpoint(folder).errors;
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors.front(), HasSubstr(part.string()));
+  EXPECT_THAT(errors.front(), HasSubstr("1 NaN"));
 }
 
 // Ranges of two pieces that overlap: the first is used whole, of the second what is left.

@@ -40,7 +40,8 @@ void add_check_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "check",
       "Verify a checkpoint: headers, names, shapes, NaN.\n\nExample:\n  partita check DIR");
-  command->add_option("DIR", options->directory, "Checkpoint directory or GGUF file")->required();
+  command->add_option("DIR", options->directory, "Checkpoint directory, GGUF file or partition")
+      ->required();
   command->add_flag("--json", options->as_json, "Print one JSON object");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

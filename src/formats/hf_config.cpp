@@ -82,6 +82,12 @@ HfConfig::HfConfig(Json root, std::string what) : root_(std::move(root)), what_(
 }
 
 HfConfig HfConfig::read(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(directory, ignored)) {
+    throw Error(ErrorCode::kNotFound,
+                str("[config] ", directory.string(), " is a file; give the folder that holds it (",
+                    "with config.json), or a file that ends in .gguf"));
+  }
   const auto path = directory / "config.json";
   return {read_json(path, kMaxConfigBytes), path.string()};
 }

@@ -167,23 +167,32 @@ void require_weights(const ir::Graph& graph, const formats::Checkpoint& checkpoi
                   "; run partita check for the whole list"));
 }
 
-CheckReport check_model(const std::filesystem::path& directory, const CheckProgress& progress) {
-  const ImportedModel model = import_model(directory);
-  const formats::Checkpoint checkpoint = formats::Checkpoint::open(directory);
+CheckReport check_weights(const ir::Graph& graph,
+                          const formats::Checkpoint& checkpoint,
+                          bool scans_all,
+                          const CheckProgress& progress) {
   CheckReport report;
-  report.family = model.info.family;
   report.files = static_cast<int64_t>(checkpoint.files().size());
+  std::set<std::string> scanned = used_tensors(graph);
   for (const std::string& name : checkpoint.names()) {
     ++report.tensors;
     report.tensor_bytes += checkpoint.find(name).info->bytes.size();
+    if (scans_all) scanned.insert(name);
   }
-  for (const ir::Value& value : model.graph.values()) {
+  for (const ir::Value& value : graph.values()) {
     if (value.kind == ir::ValueKind::kWeight) ++report.weights;
   }
-  report.errors = weight_errors(model.graph, checkpoint);
-  const std::set<std::string> used = used_tensors(model.graph);
-  note_unused(checkpoint, used, report);
-  scan_tensors(checkpoint, used, progress, report);
+  report.errors = weight_errors(graph, checkpoint);
+  note_unused(checkpoint, scanned, report);
+  scan_tensors(checkpoint, scanned, progress, report);
+  return report;
+}
+
+CheckReport check_model(const std::filesystem::path& directory, const CheckProgress& progress) {
+  const ImportedModel model = import_model(directory);
+  CheckReport report =
+      check_weights(model.graph, formats::Checkpoint::open(directory), false, progress);
+  report.family = model.info.family;
   return report;
 }
 

@@ -36,6 +36,13 @@ using CheckProgress = std::function<void(int64_t done_bytes, int64_t total_bytes
 [[nodiscard]] CheckReport check_model(const std::filesystem::path& directory,
                                       const CheckProgress& progress = {});
 
+// The same of a graph and its checkpoint, but for the family; every tensor is scanned when
+// `scans_all`, else those that weights use.
+[[nodiscard]] CheckReport check_weights(const ir::Graph& graph,
+                                        const formats::Checkpoint& checkpoint,
+                                        bool scans_all = false,
+                                        const CheckProgress& progress = {});
+
 // The shape part alone: one message per weight of the graph that the checkpoint cannot give. Reads
 // no tensor.
 [[nodiscard]] std::vector<std::string> weight_errors(const ir::Graph& graph,
