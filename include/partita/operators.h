@@ -44,8 +44,9 @@ struct OperatorRule {
   bool is_even = true;           // all pieces of a dim are of one size
   double flops = 0;              // of the rank with the largest pieces; 0 with symbolic dims
   double bytes = 0;
-  std::optional<bool> is_proved;  // only when asked for; symbolic dims and large calls are refused
-  std::string counterexample;     // where the proof failed
+  // Only when asked for; symbolic dims, large calls and meshes of many cells are refused.
+  std::optional<bool> is_proved;
+  std::string counterexample;  // where the proof failed
 };
 
 struct OperatorRules {
@@ -56,7 +57,7 @@ struct OperatorRules {
   std::vector<OperatorRule> rules;
 };
 
-// All rules of a call. Throws kUnsupported for an unknown operator (naming similar ones) and
+// All rules of a call. Throws kNotFound for an unknown operator (naming similar ones) and
 // kInvalidArgument for a call, mesh or text that does not fit.
 [[nodiscard]] OperatorRules operator_rules(const OperatorCall& call);
 

@@ -74,6 +74,17 @@ std::string message_of(const OperatorCall& call) {
   return "no error";
 }
 
+TEST(Operators, AProofTakesAsManyCellsAsItsNumbersStayExactFor) {
+  for (const OperatorRule& rule :
+       operator_rules({.op = "matmul", .mesh = "tp=64", .prove = true}).rules) {
+    EXPECT_TRUE(rule.is_proved.value()) << rule.choice << ": " << rule.counterexample;
+  }
+  EXPECT_THAT(message_of({.op = "matmul", .mesh = "tp=65", .prove = true}),
+              HasSubstr("65 cells; expected at most 64"));
+  EXPECT_THAT(message_of({.op = "gelu", .mesh = "tp=9", .shapes = {"f16:3x4"}, .prove = true}),
+              HasSubstr("at most 8 with f16"));
+}
+
 TEST(Operators, RefuseBadTexts) {
   EXPECT_THAT(message_of({.op = "matmull"}), HasSubstr("matmul"));
   EXPECT_THAT(message_of({.op = "gelu", .mesh = "tp=0"}), HasSubstr("[mesh]"));
