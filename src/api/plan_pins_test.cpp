@@ -181,6 +181,17 @@ TEST_F(PlanPinsTest, ComparisonPrintsBothAndNeedsAPlan) {
               HasSubstr("no base_model_tp_plan"));
 }
 
+TEST_F(PlanPinsTest, TheExampleOfTheDocumentationIsRead) {
+  const std::string text = read_text(fs::path(PARTITA_SOURCE_DIR) / "docs/formats/pins.md");
+  const std::string begin = "```json\n";
+  const size_t at = text.find(begin) + begin.size();
+  const std::string example = file("example.json", text.substr(at, text.find("```", at) - at));
+  const AutoTpConfig config = load_autotp_config(example);
+  EXPECT_EQ(config.size, 4);
+  EXPECT_TRUE(config.keep.has_value());
+  EXPECT_EQ(config.policies.size(), 1U);
+}
+
 TEST_F(PlanPinsTest, BadFilesAreRefusedByName) {
   const char* cases[] = {R"([])",
                          R"({"unknown": 1})",

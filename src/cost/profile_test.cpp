@@ -26,6 +26,26 @@ std::string changed(const std::string& from, const std::string& to) {
   return text.replace(at, from.size(), to);
 }
 
+// The blocks of TOML in docs/formats/devices.md.
+std::vector<std::string> documented_blocks() {
+  const std::string text =
+      read_text(std::filesystem::path(PARTITA_SOURCE_DIR) / "docs/formats/devices.md");
+  const std::string begin = "```toml\n";
+  std::vector<std::string> blocks;
+  for (size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at)) {
+    at += begin.size();
+    blocks.push_back(text.substr(at, text.find("```", at) - at));
+  }
+  return blocks;
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
 void expect_refused(const std::string& text, const std::string& message) {
   try {
     (void)parse_profile(text, "devices.toml");
@@ -49,6 +69,31 @@ TEST(Profile, ReadsADeviceFile) {
   EXPECT_DOUBLE_EQ(profile.device.launch_s, 5e-6);
   EXPECT_DOUBLE_EQ(profile.link("gpu").bandwidth, 450e9);
   EXPECT_DOUBLE_EQ(profile.link("host").latency_s, 5e-6);
+}
+
+TEST(Profile, TheExamplesOfTheDocumentationAreRead) {
+  const std::vector<std::string> blocks = documented_blocks();
+  ASSERT_EQ(blocks.size(), 3U);
+  EXPECT_EQ(parse_profile(blocks[0], "the first example").device_count(), 32);
+  const std::string other_keys =
+      "memory_bandwidth_gbps = 10.0\ntflops_f32 = 1.0\ntflops_bf16 = 1.0\nlaunch_us = 5.0\n"
+      "reserve_gb = 2.0\n";
+  const std::string unlike =
+      replaced(replaced(blocks[1], "# ... and the other keys of [device]\n", "\n" + other_keys),
+               "# ...\n", "\n" + other_keys);
+  const std::string head =
+      "name = \"x\"\n[mesh]\naxes = [ { name = \"gpu\", size = 8 } ]\n"
+      "[[link]]\naxis = \"*\"\nlatency_us = 1.0\nbandwidth_gbps = 50.0\n";
+  EXPECT_EQ(parse_profile(head + unlike, "unlike devices").device_count(), 8);
+  // The tables continue the device of the first example.
+  const std::string tables = replaced(blocks[2], "[device]\n", "");
+  const size_t line_end = tables.find('\n') + 1;
+  const std::string link = "[[link]]                         # one per axis";
+  const std::string with_line = replaced(blocks[0], link, tables.substr(0, line_end) + link);
+  ASSERT_NE(with_line, blocks[0]);
+  const Profile profile = parse_profile(with_line + tables.substr(line_end), "measured tables");
+  EXPECT_EQ(profile.collectives.size(), 1U);
+  EXPECT_EQ(profile.device.caches.size(), 1U);
 }
 
 TEST(Profile, EveryDescribedMachineReadsBackEqual) {
