@@ -52,22 +52,22 @@ models::Shape checked_shape(const ModelShape& shape) {
                        .vocab_size = shape.vocab_size,
                        .max_positions = shape.max_positions,
                        .tied = shape.tied};
-  const auto check = [](const char* name, int64_t value, int64_t least) {
+  const auto check = [](const char* name, int64_t value, int64_t least, const char* other = "") {
     constexpr int64_t kMost = int64_t{1} << 24;  // far above any model; products stay below 2^63
     if (value < least || value > kMost) {
-      refuse(str(name, " is ", value, "; expected ", least, " .. ", kMost));
+      refuse(str(name, " is ", value, "; expected ", least, " .. ", kMost, other));
     }
   };
   check("hidden", result.hidden, 1);
   check("layers", result.layers, 1);
   check("heads", result.heads, 1);
-  check("kv-heads", result.kv_heads, 1);
+  check("kv-heads", result.kv_heads, 1, ", or 0 = as heads");
   check("vocab", result.vocab_size, api::kLeastByteVocabulary);
   check("context", result.max_positions, 1);
   if (result.feed_forward == 0) result.feed_forward = 4 * result.hidden;
   if (result.head_dim == 0) result.head_dim = result.hidden / result.heads;
-  check("ffn", result.feed_forward, 1);
-  check("head-dim", result.head_dim, 1);
+  check("ffn", result.feed_forward, 1, ", or 0 = 4 * hidden");
+  check("head-dim", result.head_dim, 1, ", or 0 = hidden / heads");
   return result;
 }
 
@@ -123,8 +123,8 @@ int64_t convert_model(const fs::path& from, const MakeModelOptions& options, con
   (void)api::matrix_dtype(options);
   if (options.format != "gguf") refuse("a checkpoint is written as gguf only; give format gguf");
   require_absent(out);
-  const formats::Checkpoint checkpoint = formats::Checkpoint::open(from);
   const HfConfig config = HfConfig::read(from);
+  const formats::Checkpoint checkpoint = formats::Checkpoint::open(from);
   const models::Family& family = models::find_family(config);
   api::SourceModel model{
       config, used_tensors(family, config, checkpoint), {}, (from / "tokenizer.json").string()};

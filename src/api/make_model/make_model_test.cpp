@@ -190,6 +190,20 @@ TEST(MakeModel, WrongOptionsAreRefusedAndNothingStaysBehind) {
   bad = good;
   bad.family = "gpt2";
   EXPECT_THAT(refusal(bad, {}), HasSubstr("as many kv heads as heads"));
+  bad = good;
+  bad.kv_heads = bad.heads = 1 << 12;
+  bad.hidden = 1 << 20;
+  bad.layers = 1000;
+  EXPECT_THAT(refusal(bad, {}), HasSubstr(" free; make room"));
+  bad = good;
+  bad.feed_forward = -1;
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("ffn is -1; expected 1 .. 16777216, or 0 = 4 * hidden"));
+  const std::function<void(int64_t, int64_t)> stop = [](int64_t, int64_t) {
+    throw Error(ErrorCode::kCancelled, "stop");
+  };
+  for (const char* format : {"hf", "gguf"}) {
+    EXPECT_EQ(refusal(good, {.format = format, .on_progress = stop}), "stop");
+  }
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
   std::filesystem::create_directory(directory.path() / "out");
   EXPECT_THAT(refusal(good, {}), HasSubstr("exists; name a new one or remove it"));

@@ -4,13 +4,13 @@
 
 #include <unistd.h>
 
-#include <fstream>
-
 #include "api/gguf_tokenizer.h"
 #include "formats/gguf/writer.h"
 #include "formats/safetensors_writer.h"
 #include "importer/gguf/export.h"
 #include "support/error.h"
+#include "support/text_file.h"
+#include "support/units.h"
 
 namespace partita::api {
 namespace {
@@ -78,11 +78,17 @@ text::GgufVocabulary vocabulary_of(const SourceModel& model) {
   return vocabulary;
 }
 
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) throw Error(ErrorCode::kSystem, str("[make-model] cannot write ", path.string()));
+// A disk that fills up after an hour of writing is seen before the first byte.
+void require_space(const fs::path& out, int64_t bytes) {
+  std::error_code failure;
+  const fs::path folder = fs::absolute(out, failure).parent_path();
+  const fs::space_info space = fs::space(folder, failure);
+  if (failure) return;  // the writer says what is wrong with the folder
+  if (static_cast<uint64_t>(bytes) <= space.available) return;
+  throw Error(ErrorCode::kSystem,
+              str("[make-model] ", out.string(), " needs ", format_bytes(bytes), ", and ",
+                  folder.string(), " has ", format_bytes(static_cast<int64_t>(space.available)),
+                  " free; make room or choose another place or smaller sizes"));
 }
 
 // A folder that gets its name when it is complete, and goes away otherwise.
@@ -149,6 +155,7 @@ int64_t write_gguf(const SourceModel& model,
     tensors.push_back({tensor.name, own, std::move(tensor.shape), std::move(tensor.source)});
   }
   check_blocks(tensors);
+  require_space(out, bytes_of(tensors));
   std::vector<TensorDeclaration> declared;
   for (const importer::GgufConstant& constant : exported.constants) {
     declared.push_back(
@@ -175,6 +182,7 @@ int64_t write_hugging_face(const SourceModel& model,
   for (const auto& [name, shape] : model.tensors) {
     tensors.push_back({name, matrix_dtype(options), shape, ir::WeightSource::from_tensor(name)});
   }
+  require_space(out, bytes_of(tensors));
   NewFolder folder(out);
   formats::SafetensorsWriter writer(folder.path() / "model.safetensors", declarations(tensors),
                                     {{"format", "pt"}});
