@@ -41,7 +41,8 @@ struct PlanOptions {
   std::string split = "time";
   double memory_weight = -1;
   // Weights that several stages read: "by-cost" (each has its copy, which the cuts reckon with) or
-  // "co-locate" (no cut between their readers).
+  // "co-locate" (no cut between their readers), or "send" (the first stage has it and sends it to
+  // the others at every step; not those in blocks of q8 or q4).
   std::string shared_weights = "by-cost";
   // "exact", or "ilp": the same problem as an integer program, solved by CBC; a slow second
   // opinion.
@@ -132,8 +133,9 @@ class Plan {
 };
 
 // Writes the problem whose solution the plan is as an integer program (.lp or .mps by the name),
-// for other solvers to check. `options` are those the plan was made with. Throws kUnsupported for
-// plans of several stages, each of which is a problem of its own.
+// of a plan of several stages one file per stage: "plan.stage0.lp", ... Where unlike devices may
+// share in several ways it is the program of the best one. `options` as for Plan::make. Throws
+// kInvalidArgument for another name, kSystem when a file cannot be written.
 void export_ilp(const Model& model,
                 const Plan& plan,
                 const PlanOptions& options,

@@ -83,6 +83,38 @@ TEST(PipelinedRun, EveryPlanGivesTheTextsOfOneRank) {
   }
 }
 
+// Stages cut by hand, by size, by a mix, and around the tied embedding, which the last stage has a
+// copy of, shares with the first one or is sent at every step.
+TEST(PipelinedRun, EveryWayToCutGivesTheTextsOfOneRank) {
+  Engine alone = start("tp=1");
+  const std::vector<std::vector<int32_t>> expected = answers_one_by_one(alone, questions());
+  const PlanOptions common{
+      .mesh = "", .devices = kDevices, .concurrency = 6, .max_context = 128, .max_step_tokens = 32};
+  std::vector<PlanOptions> all(8, common);
+  all[0].split_at = {"before:layers.1", "after:layers.3"};
+  all[1].split_at = {"layers.2.mlp.down_proj"};
+  all[1].mesh = "pp=2,tp=2";
+  all[2].split = "equal-size";
+  all[3].memory_weight = 0;
+  all[4].memory_weight = 1;
+  all[5].shared_weights = "co-locate";
+  all[5].ranks = 2;
+  all[6].shared_weights = "send";
+  all[6].mesh = "pp=3";
+  all[7].shared_weights = "send";
+  all[7].mesh = "pp=2,tp=2";
+  for (size_t i = 2; i < 5; ++i) all[i].mesh = "pp=3";
+  for (size_t i = 0; i < all.size(); ++i) {
+    SCOPED_TRACE(i);
+    const Plan plan = Plan::make(bundled(), all[i]);
+    Engine engine(bundled(), plan, {.threads_per_rank = 1});
+    EXPECT_EQ(answers(engine, questions()), expected);
+    const std::string text = plan.to_json();
+    EXPECT_EQ(text.find("\"sent\": true") != std::string::npos, all[i].shared_weights == "send");
+    EXPECT_EQ(text.find("\"copies\"") == std::string::npos, all[i].shared_weights == "co-locate");
+  }
+}
+
 // What ranks say of their time: never more than has passed, and the two stages at the same time.
 TEST(PipelinedRun, BusySecondsAreOfTheTimeThatStepsTook) {
   Engine engine = start("pp=2");

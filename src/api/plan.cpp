@@ -99,8 +99,9 @@ planner::StageBalance balance_of(const PlanOptions& options) {
 planner::SharedWeights shared_weights_of(const PlanOptions& options) {
   if (options.shared_weights == "by-cost") return planner::SharedWeights::kByCost;
   if (options.shared_weights == "co-locate") return planner::SharedWeights::kTogether;
+  if (options.shared_weights == "send") return planner::SharedWeights::kSent;
   throw Error(ErrorCode::kInvalidArgument, str("[plan] shared weights \"", options.shared_weights,
-                                               "\"; expected by-cost or co-locate"));
+                                               "\"; expected by-cost, co-locate or send"));
 }
 
 // The mesh that the options ask for: points without mesh or ranks make one rank per stage.
@@ -205,6 +206,22 @@ bool keeps_own_plan(const Model& model, const PlanOptions& options) {
          options.shared_weights == "by-cost" && options.wire == "f32";
 }
 
+// Types smaller than the model's, as a load with them gives them. A partition has its type already,
+// and so have weights that are stored in blocks.
+std::vector<planner::SmallerWeights> smaller_weights(const Model& model) {
+  const bool is_plain = model.dtype() == "f32" || model.dtype() == "bf16";
+  std::vector<planner::SmallerWeights> result;
+  if (!is_plain || model.impl().partition) return result;
+  for (const char* name : {"bf16", "q8", "q4"}) {
+    if (model.dtype() == name) continue;
+    const std::string dtype = name[0] == 'q' ? str(name, "_0") : name;
+    result.push_back({name, dtype, [directory = model.directory(), name] {
+                        return Model::load(directory, {.dtype = name}).impl().imported.graph;
+                      }});
+  }
+  return result;
+}
+
 }  // namespace
 
 planner::PlanRequest api::request_of(const Model& model, const PlanOptions& options) {
@@ -222,11 +239,7 @@ planner::PlanRequest api::request_of(const Model& model, const PlanOptions& opti
       .balance = balance_of(options),
       .shared_weights = shared_weights_of(options),
       .time_limit_s = options.time_limit_seconds};
-  if (model.dtype() == "f32" && !model.impl().partition) {
-    request.bf16_graph = [directory = model.directory()] {
-      return importer::import_model(directory, {.weight_dtype = DType::kBF16}).graph;
-    };
-  }
+  request.smaller_weights = smaller_weights(model);
   return request;
 }
 

@@ -59,6 +59,7 @@ void PlanIndex::index_names() {
     if (!id)
       throw contradiction(str("it copies a value \"", copy.value, "\" that the graph has not"));
     copies_[{*id, copy.stage}] = &copy.spec;
+    if (copy.is_sent) sent_.insert({*id, copy.stage});
   }
   for (const plan::ReshardDecision& reshard : plan_.reshards) {
     const auto id = graph_.find_value(reshard.value);
@@ -89,7 +90,9 @@ void PlanIndex::index_stages() {
       throw contradiction(str("state \"", value.name, "\" is used in the stages ", home, " and ",
                               stage, "; expected all its uses in one stage"));
     }
-    if (value.kind == ir::ValueKind::kResult) transfers.insert({stage, home, id});
+    if (value.kind == ir::ValueKind::kResult || sent_.contains({id, stage})) {
+      transfers.insert({stage, home, id});
+    }
   };
   for (int stage = 0; stage < stage_count(); ++stage) {
     const plan::Stage& part = plan_.stages[static_cast<size_t>(stage)];

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,8 @@
 
 namespace partita::partition {
 
-// A value of the graph that a stage needs from an earlier one.
+// A value of the graph that a stage needs from an earlier one: a result, or a weight that the plan
+// has sent.
 struct Transfer {
   int to_stage = 0;
   int from_stage = 0;
@@ -54,6 +56,7 @@ class PlanIndex {
   const plan::Plan& plan_;
   std::vector<const spec::TensorSpec*> specs_;  // by value, on its home stage
   std::map<std::pair<ir::ValueId, int>, const spec::TensorSpec*> copies_;
+  std::set<std::pair<ir::ValueId, int>> sent_;  // weights and the stages that are sent them
   std::vector<std::vector<const plan::ReshardDecision*>> reshards_;  // by value
   std::vector<const plan::OpDecision*> decisions_;                   // by node
   std::vector<int> home_stage_;                                      // by value

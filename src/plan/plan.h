@@ -73,11 +73,13 @@ struct Stage {
   bool operator==(const Stage&) const = default;
 };
 
-// How a later stage stores its own copy of a weight that an earlier stage stores too.
+// How a later stage stores its own copy of a weight that an earlier stage stores too; or that it
+// stores none and is sent the whole weight by the first stage that reads it, at every step.
 struct WeightCopy {
   std::string value;
   int stage = 0;
-  spec::TensorSpec spec;
+  spec::TensorSpec spec;  // replicated when sent
+  bool is_sent = false;
   bool operator==(const WeightCopy&) const = default;
 };
 

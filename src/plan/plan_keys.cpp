@@ -57,6 +57,13 @@ const Json& KeyedObject::member(std::string_view key, std::string_view expected)
 
 bool KeyedObject::has(std::string_view key) const { return json_.contains(std::string(key)); }
 
+bool KeyedObject::flag(std::string_view key) const {
+  if (!has(key)) return false;
+  const Json& value = member(key, "true or false");
+  if (!value.is_boolean()) refuse(key, "expected true or false");
+  return value.get<bool>();
+}
+
 std::string KeyedObject::text(std::string_view key) const {
   const Json& value = member(key, "a string");
   if (!value.is_string()) refuse(key, str("is ", excerpt(value), "; expected a string"));

@@ -35,6 +35,7 @@ class KeyedObject {
   // A finite number >= 0.
   [[nodiscard]] double number(std::string_view key) const;
   [[nodiscard]] bool has(std::string_view key) const;
+  [[nodiscard]] bool flag(std::string_view key) const;  // absent = false
   [[nodiscard]] const Json& object(std::string_view key) const;
   [[nodiscard]] const Json& array(std::string_view key) const;
   [[nodiscard]] std::vector<int> integers(std::string_view key, Range range) const;

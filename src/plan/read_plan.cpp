@@ -153,11 +153,13 @@ class DecisionReader {
     std::vector<WeightCopy> result;
     if (!root_.has("copies")) return result;
     for (const Json& item : root_.array("copies")) {
-      const KeyedObject json(item, place("copies", result.size()), {"value", "stage", "spec"});
+      const KeyedObject json(item, place("copies", result.size()),
+                             {"value", "stage", "spec", "sent"});
       const ir::ValueId id = value_of(json);
       const int stage = stage_of(json);
       const spec::Mesh& mesh = stages_[static_cast<size_t>(stage)].mesh;
-      result.push_back({json.text("value"), stage, spec_of(json, "spec", {id, mesh})});
+      result.push_back(
+          {json.text("value"), stage, spec_of(json, "spec", {id, mesh}), json.flag("sent")});
     }
     return result;
   }

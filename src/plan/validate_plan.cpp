@@ -80,6 +80,11 @@ class Checker {
         refuse(str("value ", copy.value, " has a copy on stage ", copy.stage,
                    "; expected at most one per later stage, of a weight"));
       }
+      const auto rank = static_cast<int>(graph_.value(id).type.dims.size());
+      if (copy.is_sent && copy.spec != spec::TensorSpec::replicated(rank)) {
+        refuse(str("value ", copy.value, " is sent to stage ", copy.stage,
+                   " in another spec than whole; expected the spec of no split"));
+      }
       const spec::Mesh& mesh = plan_.stages[static_cast<size_t>(copy.stage)].mesh;
       validate_spec(graph_.value(id), copy.spec, mesh);
       versions_[{id, copy.stage}].insert(copy.spec);

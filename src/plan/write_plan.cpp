@@ -112,6 +112,7 @@ class SpecWriter {
       json["stage"] = copy.stage;
       json["spec"] = spec::to_string(copy.spec, graph_.value(id_of(copy.value)).type.shape(),
                                      mesh_of_stage(copy.stage));
+      if (copy.is_sent) json["sent"] = true;
       list.push_back(std::move(json));
     }
     return list;

@@ -69,11 +69,18 @@ bool is_lookup(const spec::TensorIndex& index, const spec::Notation& notation) {
 
 GraphFacts::GraphFacts(const ir::Graph& graph,
                        std::span<const std::string> keep_whole,
-                       std::vector<Pin> pins)
-    : graph_(graph), pins_(graph, std::move(pins)) {
+                       std::vector<Pin> pins,
+                       bool sends_shared)
+    : graph_(graph), pins_(graph, std::move(pins)), sends_shared_(sends_shared) {
   index_types();
   index_uses();
   index_kinds(keep_whole);
+}
+
+bool GraphFacts::is_sent(ir::ValueId value) const {
+  const ir::Value& weight = graph_.value(value);
+  return sends_shared_ && weight.kind == ir::ValueKind::kWeight && uses_of(value).size() > 1 &&
+         block_elements(weight.type.dtype) == 1;
 }
 
 void GraphFacts::index_types() {

@@ -37,11 +37,13 @@ struct Use {
 // Borrows the graph. Thread-safe after construction.
 class GraphFacts {
  public:
-  // `keep_whole` = names of weights. Throws kInvalidArgument when one is not a weight of the graph,
-  // and for pins that do not fit it.
+  // `keep_whole` = names of weights. `sends_shared`: of several stages that read a weight only the
+  // first one stores it. Throws kInvalidArgument when one is not a weight of the graph, and for
+  // pins that do not fit it.
   GraphFacts(const ir::Graph& graph,
              std::span<const std::string> keep_whole,
-             std::vector<Pin> pins = {});
+             std::vector<Pin> pins = {},
+             bool sends_shared = false);
 
   [[nodiscard]] const ir::Graph& graph() const { return graph_; }
   [[nodiscard]] const PinnedGraph& pins() const { return pins_; }
@@ -59,6 +61,9 @@ class GraphFacts {
   [[nodiscard]] const std::vector<Use>& uses_of(ir::ValueId value) const {
     return uses_[static_cast<size_t>(value)];
   }
+  // Whether stages behind the first one that reads this weight are sent it, whole and at every
+  // step. Weights that are stored in blocks are not: messages and sums have plain elements.
+  [[nodiscard]] bool is_sent(ir::ValueId value) const;
 
  private:
   void index_types();
@@ -71,6 +76,7 @@ class GraphFacts {
 
   const ir::Graph& graph_;
   PinnedGraph pins_;
+  bool sends_shared_ = false;
   std::vector<NodeKind> kinds_;
   std::vector<int> kind_of_;
   std::vector<int> type_of_;

@@ -5,11 +5,10 @@
 #include <cmath>
 
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita::planner {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void check(const char* name, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return;

@@ -2,6 +2,7 @@
 #include "planner/pipeline.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "cost/collective_table.h"
@@ -46,11 +47,29 @@ class PipelinePlanner {
         result_.copies.push_back({graph.value(id).name, static_cast<int>(index), space.spec(spec)});
       }
     }
+    note_sent(index);
     // Specs of reshards are on this stage's mesh; the home of a value may be another stage.
     for (auto& [id, reshard] : stage.decisions.reshards) {
       // A step input is at home where it is read first.
       const auto home = home_stage_.try_emplace(id, stage_of(first_reader(id))).first;
       if (home->second != index) reshard.stage = static_cast<int>(index);
+    }
+  }
+
+  // Weights that this stage reads and an earlier one stores.
+  void note_sent(size_t index) {
+    const ir::Graph& graph = spaces_.facts().graph();
+    const Range nodes = layout_.nodes[index];
+    for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(graph.values().size()); ++id) {
+      if (!spaces_.facts().is_sent(id) || first_reader(id) >= nodes.begin) continue;
+      const std::vector<Use>& uses = spaces_.facts().uses_of(id);
+      const bool is_read = std::any_of(uses.begin(), uses.end(), [&](const Use& use) {
+        return nodes.begin <= use.node && use.node < nodes.end;
+      });
+      if (!is_read) continue;
+      const auto rank = static_cast<int>(graph.value(id).type.dims.size());
+      result_.copies.push_back({graph.value(id).name, static_cast<int>(index),
+                                spec::TensorSpec::replicated(rank), true});
     }
   }
 
@@ -123,6 +142,19 @@ const plan::RankMemory& PipelinePlan::fullest_rank() const {
 
 PipelinePlan plan_pipeline(SubmeshSpaces& spaces, const StageLayout& layout) {
   return PipelinePlanner(spaces, layout).plan();
+}
+
+MeshParts parts_of_plan(const plan::Plan& plan, const spec::Mesh& requested) {
+  MeshParts parts;
+  parts.replicas = plan.replicas;
+  parts.replica = plan.mesh;
+  for (const plan::Stage& stage : plan.stages) parts.stages.push_back(stage.mesh);
+  const MeshParts asked = parts_of(requested);
+  const bool is_asked_for = asked.replicas == plan.replicas && asked.replica == plan.mesh;
+  parts.devices.resize(static_cast<size_t>(plan.ranks()));
+  std::iota(parts.devices.begin(), parts.devices.end(), 0);
+  if (is_asked_for) parts.devices = asked.devices;
+  return parts;
 }
 
 plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {

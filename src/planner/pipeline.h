@@ -33,6 +33,10 @@ struct PipelinePlan {
 // Decides all stages of `layout`. Throws kInvalidArgument naming the pins that leave no plan.
 [[nodiscard]] PipelinePlan plan_pipeline(SubmeshSpaces& spaces, const StageLayout& layout);
 
+// The plan's stages on the devices they were priced for: those of the mesh that was asked for when
+// the plan is of it, because a plan only counts its replicas; else its ranks.
+[[nodiscard]] MeshParts parts_of_plan(const plan::Plan& plan, const spec::Mesh& requested);
+
 // The plan as the artefact that is written.
 [[nodiscard]] plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request);
 

@@ -227,19 +227,24 @@ PipelinePlan plan_search(const GraphFacts& facts,
   return best;
 }
 
+GraphFacts facts_of(const PlanRequest& request) {
+  return {request.graph, request.keep_whole, request.pins,
+          request.shared_weights == SharedWeights::kSent};
+}
+
 // Plans a changed request, perhaps of another graph than that of `facts`.
 PipelinePlan plan_changed(const GraphFacts& facts,
                           const PlanRequest& request,
                           const MeshParts& parts) {
   if (&request.graph == &facts.graph()) return plan_parts(facts, request, parts, request.profile);
-  const GraphFacts changed(request.graph, request.keep_whole, request.pins);
+  const GraphFacts changed = facts_of(request);
   return plan_parts(changed, request, parts, request.profile);
 }
 
 }  // namespace
 
 PlanResult make_plan(const PlanRequest& request) {
-  const GraphFacts facts(request.graph, request.keep_whole, request.pins);
+  const GraphFacts facts = facts_of(request);
   const MeshParts parts = parts_of_request(request);
   check_devices(parts, request.profile);
   if (request.stage_meshes.empty()) (void)with_pinned_axes(facts.pins(), {request.mesh});
@@ -272,7 +277,7 @@ PlanResult plan_for_ranks(const PlanRequest& request,
                 str("[planner] cannot plan for ", ranks, " ranks; expected at least 1"));
   }
   check_devices(parts_of(spec::Mesh({{"tp", ranks}})), request.profile);
-  const GraphFacts facts(request.graph, request.keep_whole, request.pins);
+  const GraphFacts facts = facts_of(request);
   const PipelinePlan plan = plan_search(facts, request, ranks, request.profile, tried);
   if (plan.fits) return checked_plan(plan, request);
   return explain_infeasible(

@@ -31,8 +31,18 @@ struct StageBalance {
 
 // Where the readers of a weight with several ones (a tied embedding) may be.
 enum class SharedWeights : uint8_t {
-  kByCost,    // anywhere; every stage that reads it stores its own copy, which counts there
+  // Anywhere; every stage that reads it stores its own copy, which counts there. Sending it is
+  // never better: a stage needs as much room for what it is sent, and the time.
+  kByCost,
   kTogether,  // in one stage
+  kSent,      // anywhere; the first stage stores it and sends it on at every step
+};
+
+// The same model with weights of another type.
+struct SmallerWeights {
+  std::string name;   // as users ask for it: "bf16", "q8", "q4"
+  std::string dtype;  // as plans note it: "bf16", "q8_0", "q4_0"
+  std::function<ir::Graph()> graph;
 };
 
 // What to plan. The graph is borrowed for the call.
@@ -65,18 +75,19 @@ struct PlanRequest {
   double time_limit_s = 10;  // of the solver; plans repeat byte for byte unless it is reached
   // Borrowed for the call; null = the exact solver with the time limit.
   const Solver* solver = nullptr;
-  // The same model with bf16 weights; asked for only when nothing fits, to see whether it would.
-  // Unset: it cannot be run so, or is already.
-  std::function<ir::Graph()> bf16_graph = {};
+  // The same model with smaller weights, largest first; asked for only when nothing fits, to see
+  // whether it would. Empty: it cannot be run so, or is already.
+  std::vector<SmallerWeights> smaller_weights = {};
 };
 
 // One change of a request that does not fit, after which it does.
 struct FitChange {
-  enum class Kind : uint8_t { kMemory, kContext, kConcurrency, kStepTokens, kBf16, kRanks };
+  enum class Kind : uint8_t { kMemory, kContext, kConcurrency, kStepTokens, kWeights, kRanks };
   Kind kind = Kind::kMemory;
-  int64_t value = 0;  // bytes per device, positions, sequences, tokens, none, ranks
-  std::string mesh;   // of kRanks
-  std::string text;   // for people: "20.0 GB of memory per device"
+  int64_t value = 0;         // bytes per device, positions, sequences, tokens, none, ranks
+  std::string mesh;          // of kRanks
+  std::string text;          // for people: "20.0 GB of memory per device"
+  std::string weights = {};  // of kWeights: "bf16", "q8", "q4"
 };
 
 // No plan holds the bound on memory.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cost/memory.h"
+#include "planner/stored.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -47,18 +48,18 @@ class DecisionWriter {
   void write_value(ir::ValueId id) {
     const ir::Value& value = space_.graph().value(id);
     const std::vector<Reading> readings = readings_of(id);
-    const bool is_stored =
-        value.kind == ir::ValueKind::kWeight || value.kind == ir::ValueKind::kState;
+    const bool is_kept = is_stored(value) && !stage_.is_sent_here(id);
     const bool is_made = value.producer != ir::kNoId && stage_.nodes().begin <= value.producer &&
                          value.producer < stage_.nodes().end;
     if (!is_made && readings.empty()) return;
-    const SpecId own = is_stored ? stage_.stored_spec(choice_, id)
+    const SpecId own = is_kept   ? stage_.stored_spec(choice_, id)
                        : is_made ? made_spec(id)
                                  : space_.replicated(id);
-    if (is_stored || is_made) result_.values.emplace_back(id, own);
-    if (is_stored || is_made) note_source(id, is_made);
+    if (is_kept || is_made) result_.values.emplace_back(id, own);
+    if (is_kept || is_made) note_source(id, is_made);
     write_versions(id, own, readings);
-    if (is_stored || value.kind == ir::ValueKind::kInput) return;
+    if (is_kept && sends(id)) note(id, space_.replicated(id), end_, end_);
+    if (is_kept || value.kind == ir::ValueKind::kInput) return;
     const int64_t first = is_made ? value.producer - stage_.nodes().begin : 0;
     note_versions(id, own, first, readings);
   }
@@ -89,8 +90,16 @@ class DecisionWriter {
     const ir::NodeId producer = space_.graph().value(id).producer;
     const bool is_made =
         producer != ir::kNoId && stage_.nodes().begin <= producer && producer < stage_.nodes().end;
-    if (uses.is_needed_outside && is_made) readings.push_back({end_, space_.replicated(id), ""});
+    const bool leaves = (uses.is_needed_outside && is_made) || sends(id);
+    if (leaves) readings.push_back({end_, space_.replicated(id), ""});
     return readings;
+  }
+
+  // A stored weight that later stages are sent.
+  [[nodiscard]] bool sends(ir::ValueId id) const {
+    if (!space_.facts().is_sent(id) || stage_.is_sent_here(id)) return false;
+    const StageProblem::LocalUses uses = stage_.uses_of(id);
+    return uses.is_needed_outside && !uses.readers.empty();
   }
 
   [[nodiscard]] SpecId made_spec(ir::ValueId id) const {

@@ -24,7 +24,11 @@ StageProblem::StageProblem(PlanSpace& space, Range nodes, const PinnedSpecs& pin
     switch (values[static_cast<size_t>(id)].kind) {
       case ir::ValueKind::kWeight:
       case ir::ValueKind::kState:
-        add_stored_value(id);
+        if (is_sent_here(id)) {
+          add_received_value(id);
+        } else {
+          add_stored_value(id);
+        }
         break;
       case ir::ValueKind::kInput:
         add_received_value(id);
@@ -55,6 +59,10 @@ StageProblem::LocalUses StageProblem::uses_of(ir::ValueId value) const {
   return uses;
 }
 
+bool StageProblem::is_sent_here(ir::ValueId value) const {
+  return space_.facts().is_sent(value) && space_.facts().uses_of(value).front().node < nodes_.begin;
+}
+
 void StageProblem::add_node_variables() {
   for (int64_t node = nodes_.begin; node < nodes_.end; ++node) {
     Variable& variable = problem_.variables.emplace_back();
@@ -66,15 +74,17 @@ void StageProblem::add_node_variables() {
 }
 
 void StageProblem::add_stored_value(ir::ValueId value) {
-  const std::vector<Use> readers = uses_of(value).readers;
+  const LocalUses uses = uses_of(value);
+  const std::vector<Use>& readers = uses.readers;
   if (readers.empty()) return;
   stored_.push_back(value);
+  const bool sends = uses.is_needed_outside && space_.facts().is_sent(value);
   const auto pin = pinned_.find(value);
   const bool is_state = space_.graph().value(value).kind == ir::ValueKind::kState;
   const EdgeRule rule = may_be_term(space_.graph().value(value)) ? EdgeRule::kLocal
                         : is_state                               ? EdgeRule::kEqual
                                                                  : EdgeRule::kSliceOnly;
-  if (readers.size() == 1 && pin == pinned_.end()) {
+  if (readers.size() == 1 && pin == pinned_.end() && !sends) {
     // The reader decides: no variable of its own.
     add_stored_for(readers[0], value, rule);
     return;
@@ -94,6 +104,7 @@ void StageProblem::add_stored_value(ir::ValueId value) {
     add_edge(layout.variable, variable_of(use.node),
              table_of(layout.specs, input_specs(use), value, rule));
   }
+  if (sends) add_unary(layout.variable, layout.specs, {space_.replicated(value)}, value);
   layouts_[value] = std::move(layout);
 }
 

@@ -46,6 +46,8 @@ class StageProblem {
     bool is_needed_outside = false;
   };
   [[nodiscard]] LocalUses uses_of(ir::ValueId value) const;
+  // A weight that an earlier stage sends, which this one does not store.
+  [[nodiscard]] bool is_sent_here(ir::ValueId value) const;
   // Weights and states that the stage reads, in the order of the graph.
   [[nodiscard]] const std::vector<ir::ValueId>& stored_values() const { return stored_; }
 

@@ -6,6 +6,7 @@
 #include "cost/op_cost.h"
 #include "ops/op.h"
 #include "planner/pins/keep_pinned.h"
+#include "planner/stored.h"
 
 namespace partita::planner {
 namespace {
@@ -99,8 +100,7 @@ StrategyTable priced_table(const NodeKind& kind,
   for (const ir::ValueId output : node.outputs) outputs.push_back(graph.value(output).type);
   cost::PricedCall priced = {{node.op, node.attributes, inputs}, outputs, kind.notation};
   for (const ir::ValueId input : node.inputs) {
-    const ir::ValueKind from = graph.value(input).kind;
-    priced.is_stored.push_back(from == ir::ValueKind::kWeight || from == ir::ValueKind::kState);
+    priced.is_stored.push_back(is_stored(graph.value(input)));
   }
   const cost::Work decode = cost::whole_work(priced.call, context.phases.decode);
   const cost::Work prefill = cost::whole_work(priced.call, context.phases.prefill);

@@ -5,6 +5,7 @@
 
 #include "planner/explain/human_text.h"
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita::planner {
 namespace {
@@ -38,8 +39,6 @@ int64_t shown_unit(int64_t bytes) {
   return std::max<int64_t>(1, unit / 10);
 }
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Every device with at least so many bytes. A reserve that was cut to a tenth of a small memory
 // (see cost::limit_memory) grows with it.
 cost::Profile with_memory(cost::Profile profile, int64_t bytes) {
@@ -70,7 +69,7 @@ class FitSearch {
     try_context();
     try_concurrency();
     try_step();
-    try_bf16();
+    try_weights();
     try_ranks();
     return std::move(changes_);
   }
@@ -138,25 +137,46 @@ class FitSearch {
          str("steps of ", *tokens, " instead of ", request().workload.max_step_tokens, " tokens")});
   }
 
-  void try_bf16() {
-    if (!request().bf16_graph) return;
-    const ir::Graph graph = request().bf16_graph();
-    PlanRequest changed = {.graph = graph,
-                           .mesh = request().mesh,
-                           .profile = request().profile,
-                           .workload = request().workload,
-                           .dtype = "bf16",
-                           .shard_weights = request().shard_weights,
-                           .keep_whole = request().keep_whole,
-                           .equal_shares = request().equal_shares,
-                           .pins = request().pins,
-                           .cuts = request().cuts,
-                           .balance = request().balance,
-                           .shared_weights = request().shared_weights,
-                           .time_limit_s = request().time_limit_s,
-                           .solver = request().solver};
-    if (!question_.again(changed).fits) return;
-    changes_.push_back({FitChange::Kind::kBf16, 0, "", "bf16 weights"});
+  // The largest type that is small enough.
+  void try_weights() {
+    for (const SmallerWeights& weights : request().smaller_weights) {
+      const std::optional<ir::Graph> graph = graph_of(weights);
+      if (!graph || !question_.again(with_weights(*graph, weights.dtype)).fits) continue;
+      FitChange& change = changes_.emplace_back();
+      change.kind = FitChange::Kind::kWeights;
+      change.weights = weights.name;
+      change.text = weights.name + " weights";
+      return;
+    }
+  }
+
+  // Nothing where the model has no weight that can be stored so.
+  static std::optional<ir::Graph> graph_of(const SmallerWeights& weights) {
+    try {
+      return weights.graph();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kUnsupported) throw;
+      return std::nullopt;
+    }
+  }
+
+  [[nodiscard]] PlanRequest with_weights(const ir::Graph& graph, const std::string& dtype) const {
+    return {.graph = graph,
+            .mesh = request().mesh,
+            .stage_meshes = request().stage_meshes,
+            .profile = request().profile,
+            .workload = request().workload,
+            .dtype = dtype,
+            .wire = request().wire,
+            .shard_weights = request().shard_weights,
+            .keep_whole = request().keep_whole,
+            .equal_shares = request().equal_shares,
+            .pins = request().pins,
+            .cuts = request().cuts,
+            .balance = request().balance,
+            .shared_weights = request().shared_weights,
+            .time_limit_s = request().time_limit_s,
+            .solver = request().solver};
   }
 
   // Whether so many ranks are enough.
@@ -255,8 +275,8 @@ const char* name_of(FitChange::Kind kind) {
       return "concurrency";
     case FitChange::Kind::kStepTokens:
       return "max_step_tokens";
-    case FitChange::Kind::kBf16:
-      return "bf16_weights";
+    case FitChange::Kind::kWeights:
+      return "weights";
     case FitChange::Kind::kRanks:
       return "ranks";
   }
@@ -298,7 +318,8 @@ Json to_json(const Infeasible& infeasible) {
   for (const FitChange& change : infeasible.changes) {
     Json entry;
     entry["change"] = name_of(change.kind);
-    if (change.kind != FitChange::Kind::kBf16) entry["value"] = change.value;
+    const bool is_type = change.kind == FitChange::Kind::kWeights;
+    entry["value"] = is_type ? Json(change.weights) : Json(change.value);
     if (!change.mesh.empty()) entry["mesh"] = change.mesh;
     entry["text"] = change.text;
     json["changes_that_fit"].push_back(std::move(entry));

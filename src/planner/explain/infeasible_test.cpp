@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "importer/importer.h"
+#include "passes/quantize_weights.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -23,6 +24,10 @@ ir::Graph model(DType dtype) {
       .graph;
 }
 
+ir::Graph quantized(DType dtype) {
+  return passes::quantize_weights(model(DType::kBF16), dtype).graph;
+}
+
 cost::Profile device(int64_t bytes) {
   cost::Profile profile = cost::load_profile(std::filesystem::path(PARTITA_SOURCE_DIR) /
                                              "tests/data/devices/test-cpu.toml");
@@ -36,14 +41,19 @@ PlanRequest tight_request(const ir::Graph& graph, int64_t memory) {
                          .mesh = spec::Mesh::parse("tp=2"),
                          .profile = device(memory),
                          .workload = {.concurrency = 16, .max_context = 4096}};
-  request.bf16_graph = [] { return model(DType::kBF16); };
+  request.smaller_weights = {{"bf16", "bf16", [] { return model(DType::kBF16); }},
+                             {"q8", "q8_0", [] { return quantized(DType::kQ8_0); }},
+                             {"q4", "q4_0", [] { return quantized(DType::kQ4_0); }}};
   return request;
 }
 
 // The request with a change, `more` steps (of the last digit shown) away from what was found.
 bool fits_with(const PlanRequest& request, const FitChange& change, int64_t more) {
-  const ir::Graph bf16 = model(DType::kBF16);
-  PlanRequest changed = {.graph = change.kind == Kind::kBf16 ? bf16 : request.graph,
+  ir::Graph smaller = model(DType::kF32);
+  for (const SmallerWeights& weights : request.smaller_weights) {
+    if (weights.name == change.weights) smaller = weights.graph();
+  }
+  PlanRequest changed = {.graph = change.kind == Kind::kWeights ? smaller : request.graph,
                          .mesh = request.mesh,
                          .profile = request.profile,
                          .workload = request.workload};
@@ -62,7 +72,7 @@ bool fits_with(const PlanRequest& request, const FitChange& change, int64_t more
     case Kind::kStepTokens:
       changed.workload.max_step_tokens = change.value + more;
       break;
-    case Kind::kBf16:
+    case Kind::kWeights:
       break;
     case Kind::kRanks:
       changed.mesh = spec::Mesh({{"tp", change.value + more}});
@@ -84,12 +94,33 @@ TEST(Infeasible, EveryChangeListedFitsAndOneStepLessDoesNot) {
     const bool is_least = change.kind == Kind::kMemory || change.kind == Kind::kRanks;
     // The power of two is listed beside the least number of ranks.
     const bool is_second = change.kind == Kind::kRanks && change.value == 4;
-    if (change.kind != Kind::kBf16 && !is_second) {
+    if (change.kind != Kind::kWeights && !is_second) {
       EXPECT_FALSE(fits_with(request, change, is_least ? -1 : 1)) << change.text;
     }
   }
   EXPECT_THAT(kinds, testing::ElementsAre(Kind::kMemory, Kind::kContext, Kind::kConcurrency,
-                                          Kind::kBf16, Kind::kRanks, Kind::kRanks));
+                                          Kind::kWeights, Kind::kRanks, Kind::kRanks));
+}
+
+// What is largest of the types that fit is said.
+TEST(Infeasible, SmallerWeightsAreSaidByTheirType) {
+  const ir::Graph graph = model(DType::kF32);
+  // 2.5, 1.2, 0.7 and 0.4 GB of weights, and 0.1 GB of cache and activations.
+  const std::pair<int64_t, std::string> cases[] = {
+      {2'000'000'000, "bf16"}, {1'200'000'000, "q8"}, {800'000'000, "q4"}, {400'000'000, ""}};
+  for (const auto& [memory, expected] : cases) {
+    PlanRequest request = tight_request(graph, memory);
+    request.workload = {.max_context = 2048, .max_step_tokens = 64};
+    const auto infeasible = std::get<Infeasible>(make_plan(request));
+    std::string weights;
+    for (const FitChange& change : infeasible.changes) {
+      if (change.kind != Kind::kWeights) continue;
+      weights += change.weights;
+      EXPECT_EQ(change.text, change.weights + " weights");
+      EXPECT_TRUE(fits_with(request, change, 0));
+    }
+    EXPECT_EQ(weights, expected) << memory;
+  }
 }
 
 TEST(Infeasible, SmallerStepIsFoundWhereActivationsAreTooMuch) {

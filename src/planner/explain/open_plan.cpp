@@ -2,7 +2,6 @@
 #include "planner/explain/open_plan.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "planner/mesh_parts.h"
@@ -11,21 +10,6 @@
 
 namespace partita::planner {
 namespace {
-
-// The plan's stages on the devices they were priced for: those of the requested mesh when the plan
-// is of it, because a plan only counts its replicas.
-MeshParts parts_of_plan(const PlanRequest& request, const plan::Plan& plan) {
-  MeshParts parts;
-  parts.replicas = plan.replicas;
-  parts.replica = plan.mesh;
-  for (const plan::Stage& stage : plan.stages) parts.stages.push_back(stage.mesh);
-  const MeshParts requested = parts_of(request.mesh);
-  const bool is_requested = requested.replicas == plan.replicas && requested.replica == plan.mesh;
-  parts.devices.resize(static_cast<size_t>(plan.ranks()));
-  std::iota(parts.devices.begin(), parts.devices.end(), 0);
-  if (is_requested) parts.devices = requested.devices;
-  return parts;
-}
 
 PlanRequest with_workload(PlanRequest request, const plan::Workload& workload) {
   request.workload = workload;
@@ -59,7 +43,10 @@ const cost::Profile& checked_profile(const PlanRequest& request, const plan::Pla
 OpenPlan::OpenPlan(const PlanRequest& request, const plan::Plan& plan)
     : request_(with_workload(request, plan.workload)),
       plan_(plan),
-      facts_(request.graph, request.keep_whole, request.pins),
+      facts_(request.graph,
+             request.keep_whole,
+             request.pins,
+             std::ranges::any_of(plan.copies, &plan::WeightCopy::is_sent)),
       submeshes_(facts_, request_, checked_profile(request_, plan), plan.replicas) {
   open_spaces();
   find_chosen();
@@ -81,7 +68,7 @@ void OpenPlan::add_up() {
 }
 
 void OpenPlan::open_spaces() {
-  const MeshParts parts = parts_of_plan(request_, plan_);
+  const MeshParts parts = parts_of_plan(plan_, request_.mesh);
   for (size_t stage = 0; stage < parts.stages.size(); ++stage) {
     const auto spaces = submeshes_.spaces_of(parts.devices_of_stage(stage));
     spaces_.push_back(space_of_plan(stage, spaces));

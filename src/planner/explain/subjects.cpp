@@ -7,16 +7,13 @@
 
 #include "planner/explain/names.h"
 #include "planner/pins/name_pattern.h"
+#include "planner/stored.h"
 #include "support/error.h"
 
 namespace partita::planner {
 namespace {
 
 constexpr size_t kMaxGroups = 12;
-
-bool is_stored(const ir::Value& value) {
-  return value.kind == ir::ValueKind::kWeight || value.kind == ir::ValueKind::kState;
-}
 
 // A stored matrix is never a term of a sum: such a strategy exists on paper only.
 bool can_be_stored(const StrategyOption& option,
@@ -147,13 +144,10 @@ void add_specs_of_readers(OpenPlan& plan, const std::vector<Use>& readers, Subje
   std::vector<std::string> names;
   for (const ir::Node& node : graph.nodes()) names.push_back(node.name);
   for (const ir::Value& value : graph.values()) names.push_back(value.name);
-  std::string similar;
-  for (const std::string& name : nearest_names(pattern, names, 5)) {
-    similar += (similar.empty() ? "" : ", ") + name;
-  }
   throw Error(ErrorCode::kNotFound,
               str("[explain] no operator or tensor of ", graph.name(), " matches \"", pattern,
-                  "\"; the nearest names are ", similar, "; partita plan DIR --graph lists all"));
+                  "\"; the nearest names are ", nearest_text(pattern, names, 5),
+                  "; partita plan DIR --graph lists all"));
 }
 
 // Joins names that differ in their layer only and have the same decision.

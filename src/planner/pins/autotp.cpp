@@ -267,10 +267,7 @@ class Importer {
   [[nodiscard]] std::string nearest_linears(const std::string& item) const {
     std::vector<std::string> paths;
     for (const LinearModule& module : linears_) paths.push_back(module.path);
-    std::string text;
-    for (const std::string& name : nearest_names("model.layers.0." + item, paths, kNearestNames)) {
-      text += str(text.empty() ? "" : ", ", name);
-    }
+    const std::string text = nearest_text("model.layers.0." + item, paths, kNearestNames);
     return text.empty() ? "none" : text;
   }
 

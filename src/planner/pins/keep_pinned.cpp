@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "planner/stored.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -134,9 +135,8 @@ void drop_partial_weights(const PinnedNode& at, std::vector<spec::Strategy>& str
   const ir::Node& node = at.graph.node(at.node);
   std::erase_if(strategies, [&](const spec::Strategy& strategy) {
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-      const ir::ValueKind kind = at.graph.value(node.inputs[slot]).kind;
-      const bool is_stored = kind == ir::ValueKind::kWeight || kind == ir::ValueKind::kState;
-      if (is_stored && !strategy.inputs[slot].partials.empty()) return true;
+      const bool is_term = !strategy.inputs[slot].partials.empty();
+      if (is_term && is_stored(at.graph.value(node.inputs[slot]))) return true;
     }
     return false;
   });

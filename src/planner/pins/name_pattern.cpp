@@ -117,4 +117,12 @@ std::vector<std::string> nearest_names(std::string_view text,
   return result;
 }
 
+std::string nearest_text(std::string_view text, std::span<const std::string> names, size_t count) {
+  std::string joined;
+  for (const std::string& name : nearest_names(text, names, count)) {
+    joined += (joined.empty() ? "" : ", ") + name;
+  }
+  return joined;
+}
+
 }  // namespace partita::planner

@@ -30,5 +30,9 @@ class NamePattern {
 [[nodiscard]] std::vector<std::string> nearest_names(std::string_view text,
                                                      std::span<const std::string> names,
                                                      size_t count);
+// The same as "a, b, c".
+[[nodiscard]] std::string nearest_text(std::string_view text,
+                                       std::span<const std::string> names,
+                                       size_t count);
 
 }  // namespace partita::planner

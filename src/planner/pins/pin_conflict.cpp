@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "planner/plan_space.h"
 #include "planner/solvers/eliminate.h"
@@ -41,15 +42,32 @@ std::vector<std::string> sources_of(const std::vector<Pin>& pins) {
   return sources;
 }
 
+// What is left when no source can go without leaving a plan. Halves are tried first, then smaller
+// parts: most of many rules have nothing to do with the conflict.
+std::vector<Pin> contradicting(const PinConflict& conflict) {
+  std::vector<Pin> pins = conflict.facts.pins().pins();
+  for (size_t part = std::max<size_t>(1, sources_of(pins).size() / 2);; part /= 2) {
+    for (size_t begin = 0; begin < sources_of(pins).size();) {
+      const std::vector<std::string> sources = sources_of(pins);
+      const size_t end = std::min(sources.size(), begin + part);
+      const std::span<const std::string> gone = std::span(sources).subspan(begin, end - begin);
+      std::vector<Pin> fewer = pins;
+      std::erase_if(
+          fewer, [&](const Pin& pin) { return std::ranges::find(gone, pin.source) != gone.end(); });
+      if (trial_of(conflict, fewer).leaves_plan) {
+        begin = end;
+      } else {
+        pins = std::move(fewer);
+      }
+    }
+    if (part <= 1) return pins;
+  }
+}
+
 }  // namespace
 
 void throw_conflict(const PinConflict& conflict) {
-  std::vector<Pin> pins = conflict.facts.pins().pins();
-  for (const std::string& source : sources_of(pins)) {
-    std::vector<Pin> fewer = pins;
-    std::erase_if(fewer, [&](const Pin& pin) { return pin.source == source; });
-    if (!trial_of(conflict, fewer).leaves_plan) pins = std::move(fewer);
-  }
+  const std::vector<Pin> pins = contradicting(conflict);
   std::string named;
   for (const std::string& source : sources_of(pins)) {
     const auto first = std::find_if(pins.begin(), pins.end(),

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "planner/pins/name_pattern.h"
+#include "planner/stored.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -26,10 +27,6 @@ std::vector<std::string> names_of(const ir::Graph& graph) {
     if (seen.insert(node.name).second) names.push_back(node.name);
   }
   return names;
-}
-
-bool is_stored(const ir::Value& value) {
-  return value.kind == ir::ValueKind::kWeight || value.kind == ir::ValueKind::kState;
 }
 
 const char* expected_by(Kind kind) {
@@ -121,12 +118,8 @@ void PinnedGraph::match(int pin, std::span<const std::string> names) {
   if (is_matched)
     refuse(pin, str("matches nothing that it can be meant for; ",
                     expected_by(decision_of_pin(pin).kind)));
-  std::string nearest;
-  for (const std::string& name : nearest_names(written.match, names, kNearestNames)) {
-    nearest += str(nearest.empty() ? "" : ", ", name);
-  }
-  refuse(pin,
-         str("matches no tensor or operator of ", graph_.name(), "; the nearest are ", nearest));
+  refuse(pin, str("matches no tensor or operator of ", graph_.name(), "; the nearest are ",
+                  nearest_text(written.match, names, kNearestNames)));
 }
 
 // Whether the pin means something for what has the name.

@@ -11,6 +11,7 @@
 #include "planner/pins/pinned_meshes.h"
 #include "planner/pipeline.h"
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita::planner {
 namespace {
@@ -39,8 +40,6 @@ std::vector<spec::Mesh> meshes_of(const SearchRequest& request) {
   return meshes;
 }
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Cache positions that a replica could hold: those planned, and what the free bytes of its fullest
 // rank have room for.
 int64_t kv_tokens(const PipelinePlan& plan, const plan::Workload& workload) {
@@ -62,7 +61,11 @@ int64_t kv_tokens(const PipelinePlan& plan, const plan::Workload& workload) {
 class Search {
  public:
   explicit Search(const SearchRequest& request)
-      : request_(request), facts_(request.plan.graph, request.plan.keep_whole, request.plan.pins) {}
+      : request_(request),
+        facts_(request.plan.graph,
+               request.plan.keep_whole,
+               request.plan.pins,
+               request.plan.shared_weights == SharedWeights::kSent) {}
 
   PlanSearch run() {
     PlanSearch search;

@@ -25,12 +25,21 @@ struct Request {
   double end_s = 0;
 };
 
-// The engine of one replica: what waits, what runs, and when its present step ends.
+// The engine of one replica: what waits, what runs, and when its present step ends. Steps that only
+// decode are alike until a sequence ends or a request joins, so they are taken together.
 class Replica {
  public:
   explicit Replica(const StepTimes& times) : times_(times) {}
 
-  void add(size_t request) { waiting_.push_back(request); }
+  // A request that finds a place joins at the end of the step that runs now.
+  void add(size_t request, double now_s) {
+    waiting_.push_back(request);
+    const bool is_full = running_.size() >= static_cast<size_t>(times_.max_sequences);
+    if (step_end_s_ == kNever || steps_ == 1 || is_full) return;
+    const auto begun = static_cast<int64_t>(std::ceil((now_s - start_s_) / step_s_));
+    steps_ = std::clamp<int64_t>(begun, 1, steps_);
+    step_end_s_ = start_s_ + static_cast<double>(steps_) * step_s_;
+  }
   [[nodiscard]] size_t in_flight() const { return waiting_.size() + running_.size(); }
   [[nodiscard]] double step_end_s() const { return step_end_s_; }
 
@@ -52,7 +61,10 @@ class Replica {
       room -= chunks_[i];
       prompt_tokens += chunks_[i];
     }
-    step_end_s_ = now_s + times_.step_s(decoding_, prompt_tokens);
+    start_s_ = now_s;
+    step_s_ = times_.step_s(decoding_, prompt_tokens);
+    steps_ = decoding_ == static_cast<int64_t>(running_.size()) ? until_one_ends(requests) : 1;
+    step_end_s_ = now_s + static_cast<double>(steps_) * step_s_;
   }
 
   // Applies the step that ends now; returns how many requests it finished.
@@ -68,7 +80,7 @@ class Replica {
       const bool makes_token = is_decoding || (chunks_[i] > 0 && request.prompt_left == 0);
       if (makes_token) {
         if (request.first_token_s == 0) request.first_token_s = now_s;
-        request.output_left -= 1;
+        request.output_left -= steps_;
       }
       if (request.output_left > 0) {
         still_running.push_back(running_[i]);
@@ -82,12 +94,21 @@ class Replica {
   }
 
  private:
+  [[nodiscard]] int64_t until_one_ends(const std::vector<Request>& requests) const {
+    int64_t least = std::numeric_limits<int64_t>::max();
+    for (const size_t id : running_) least = std::min(least, requests[id].output_left);
+    return least;
+  }
+
   const StepTimes& times_;
   std::deque<size_t> waiting_;
   std::vector<size_t> running_;
   std::vector<int64_t> chunks_;  // per running request: prompt tokens of the present step
   int64_t decoding_ = 0;
-  double step_end_s_ = kNever;
+  int64_t steps_ = 1;  // alike ones that are taken together
+  double start_s_ = 0;
+  double step_s_ = 0;           // each
+  double step_end_s_ = kNever;  // of the last
 };
 
 // Lengths and arrivals, drawn by index so that every replica count sees the same requests.
@@ -142,7 +163,7 @@ class Simulation {
     if (requests_.size() >= total_) return;
     requests_.push_back(source_.request(requests_.size(), now_s));
     change(by_load_.begin()->second, [&](Replica& replica) {
-      replica.add(requests_.size() - 1);
+      replica.add(requests_.size() - 1, now_s);
       replica.start_step(now_s, requests_);
     });
   }

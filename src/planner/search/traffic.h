@@ -44,7 +44,8 @@ struct TrafficResult {
 // Runs the engine's policy (every decoding sequence each step, the rest of the chunk filled with
 // prompts in order of arrival) on each of `replicas`, a request going to the replica with the
 // fewest in flight. Event driven, deterministic. Throws kInvalidArgument for numbers out of range.
-// Costs O(steps * (sequences of a replica + log replicas)).
+// Costs O((requests + prompt chunks) * (sequences of a replica + log replicas)), however many
+// tokens are generated.
 [[nodiscard]] TrafficResult simulate_traffic(const Traffic& traffic,
                                              const StepTimes& times,
                                              int64_t replicas);

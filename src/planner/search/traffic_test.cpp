@@ -38,6 +38,23 @@ TEST(SimulateTraffic, OneRequestAloneTakesItsSteps) {
   EXPECT_NEAR(result.tokens_per_s, output / result.request_p50_s, 1e-6);
 }
 
+// Steps that are alike are taken together: millions of tokens cost no more than a few.
+TEST(SimulateTraffic, LongAnswersTakeTheirSteps) {
+  const int64_t most = int64_t{1} << 24;
+  const TrafficResult alone = simulate_traffic(
+      {.clients = 1, .prompt_tokens = 1, .output_tokens = most, .requests = 3}, kTimes, 1);
+  EXPECT_NEAR(alone.tokens_per_s, 1 / 0.010, 1e-3);
+  // One that comes while another one decodes joins at the next step, as if each were taken alone.
+  const TrafficResult together = simulate_traffic(
+      {.clients = 8, .prompt_tokens = 1, .output_tokens = most, .requests = 8}, kTimes, 1);
+  EXPECT_LE(together.first_token_p95_s, 2 * 0.012 + 1e-9);
+  EXPECT_GT(together.tokens_per_s, 5 * alone.tokens_per_s);
+  const TrafficResult arriving = simulate_traffic(
+      {.requests_per_s = 0.001, .prompt_tokens = 1, .output_tokens = 1'000'000, .requests = 8},
+      kTimes, 1);
+  EXPECT_LE(arriving.first_token_p95_s, 2 * 0.012 + 1e-9);
+}
+
 TEST(SimulateTraffic, BatchingRaisesThroughput) {
   const Traffic one = {.clients = 1, .prompt_tokens = 16, .output_tokens = 64};
   Traffic eight = one;

@@ -47,7 +47,9 @@ Cost proven_bound(double bound, const Problem& problem) {
 class IlpRun {
  public:
   IlpRun(const Problem& problem, double time_limit_s)
-      : problem_(problem), deadline_(Clock::now() + to_duration(time_limit_s)) {}
+      : problem_(problem),
+        time_limit_s_(time_limit_s),
+        deadline_(Clock::now() + to_duration(time_limit_s)) {}
 
   Solution solve() {
     Problem tightened = problem_;
@@ -112,10 +114,9 @@ class IlpRun {
   [[nodiscard]] Solution descended(Cost lower_bound) const {
     Solution solution = DescendSolver().solve(problem_);
     if (!solution.feasible) {
-      throw Error(
-          ErrorCode::kDeadlineExceeded,
-          "[ilp] CBC has found nothing legal in the time it was given; give it more, or use "
-          "the exact solver");
+      throw Error(ErrorCode::kDeadlineExceeded,
+                  str("[ilp] CBC has found nothing legal in ", time_limit_s_,
+                      " seconds; give it a longer time limit, or use the exact solver"));
     }
     solution.lower_bound = std::min(solution.cost, std::max(solution.lower_bound, lower_bound));
     solution.solver = "descent; CBC found nothing in time";
@@ -123,6 +124,7 @@ class IlpRun {
   }
 
   const Problem& problem_;
+  double time_limit_s_;
   Clock::time_point deadline_;
 };
 

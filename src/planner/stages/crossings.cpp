@@ -13,10 +13,14 @@ std::vector<ResultRead> reads_of_results(const GraphFacts& facts) {
   std::vector<ResultRead> reads;
   const auto& values = facts.graph().values();
   for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(values.size()); ++id) {
-    if (values[static_cast<size_t>(id)].kind != ir::ValueKind::kResult) continue;
-    for (const Use& use : facts.uses_of(id)) {
+    const bool is_result = values[static_cast<size_t>(id)].kind == ir::ValueKind::kResult;
+    if (!is_result && !facts.is_sent(id)) continue;
+    const auto& uses = facts.uses_of(id);
+    if (uses.empty()) continue;
+    const int64_t made = is_result ? values[static_cast<size_t>(id)].producer : uses.front().node;
+    for (const Use& use : uses) {
       const int64_t read = use.node == ir::kNoId ? facts.node_count() : use.node;
-      reads.push_back({id, values[static_cast<size_t>(id)].producer, read});
+      reads.push_back({id, made, read});
     }
   }
   return reads;

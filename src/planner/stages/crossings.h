@@ -12,10 +12,10 @@
 
 namespace partita::planner {
 
-// A result that is read by a node, or by the caller of the graph.
+// A result that is read by a node, or by the caller of the graph; or a weight that stages send on.
 struct ResultRead {
   ir::ValueId value = ir::kNoId;
-  int64_t made = 0;  // by this node
+  int64_t made = 0;  // by this node; of a weight its first reader
   int64_t read = 0;  // by this node, or the number of nodes for outputs of the graph
 };
 [[nodiscard]] std::vector<ResultRead> reads_of_results(const GraphFacts& facts);

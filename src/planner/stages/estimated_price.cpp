@@ -22,7 +22,7 @@ double best_of(const SubmeshSpaces::Estimates& estimates, Range nodes, bool must
 
 std::vector<SharedWeight> weights_to_keep_together(const SubmeshSpaces& spaces) {
   std::vector<SharedWeight> result;
-  if (spaces.request().shared_weights == SharedWeights::kByCost) return result;
+  if (spaces.request().shared_weights != SharedWeights::kTogether) return result;
   const auto& values = spaces.facts().graph().values();
   for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(values.size()); ++id) {
     if (values[static_cast<size_t>(id)].kind != ir::ValueKind::kWeight) continue;

@@ -48,12 +48,8 @@ Range operators_of(const ir::Graph& graph, const std::string& point, std::string
     range.end = static_cast<int64_t>(i) + 1;
   }
   if (range.begin >= 0) return range;
-  std::string nearest;
-  for (const std::string& other : nearest_names(name, names, 3)) {
-    nearest += str(nearest.empty() ? "" : ", ", other);
-  }
-  refuse(point,
-         str("no operator or module of ", graph.name(), " has that name; nearest are ", nearest));
+  refuse(point, str("no operator or module of ", graph.name(), " has that name; nearest are ",
+                    nearest_text(name, names, 3)));
 }
 
 int64_t cut_of(const ir::Graph& graph, const std::string& point) {

@@ -199,6 +199,34 @@ TEST(SharedWeightsTogether, NoCutComesBetweenTheReaders) {
   EXPECT_EQ(bytes(apart) - bytes(together), 1024 * 1024 * 4);
 }
 
+// The owner stores the tied embedding alone; the last stage needs room for it while it runs.
+TEST(SharedWeightsSent, OneStageStoresAndTheOthersAreSent) {
+  const ir::Graph graph = model("gpt2");
+  for (const char* mesh : {"pp=2", "pp=2,tp=2"}) {
+    PlanRequest request = request_for(graph, mesh);
+    const plan::Plan copied = planned(request);
+    request.shared_weights = SharedWeights::kSent;
+    request.cuts = cuts_of(copied);
+    const plan::Plan sent = planned(request);
+    ASSERT_EQ(sent.copies.size(), 1U) << mesh;
+    EXPECT_EQ(sent.copies[0].value, "wte.weight");
+    EXPECT_TRUE(sent.copies[0].is_sent);
+    // What the last stage had of the table it needs room for now, and whole.
+    constexpr int64_t kTable = int64_t{50257} * 768 * 2;
+    const int64_t ranks = mesh == std::string("pp=2") ? 1 : 2;
+    const plan::RankMemory& before = copied.memory.back();
+    const plan::RankMemory& after = sent.memory.back();
+    EXPECT_NEAR(before.weights - after.weights, kTable / ranks, 768 * 2) << mesh;
+    EXPECT_GE(after.activations, kTable) << mesh;
+    EXPECT_LT(before.activations, kTable) << mesh;
+    // 10 GB/s between stages.
+    EXPECT_GE(sent.predicted.decode_comm_s - copied.predicted.decode_comm_s, kTable / 10e9) << mesh;
+    plan::validate(sent, graph);
+    const std::string text = plan::to_json(sent, graph).dump();
+    EXPECT_EQ(plan::plan_from_json(parse_json(text, "x"), graph, "x"), sent);
+  }
+}
+
 TEST(SharedWeightsTogether, TiedEmbeddingsLeaveOneStage) {
   const ir::Graph graph = model("gpt2");
   PlanRequest request = request_for(graph, "pp=2");

@@ -8,6 +8,7 @@
 #include "planner/explain/html/markup.h"
 #include "planner/explain/html/page_data.h"
 #include "planner/explain/html/style.h"
+#include "planner/explain/html/transfers.h"
 #include "planner/explain/human_text.h"
 #include "planner/explain/names.h"
 #include "planner/explain/summary.h"
@@ -137,6 +138,10 @@ std::string plan_page(const PageInput& input) {
   body += section("Memory per rank", memory_drawing(facts.ranks, stages));
   body += section("Layers", layers_table(facts));
   body += section("Collectives", collectives_table(input.plan, input.graph));
+  if (stages > 1) {
+    body += section("Between stages",
+                    transfers_table(transfers_of(input.plan, input.graph), input.plan));
+  }
   if (!input.candidates.empty()) {
     body += section("Meshes that were tried", candidates_table(input.candidates));
   }

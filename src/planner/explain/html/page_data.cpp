@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planner/explain/html/page_data.h"
 
+#include "planner/explain/html/transfers.h"
+
 namespace partita::planner {
 namespace {
 
@@ -60,6 +62,14 @@ Json page_data(const PageInput& input, const PageFacts& facts) {
   for (const RankGroup& group : facts.ranks) json["memory"].push_back(memory_data(group));
   json["groups"] = Json::array();
   for (const LayerGroup& group : facts.groups) json["groups"].push_back(group_data(group));
+  json["transfers"] = Json::array();
+  for (const StageTransfer& transfer : transfers_of(plan, input.graph)) {
+    json["transfers"].push_back({{"value", transfer.value},
+                                 {"from", transfer.from},
+                                 {"to", transfer.to},
+                                 {"decode_bytes", transfer.decode_bytes},
+                                 {"prefill_bytes", transfer.prefill_bytes}});
+  }
   json["candidates"] = Json::array();
   for (const PageCandidate& candidate : input.candidates) {
     json["candidates"].push_back(candidate_data(candidate));

@@ -69,6 +69,42 @@ TEST(PlanPage, NumbersAreThoseOfThePlan) {
   }
 }
 
+// The residual stream crosses each border, and the tied table when it is sent.
+TEST(PlanPage, StagesShowWhatTheyHandOver) {
+  const ir::Graph graph = ir::parse_graph(R"(graph "g" {
+  input %x : f32[t,64]
+  weight %a : f32[64,64] = tensor("a")
+  weight %b : f32[64,64] = tensor("b")
+  %1 : f32[t,64] = linear(%x, %a) {layer = 0}
+  %2 : f32[t,64] = linear(%1, %b) {layer = 1}
+  %3 : f32[t,64] = linear(%2, %a) {layer = 2}
+  %4 : f32[t,64] = add(%3, %1) {layer = 2}
+  return %4
+}
+)");
+  PlanRequest request = {.graph = graph,
+                         .mesh = spec::Mesh::parse("pp=3"),
+                         .profile = small_device(),
+                         .workload = {.concurrency = 2, .max_step_tokens = 32},
+                         .cuts = {1, 2},
+                         .shared_weights = SharedWeights::kSent};
+  const auto plan = std::get<plan::Plan>(make_plan(request));
+  const std::string page = plan_page({plan, graph, {}});
+  std::vector<std::string> rows;
+  const Json data = data_of(page);
+  for (const Json& row : data.at("transfers")) {
+    rows.push_back(str(row.at("value").get<std::string>(), " ", row.at("from").get<int>(), "-",
+                       row.at("to").get<int>(), " ", row.at("decode_bytes").get<int64_t>(), " ",
+                       row.at("prefill_bytes").get<int64_t>()));
+  }
+  EXPECT_THAT(rows, testing::ElementsAre("1 0-1 512 8192", "2 1-2 512 8192", "a 0-2 16384 16384",
+                                         "1 0-2 512 8192"));
+  EXPECT_THAT(page, HasSubstr("Between stages"));
+  EXPECT_THAT(page, HasSubstr("<code>a</code> (weight)"));
+  const ir::Graph small = small_model();
+  EXPECT_THAT(plan_page({planned(small, "tp=2"), small, {}}), Not(HasSubstr("Between stages")));
+}
+
 TEST(PlanPage, IsCompleteInItself) {
   const ir::Graph graph = small_model();
   const std::string page = plan_page({planned(graph, "tp=2"), graph, {}});
