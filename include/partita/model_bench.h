@@ -17,6 +17,9 @@ struct ModelBenchOptions {
   PlanOptions plan;
   EngineOptions engine;
   int repeats = 5;
+  // Measures this machine for as many ranks just before, instead of plan.devices or the cache: the
+  // cores are moved now and then, and a profile holds for how they lay.
+  bool calibrates = false;
   bool profile_ops = false;  // also time every operator; asks the ranks for reports between steps
 };
 
@@ -53,8 +56,13 @@ struct ModelBenchResult {
   std::vector<OpTimes> prefill_ops;  // by rank, slowest first; empty unless asked for
   std::vector<OpTimes> decode_ops;
   std::vector<MemoryBytes> memory;  // by rank
-  double busy_share = 0;            // of the processors by other programs, before
-  double round_trip_before_ns = 0;  // see calibrate.h
+  // Of a decode step: the bytes of weights that all ranks read, and the seconds that plain reads of
+  // so many take with as many threads as work at once. Stages read one after the other.
+  double step_weight_bytes = 0;
+  double step_read_seconds = 0;
+  double profile_round_trip_ns = 0;  // when the profile was measured; 0 = unknown
+  double busy_share = 0;             // of the processors by other programs, before
+  double round_trip_before_ns = 0;   // see calibrate.h
   double round_trip_after_ns = 0;
 };
 

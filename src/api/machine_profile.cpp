@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 
-#include "api/calibrate/measure_profile.h"
 #include "device/cpu/affinity.h"
 #include "support/error.h"
 
@@ -37,6 +36,13 @@ std::filesystem::path machine_profile_path(int ranks) {
 }
 
 cost::Profile machine_profile(int ranks) {
+  // Somebody waits for a plan.
+  const QuietOptions short_wait = {.attempts = 2, .wait_seconds = 1};
+  return machine_profile(
+      ranks, [&] { return measure_quiet_profile(ranks, /*is_quick=*/true, short_wait); });
+}
+
+cost::Profile machine_profile(int ranks, const ProfileMeasure& measure) {
   const std::filesystem::path path = machine_profile_path(ranks);
   std::error_code failure;
   if (!path.empty() && std::filesystem::exists(path, failure)) {
@@ -47,8 +53,9 @@ cost::Profile machine_profile(int ranks) {
       // Of another version, or damaged: a cache must never stand in the way.
     }
   }
-  cost::Profile profile = measure_profile(ranks, /*is_quick=*/true);
-  if (path.empty()) return profile;
+  const QuietProfile measured = measure();
+  const cost::Profile& profile = measured.profile;
+  if (path.empty() || measured.is_busy()) return profile;
   std::filesystem::create_directories(path.parent_path(), failure);
   if (failure) return profile;
   try {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "api/calibrate/measure_profile.h"
 #include "support/json.h"
 
 namespace partita::api {
@@ -38,11 +39,26 @@ TEST_F(CachedProfile, ADamagedFileIsMeasuredAgainAndReplaced) {
   EXPECT_EQ(path.parent_path(), folder_ / "partita");
   fs::create_directories(path.parent_path());
   std::ofstream(path) << "[device\nhalf a fi";
-  const cost::Profile measured = machine_profile(1);
+  const auto measure = [] { return QuietProfile{measure_profile(1, true)}; };
+  const cost::Profile measured = machine_profile(1, measure);
   EXPECT_GT(measured.device.memory_bytes, 0);
   const std::string stored = read_text(path);
   EXPECT_EQ(machine_profile(1).id(), measured.id());  // read back, not measured again
   EXPECT_EQ(read_text(path), stored);
+}
+
+TEST_F(CachedProfile, OneOfABusyMachineIsNotKept) {
+  QuietProfile busy{measure_profile(1, true)};
+  busy.others_share = 0.5;
+  int calls = 0;
+  const auto measure = [&] {
+    ++calls;
+    return busy;
+  };
+  EXPECT_EQ(machine_profile(1, measure).id(), busy.profile.id());
+  EXPECT_FALSE(fs::exists(machine_profile_path(1)));
+  (void)machine_profile(1, measure);
+  EXPECT_EQ(calls, 2);
 }
 
 }  // namespace

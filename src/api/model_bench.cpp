@@ -2,14 +2,23 @@
 // The public bench_model(): runs a plan and puts its predictions beside what was measured.
 #include "partita/model_bench.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <random>
 
+#include "api/bench/step_reads.h"
 #include "api/calibrate/host_state.h"
+#include "api/machine_profile.h"
+#include "api/model_impl.h"
 #include "api/op_profile.h"
 #include "api/plan_impl.h"
+#include "cost/profile.h"
 #include "device/cpu/placement.h"
+#include "partita/calibrate.h"
+#include "planner/mesh_parts.h"
 #include "support/error.h"
 
 namespace partita {
@@ -118,6 +127,38 @@ void compare_memory(const RunReport& report,
   }
 }
 
+// A profile of this machine, measured when it is made; its file goes with it.
+class FreshProfile {
+ public:
+  explicit FreshProfile(const PlanOptions& plan)
+      : file_(std::filesystem::temp_directory_path() / str("partita-bench-", getpid(), ".toml")) {
+    int64_t ranks = std::max(1, plan.ranks);
+    if (!plan.mesh.empty()) {
+      const planner::MeshParts parts = planner::parse_parts(plan.mesh);
+      ranks = parts.replica.size() * parts.replicas;
+    }
+    (void)calibrate({.ranks = {static_cast<int>(ranks)}, .output = file_});
+  }
+  ~FreshProfile() {
+    std::error_code ignored;
+    std::filesystem::remove(file_, ignored);
+  }
+  FreshProfile(const FreshProfile&) = delete;
+  FreshProfile& operator=(const FreshProfile&) = delete;
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+
+ private:
+  std::filesystem::path file_;
+};
+
+double round_trip_of_profile(const PlanOptions& options, int ranks) {
+  const std::filesystem::path file =
+      options.devices.empty() ? api::machine_profile_path(ranks) : options.devices;
+  std::error_code failure;
+  if (file.empty() || !std::filesystem::exists(file, failure)) return 0;
+  return cost::load_profile(file).round_trip_ns;
+}
+
 }  // namespace
 
 ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& options) {
@@ -139,6 +180,8 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   PlanOptions plan_options = options.plan;
   plan_options.max_context = plan_options.prompt_tokens + plan_options.output_tokens;
   plan_options.max_step_tokens = plan_options.prompt_tokens * plan_options.concurrency;
+  std::optional<FreshProfile> profile;
+  if (options.calibrates) plan_options.devices = profile.emplace(plan_options).file();
   const Plan plan = Plan::make(model, plan_options);
   const plan::Plan& decided = plan.impl().plan;
   ModelBenchResult result;
@@ -146,10 +189,14 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
   result.ranks = plan.ranks();
   result.vocab_size = model.vocab_size();
   result.profile = decided.profile;
+  result.profile_round_trip_ns = round_trip_of_profile(plan_options, plan.ranks());
   result.prefill.predicted = plan.predicted_prefill_seconds();
   result.decode.predicted = plan.predicted_decode_seconds();
+  const api::StepReads reads =
+      api::step_reads(model.impl().imported.graph, decided, options.engine.threads_per_rank);
   EngineOptions engine_options = options.engine;
   engine_options.overlap = false;
+  const double read_before = api::read_seconds(reads);
   {
     Engine engine(model, plan, engine_options);
     result.busy_share = api::busy_share();
@@ -162,6 +209,8 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
     compare_memory(engine.report(), decided, options.engine.launcher != "threads", result);
   }
   // When the ranks are gone: threads of theirs that still look for work would be measured too.
+  result.step_weight_bytes = reads.bytes();
+  result.step_read_seconds = (read_before + api::read_seconds(reads)) / 2;
   result.round_trip_after_ns = device::round_trip_ns();
   return result;
 }

@@ -45,6 +45,13 @@ TEST(ModelBench, ReportsEveryStepBesideItsPrediction) {
   EXPECT_LE(result.decode.best(), result.decode.median());
   EXPECT_GT(result.decode.best(), 0);
   EXPECT_GT(result.prefill.predicted, result.decode.predicted);
+  // The tied embedding is read whole for the logits, so a step reads every weight; what both ranks
+  // hold is read twice.
+  const auto weight_bytes = static_cast<double>(model.weight_bytes());
+  EXPECT_GE(result.step_weight_bytes, weight_bytes);
+  EXPECT_LE(result.step_weight_bytes, 2 * weight_bytes);
+  EXPECT_GT(result.step_read_seconds, 0);
+  EXPECT_EQ(result.profile_round_trip_ns, 0);  // of a described machine
   expect_op_times(result.prefill_ops);
   expect_op_times(result.decode_ops);
   ASSERT_EQ(result.memory.size(), 2);

@@ -197,6 +197,13 @@ Decision decide(const Model& model, const PlanOptions& options) {
   return decision;
 }
 
+// A line about the measurement of this machine, if it was disturbed.
+std::string profile_note(const plan::Plan& plan) {
+  if (!plan.profile.starts_with(api::kBusyPrefix)) return "";
+  return "warning: other programs were busy while this machine was measured, so predicted times "
+         "are too long and nothing was kept; run partita calibrate when it rests\n";
+}
+
 // A partition without any other wish keeps the plan it was cut by.
 bool keeps_own_plan(const Model& model, const PlanOptions& options) {
   return model.impl().partition && options.mesh.empty() && options.ranks == 0 &&
@@ -253,9 +260,10 @@ Plan Plan::make(const Model& model, const PlanOptions& given) {
   if (const auto* infeasible = std::get_if<planner::Infeasible>(&decision.result)) {
     throw InfeasibleError(infeasible->reason, planner::to_json(*infeasible).dump(2) + "\n");
   }
-  return Plan(std::make_shared<Impl>(Impl{model, std::get<plan::Plan>(std::move(decision.result)),
-                                          std::move(decision.candidates),
-                                          api::plan_pins(model, options).notes}));
+  auto plan = std::get<plan::Plan>(std::move(decision.result));
+  const std::string notes = profile_note(plan) + api::plan_pins(model, options).notes;
+  return Plan(
+      std::make_shared<Impl>(Impl{model, std::move(plan), std::move(decision.candidates), notes}));
 }
 
 Plan Plan::read(const Model& model, const std::filesystem::path& file) {

@@ -52,6 +52,23 @@ void print_ops(const char* phase, const std::vector<OpTimes>& times) {
   }
 }
 
+// Predicted and read seconds as shares of the measured ones, for people.
+void print_shares(const ModelBenchResult& result) {
+  const auto share = [](double seconds, const StepTimes& times) {
+    return seconds / times.median();
+  };
+  std::fprintf(stderr,
+               "%s: prefill %s (predicted %.2f of it), decode %s (predicted %.2f, reading the "
+               "weights %.2f of it); cores %.0f ns apart, %.0f ns when measured for the profile\n",
+               result.mesh.empty() ? "1 rank" : result.mesh.c_str(),
+               format_seconds(result.prefill.median()).c_str(),
+               share(result.prefill.predicted, result.prefill),
+               format_seconds(result.decode.median()).c_str(),
+               share(result.decode.predicted, result.decode),
+               share(result.step_read_seconds, result.decode), result.round_trip_after_ns,
+               result.profile_round_trip_ns);
+}
+
 Json to_json(const Options& options, const ModelBenchResult& result) {
   Json memory = Json::array();
   for (const MemoryBytes& rank : result.memory) {
@@ -77,6 +94,11 @@ Json to_json(const Options& options, const ModelBenchResult& result) {
           {"prefill_ops", to_json(result.prefill_ops)},
           {"decode_ops", to_json(result.decode_ops)},
           {"memory", memory},
+          {"step_weight_bytes", result.step_weight_bytes},
+          {"step_read_s", result.step_read_seconds},
+          {"read_over_decode", result.step_read_seconds / result.decode.median()},
+          {"read_over_best_decode", result.step_read_seconds / result.decode.best()},
+          {"profile_round_trip_ns", result.profile_round_trip_ns},
           {"busy_share", result.busy_share},
           {"round_trip_before_ns", result.round_trip_before_ns},
           {"round_trip_after_ns", result.round_trip_after_ns}};
@@ -90,6 +112,7 @@ int run(const Options& options) {
     const ModelBenchResult result = bench_model(model, bench);
     print_ops("prefill", result.prefill_ops);
     print_ops("decode", result.decode_ops);
+    print_shares(result);
     const Json json = to_json(options, result);
     std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     std::fflush(stdout);
@@ -118,6 +141,8 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
   command->add_option("--batch", options->bench.plan.concurrency, "Requests at once")
       ->capture_default_str();
   command->add_option("--repeats", options->bench.repeats)->capture_default_str();
+  command->add_flag("--calibrate", options->bench.calibrates,
+                    "Measure this machine for every mesh just before it runs");
   command->add_flag("--profile-ops", options->bench.profile_ops,
                     "Also the time of every operator: in the JSON line, and as a table on stderr");
   command->add_option("--threads", options->bench.engine.threads_per_rank,

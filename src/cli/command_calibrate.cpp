@@ -11,8 +11,9 @@ namespace {
 
 int run(const CalibrateOptions& options) {
   for (const Calibration& result : calibrate(options)) {
+    const std::string place = result.file.empty() ? "nowhere" : result.file.string();
     std::printf("%s  round trip between cores: %.0f ns\n  written to %s\n", result.summary.c_str(),
-                result.round_trip_ns, result.file.c_str());
+                result.round_trip_ns, place.c_str());
     if (!result.warning.empty()) {
       std::fprintf(stderr, "partita: warning: %s\n", result.warning.c_str());
     }

@@ -60,6 +60,9 @@ struct Profile {
   std::vector<DeviceKind> kinds = {};  // unlike devices; empty = all ranks are alike
   std::vector<Link> links;
   std::vector<CollectiveTable> collectives = {};
+  // Of a word between two cores while this was measured, see device/cpu/placement.h; 0 = unknown.
+  // Virtual cores are moved, and what two ranks do together changes with it.
+  double round_trip_ns = 0;
   bool operator==(const Profile&) const = default;
 
   // "name@xxxxxxxx": changes with every number of the profile.

@@ -14,6 +14,7 @@ inline constexpr NumberKey kBf16 = {"tflops_bf16", 1e12, 1e-5, 1e6};
 inline constexpr NumberKey kLaunch = {"launch_us", 1e-6, 0.001, 1e6};
 inline constexpr NumberKey kLatency = {"latency_us", 1e-6, 0.001, 1e7};
 inline constexpr NumberKey kBandwidth = {"bandwidth_gbps", 1e9, 1e-4, 1e6};
+inline constexpr NumberKey kRoundTrip = {"round_trip_ns", 1, 1, 1e10};
 // Tables.
 inline constexpr NumberKey kCacheSize = {"size_mb", 1e6, 0.001, 1e6};
 inline constexpr NumberKey kCacheBandwidth = {"bandwidth_gbps", 1e9, 0.01, 1e7};

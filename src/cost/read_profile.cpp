@@ -35,8 +35,9 @@ std::vector<spec::MeshAxis> axes_of(const TomlFields& mesh) {
 
 DType float_dtype(const TomlFields& kernel) {
   const auto dtype = parse_dtype(kernel.name("dtype"));
-  if (dtype != DType::kF32 && dtype != DType::kBF16) {
-    kernel.refuse("key \"dtype\" of [[device.kernel]]", "must be \"f32\" or \"bf16\"");
+  if (!dtype || (dtype != DType::kF32 && dtype != DType::kBF16 && !is_block_type(*dtype))) {
+    kernel.refuse("key \"dtype\" of [[device.kernel]]",
+                  "must be \"f32\", \"bf16\", \"q8_0\" or \"q4_0\"");
   }
   return *dtype;
 }
@@ -228,9 +229,10 @@ void read_collectives(const TomlFields& root, Profile& profile) {
 Profile parse_profile(std::string_view text, std::string_view what) {
   const Json json = parse_toml(text, what);
   const TomlFields root(json, what, "the file");
-  root.allow_only({"name", "mesh", "device", "link", "collective"});
+  root.allow_only({"name", kRoundTrip.key, "mesh", "device", "link", "collective"});
   Profile profile;
   profile.name = root.name("name");
+  if (root.has(kRoundTrip.key)) profile.round_trip_ns = root.number(kRoundTrip);
   profile.axes = axes_of(root.table("mesh", "[mesh]"));
   if (root.has("device") && root.is_list("device")) {
     read_kinds(root, profile);

@@ -61,7 +61,9 @@ std::string device_text(const Device& device) {
 }  // namespace
 
 std::string to_toml(const Profile& profile) {
-  std::string text = str("name = ", in_quotes(profile.name), "\n\n[mesh]\naxes = [");
+  std::string text = str("name = ", in_quotes(profile.name), "\n");
+  if (profile.round_trip_ns > 0) text += number_line(kRoundTrip, profile.round_trip_ns);
+  text += "\n[mesh]\naxes = [";
   for (size_t i = 0; i < profile.axes.size(); ++i) {
     text += str(i == 0 ? " " : ", ", "{ name = ", in_quotes(profile.axes[i].name),
                 ", size = ", profile.axes[i].size, " }");

@@ -5,22 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "api/calibrate/host_state.h"
-#include "api/calibrate/measure_profile.h"
+#include "api/calibrate/quiet_profile.h"
 #include "api/machine_profile.h"
-#include "device/cpu/placement.h"
 #include "support/error.h"
 #include "support/units.h"
 
 namespace partita {
 namespace {
-
-// Beyond this other programs disturb more than measurements repeat.
-constexpr double kBusyShare = 0.1;
-// A round trip that changes by this factor means that cores were moved.
-constexpr double kMoved = 1.5;
-
-std::string percent(double share) { return str(std::lround(share * 100), " %"); }
 
 std::string column(const std::string& text, size_t width) {
   return text + std::string(width > text.size() ? width - text.size() : 1, ' ');
@@ -84,34 +75,30 @@ void check(const CalibrateOptions& options) {
   }
 }
 
+std::filesystem::path file_for(int ranks, const CalibrateOptions& options) {
+  const std::filesystem::path file =
+      options.output.empty() ? api::machine_profile_path(ranks) : options.output;
+  if (!file.empty()) return file;
+  throw Error(ErrorCode::kInvalidArgument,
+              "[calibrate] no cache folder is known (HOME and XDG_CACHE_HOME are unset); give an "
+              "output file");
+}
+
 Calibration calibrate_for(int ranks, const CalibrateOptions& options) {
   Calibration result;
   result.ranks = ranks;
-  const double busy = api::busy_share();
-  const double trip_before = device::round_trip_ns();
-  const cost::Profile profile = api::measure_profile(ranks, options.is_quick);
-  result.round_trip_ns = device::round_trip_ns();
-  const double ratio = trip_before > 0 ? result.round_trip_ns / trip_before : 1;
-  if (busy > kBusyShare) {
-    result.warning = str("other programs used ", percent(busy),
-                         " of the processors; measure again on a quiet machine");
-  } else if (ratio > kMoved || ratio < 1 / kMoved) {
-    result.warning = str("the cores were moved while measuring (round trip ", trip_before,
-                         " ns, then ", result.round_trip_ns, " ns); measure again");
-  }
-  result.file = options.output.empty() ? api::machine_profile_path(ranks) : options.output;
-  if (result.file.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "[calibrate] no cache folder is known (HOME and XDG_CACHE_HOME are unset); give an "
-                "output file");
-  }
+  const std::filesystem::path file = file_for(ranks, options);
+  const api::QuietProfile measured = api::measure_quiet_profile(ranks, options.is_quick);
+  result.profile_id = measured.profile.id();
+  result.round_trip_ns = measured.profile.round_trip_ns;
+  result.warning = measured.warning();
+  result.summary = summary_of(measured.profile);
+  // What plans find in the cache must be right; a file of one's own may be anything.
+  if (measured.is_busy() && options.output.empty()) return result;
+  result.file = file;
   std::error_code failure;
-  if (result.file.has_parent_path()) {
-    std::filesystem::create_directories(result.file.parent_path(), failure);
-  }
-  cost::save_profile(profile, result.file);
-  result.profile_id = profile.id();
-  result.summary = summary_of(profile);
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path(), failure);
+  cost::save_profile(measured.profile, file);
   return result;
 }
 

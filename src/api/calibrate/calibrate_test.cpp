@@ -85,7 +85,10 @@ TEST_F(MeasuredProfile, HasEveryTable) {
     EXPECT_TRUE(has(op, DType::kF32, 1)) << op;
     EXPECT_TRUE(has(op, DType::kF32, 2)) << op;
   }
-  EXPECT_TRUE(has("linear", DType::kBF16, 2));
+  for (const DType dtype : {DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    EXPECT_TRUE(has("linear", dtype, 1)) << to_string(dtype);
+    EXPECT_TRUE(has("linear", dtype, 2)) << to_string(dtype);
+  }
   EXPECT_EQ(profile_->collectives.size(), 5);
   for (const cost::CollectiveTable& table : profile_->collectives) {
     EXPECT_EQ(table.points.size(), measured_payloads(true).size());

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/calibrate/host_state.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <string>
@@ -32,7 +34,32 @@ ProcessorTime processor_time() {
   return time;
 }
 
+double own_seconds() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 }  // namespace
+
+OtherWork::OtherWork() : own_seconds_(own_seconds()) {
+  const ProcessorTime now = processor_time();
+  all_ticks_ = now.all;
+  idle_ticks_ = now.idle;
+}
+
+double OtherWork::share() const {
+  const ProcessorTime now = processor_time();
+  const auto all = static_cast<double>(now.all - all_ticks_);
+  if (all <= 0) return 0;
+  const auto used = all - static_cast<double>(now.idle - idle_ticks_);
+  const auto ticks_per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
+  const double own = (own_seconds() - own_seconds_) * ticks_per_second;
+  return std::clamp((used - own) / all, 0.0, 1.0);
+}
 
 int64_t host_memory_bytes() { return device::make_cpu_device()->memory_bytes(); }
 

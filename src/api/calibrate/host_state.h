@@ -20,4 +20,21 @@ struct ResidentBytes {
 // does not tell. Call it while this process rests.
 [[nodiscard]] double busy_share();
 
+// What others than this process take of the processors while it works. Example:
+//   const OtherWork others;
+//   measure();
+//   if (others.share() > 0.05) throw_away();
+class OtherWork {
+ public:
+  OtherWork();
+  // Of all processor time since construction, in [0, 1], the host's own included where it tells; 0
+  // when the system does not say. Counted in ticks of 10 ms: of short times it is rough.
+  [[nodiscard]] double share() const;
+
+ private:
+  int64_t all_ticks_;
+  int64_t idle_ticks_;
+  double own_seconds_;
+};
+
 }  // namespace partita::api

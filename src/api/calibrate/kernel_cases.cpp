@@ -40,6 +40,12 @@ struct LinearShape {
   int nodes;
 };
 
+// Rows of k weights that together have about so many bytes; whole tiles of every layout.
+int64_t rows_for(DType dtype, int64_t k, int64_t bytes) {
+  constexpr int64_t kTile = 64;
+  return bytes / bytes_of(dtype, k) / kTile * kTile;
+}
+
 KernelCase linear_case(DType dtype, const LinearShape& shape, const std::vector<int64_t>& rows) {
   KernelCase result = {.op = "linear", .dtype = dtype, .size = shape.size, .nodes = shape.nodes};
   result.text = program(str("  input %x : f32[t,", shape.k, "]\n"), shape.nodes, [&](int i) {
@@ -49,7 +55,7 @@ KernelCase linear_case(DType dtype, const LinearShape& shape, const std::vector<
   });
   result.max_sizes = {{"t", kMostRows}};
   for (const int64_t count : rows) result.runs.push_back({.rows = count});
-  result.weight_bytes = static_cast<double>(shape.k * shape.n * size_of(dtype));
+  result.weight_bytes = static_cast<double>(bytes_of(dtype, shape.k * shape.n));
   return result;
 }
 
@@ -61,10 +67,12 @@ void add_linear(DType dtype, bool is_quick, std::vector<KernelCase>& cases) {
   all.push_back(is_quick ? kQuickRows : kMostRows);
   // Read over and over, twice the size of a common shared cache is never found in it; quick: 40 MiB
   // are just above it.
-  const int64_t large = (int64_t{is_quick ? 40 : 64} << 20) / size_of(dtype) / 4096;
+  const int64_t large = rows_for(dtype, 4096, int64_t{is_quick ? 40 : 64} << 20);
+  const int64_t cached = rows_for(dtype, 512, 512 << 10);
+  const int64_t middle = rows_for(dtype, kWidth, 8 << 20);
   cases.push_back(linear_case(dtype, {Size::kEmpty, 64, 64, 8}, {1}));
-  cases.push_back(linear_case(dtype, {Size::kCached, 512, 1024 / size_of(dtype), 1}, few));
-  cases.push_back(linear_case(dtype, {Size::kMiddle, kWidth, 4096 / size_of(dtype), 1}, all));
+  cases.push_back(linear_case(dtype, {Size::kCached, 512, cached, 1}, few));
+  cases.push_back(linear_case(dtype, {Size::kMiddle, kWidth, middle, 1}, all));
   cases.push_back(linear_case(dtype, {Size::kLarge, 4096, large, 1}, few));
 }
 
@@ -154,7 +162,9 @@ double KernelCase::flops(size_t run) const {
 
 std::vector<KernelCase> kernel_cases(bool is_quick) {
   std::vector<KernelCase> cases;
-  for (const DType dtype : {DType::kF32, DType::kBF16}) add_linear(dtype, is_quick, cases);
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    add_linear(dtype, is_quick, cases);
+  }
   const int64_t most = is_quick ? kQuickRows : kMostRows;
   for (const RowOp& op : kRowOps) {
     cases.push_back(row_case(op, 64, 8, {1}));

@@ -172,7 +172,8 @@ void add_caches(const std::vector<KernelCase>& cases,
   std::vector<cost::CacheLevel> levels;
   for (size_t i = 0; i < cases.size(); ++i) {
     if (cases[i].size != Size::kCached && cases[i].size != Size::kMiddle) continue;
-    if (cases[i].weight_bytes == 0) continue;
+    // Blocks take some arithmetic to read, which would hide what the cache gives.
+    if (cases[i].weight_bytes == 0 || is_block_type(cases[i].dtype)) continue;
     const double bandwidth = cases[i].weight_bytes / times[i].front();
     if (bandwidth < kClearlyFaster * device.memory_bandwidth) continue;
     levels.push_back({static_cast<int64_t>(cases[i].weight_bytes), bandwidth});

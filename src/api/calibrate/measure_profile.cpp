@@ -8,6 +8,7 @@
 #include "api/calibrate/kernel_cases.h"
 #include "api/calibrate/measure_collectives.h"
 #include "comm/region/region.h"
+#include "device/cpu/placement.h"
 #include "support/error.h"
 
 namespace partita::api {
@@ -123,6 +124,7 @@ cost::Profile measure_profile(int ranks, bool is_quick) {
   add_caches(cases, times, profile.device);
   if (ranks > 1) profile.collectives = measure_local_collectives(ranks, is_quick);
   profile.links = {link_of(profile)};
+  if (const double trip = device::round_trip_ns(); trip >= 1) profile.round_trip_ns = rounded(trip);
   round_tables(profile);
   // The numbers as they will be after a save and a load.
   return cost::parse_profile(to_toml(profile), profile.name);

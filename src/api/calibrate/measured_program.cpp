@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "support/error.h"
+#include "support/quant_blocks.h"
 
 namespace partita::api {
 namespace {
@@ -24,13 +25,30 @@ void fill(T* to, size_t elements, Convert convert) {
   }
 }
 
+// The same pattern, quantised.
+void fill_blocks(DType dtype, int64_t elements, std::byte* to) {
+  const int64_t pattern = std::min<int64_t>(elements, 1 << 14);
+  std::vector<float> values(static_cast<size_t>(pattern));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = value_at(i);
+  CHECK(quantize(values.data(), pattern, dtype, to), "the pattern has no large values");
+  const int64_t bytes = bytes_of(dtype, elements);
+  const int64_t step = bytes_of(dtype, pattern);
+  for (int64_t at = step; at < bytes; at += step) {
+    std::copy_n(to, std::min(step, bytes - at), to + at);
+  }
+}
+
 void fill_weight(const ir::Value& weight, std::byte* to) {
   const auto elements = static_cast<size_t>(weight.type.elements());
   if (weight.type.dtype == DType::kBF16) {
     fill(reinterpret_cast<BFloat16*>(to), elements, BFloat16::from_float);
     return;
   }
-  CHECK(weight.type.dtype == DType::kF32, "a measured weight is f32 or bf16");
+  if (is_block_type(weight.type.dtype)) {
+    fill_blocks(weight.type.dtype, weight.type.elements(), to);
+    return;
+  }
+  CHECK(weight.type.dtype == DType::kF32, "a measured weight is f32, bf16, q8_0 or q4_0");
   fill(reinterpret_cast<float*>(to), elements, [](float value) { return value; });
 }
 
