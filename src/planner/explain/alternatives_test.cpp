@@ -148,6 +148,7 @@ TEST(Explain, UnknownNameIsRefusedWithSimilarOnes) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_THAT(error.what(), HasSubstr("the nearest names are layers.0.down"));
+    EXPECT_THAT(error.what(), HasSubstr("the numbers behind layers are 0 .. 1"));
   }
   EXPECT_THROW((void)planned.explained("x"), Error);  // a step input
 }

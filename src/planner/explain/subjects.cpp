@@ -147,7 +147,7 @@ void add_specs_of_readers(OpenPlan& plan, const std::vector<Use>& readers, Subje
   throw Error(ErrorCode::kNotFound,
               str("[explain] no operator or tensor of ", graph.name(), " matches \"", pattern,
                   "\"; the nearest names are ", nearest_text(pattern, names, 5),
-                  "; partita plan DIR --graph lists all"));
+                  missing_number(pattern, names), "; partita plan DIR --graph lists all"));
 }
 
 // Joins names that differ in their layer only and have the same decision.

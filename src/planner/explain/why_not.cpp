@@ -85,10 +85,22 @@ class Question {
                     "\"[_, _:tp]\", an operator a strategy like \"n:tp\""));
   }
 
+  [[nodiscard]] std::vector<int> wanted_at(const ir::Node& node,
+                                           const NodeKind& kind,
+                                           const spec::Mesh& mesh) const {
+    try {
+      return wanted_strategy(decision_, kind.notation, mesh);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  str("[explain] ", node.name, " (", node.op, ") cannot be \"", decision_.text,
+                      "\": ", error.what()));
+    }
+  }
+
   void answer_strategy(const spec::Mesh& mesh) {
     const NodeKind& kind =
         plan_.facts().kinds()[static_cast<size_t>(plan_.facts().kind_of(subject_.node))];
-    const std::vector<int> wanted = wanted_strategy(decision_, kind.notation, mesh);
+    const std::vector<int> wanted = wanted_at(plan_.graph().node(subject_.node), kind, mesh);
     std::vector<int> distances;
     for (const SubjectChoice& choice : subject_.choices) {
       distances.push_back(distance(choice.forced.strategies.front().axis_factor, wanted));

@@ -82,6 +82,17 @@ TEST_F(WhyNotTest, ImpossibleSpecGivesTheReasonAndTheNearestOnes) {
   EXPECT_THAT(to_text(activation), HasSubstr("nearest to it"));
 }
 
+TEST_F(WhyNotTest, AnUnknownFactorNamesTheOperatorAndItsFactors) {
+  plan_for("tp=2");
+  try {
+    (void)ask("layers.0.up", "z:tp");
+    FAIL() << "answered";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("[explain] layers.0.up (linear) cannot be \"z:tp\": "));
+    EXPECT_THAT(error.what(), HasSubstr("no factor \"z\"; it has"));
+  }
+}
+
 TEST_F(WhyNotTest, TooLargeIsSaidWithTheBytes) {
   request_.shard_weights = false;
   request_.profile.device.reserve_bytes = 0;

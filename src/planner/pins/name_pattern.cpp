@@ -2,8 +2,11 @@
 #include "planner/pins/name_pattern.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include "planner/pins/checkpoint_modules.h"
 #include "support/error.h"
@@ -84,6 +87,30 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// How many parts between dots two texts have in common at the begin.
+size_t common_parts(std::string_view a, std::string_view b) {
+  size_t count = 0;
+  while (!a.empty() && !b.empty()) {
+    const size_t end_a = std::min(a.find('.'), a.size());
+    const size_t end_b = std::min(b.find('.'), b.size());
+    if (a.substr(0, end_a) != b.substr(0, end_b)) break;
+    ++count;
+    a.remove_prefix(std::min(end_a + 1, a.size()));
+    b.remove_prefix(std::min(end_b + 1, b.size()));
+  }
+  return count;
+}
+
+// The number that `name` has right behind `prefix`, before a dot or the end; or -1.
+int64_t number_behind(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return -1;
+  name.remove_prefix(prefix.size());
+  int64_t number = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  const bool is_part = end == name.data() + name.size() || *end == '.';
+  return error == std::errc() && is_part ? number : -1;
+}
+
 }  // namespace
 
 NamePattern::NamePattern(std::string_view text, std::string_view source)
@@ -105,15 +132,20 @@ std::vector<std::string> nearest_names(std::string_view text,
                                        size_t count) {
   const std::string wanted = without_numbers(text.substr(0, 200));
   std::set<std::string> seen;
-  std::vector<std::pair<size_t, std::string>> ranked;
+  // Parts that are not in common, edits, name.
+  std::vector<std::tuple<size_t, size_t, std::string>> ranked;
   for (const std::string& name : names) {
     const std::string general = without_numbers(name);
-    if (seen.insert(general).second) ranked.emplace_back(edit_distance(wanted, general), name);
+    if (!seen.insert(general).second) continue;
+    ranked.emplace_back(SIZE_MAX - common_parts(wanted, general), edit_distance(wanted, general),
+                        name);
   }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  });
   std::vector<std::string> result;
-  for (size_t i = 0; i < std::min(count, ranked.size()); ++i) result.push_back(ranked[i].second);
+  for (size_t i = 0; i < std::min(count, ranked.size()); ++i)
+    result.push_back(std::get<2>(ranked[i]));
   return result;
 }
 
@@ -123,6 +155,19 @@ std::string nearest_text(std::string_view text, std::span<const std::string> nam
     joined += (joined.empty() ? "" : ", ") + name;
   }
   return joined;
+}
+
+std::string missing_number(std::string_view text, std::span<const std::string> names) {
+  for (size_t dot = text.find('.'); dot != std::string_view::npos; dot = text.find('.', dot + 1)) {
+    const std::string_view prefix = text.substr(0, dot + 1);
+    const int64_t wanted = number_behind(text, prefix);
+    if (wanted < 0) continue;
+    int64_t last = -1;
+    for (const std::string& name : names) last = std::max(last, number_behind(name, prefix));
+    if (last < 0 || wanted <= last) return {};
+    return str("; the numbers behind ", prefix.substr(0, dot), " are 0 .. ", last);
+  }
+  return {};
 }
 
 }  // namespace partita::planner

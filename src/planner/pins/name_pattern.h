@@ -25,8 +25,9 @@ class NamePattern {
   std::vector<std::string> globs_;  // without braces
 };
 
-// Up to `count` of `names` that are nearest to `text` by edit distance, nearest first; layer
-// numbers do not count, and of names that differ in them only the first is given.
+// Up to `count` of `names` that are nearest to `text`: those that begin with more of its parts
+// between dots first, then by edit distance. Layer numbers do not count, and of names that differ
+// in them only the first is given.
 [[nodiscard]] std::vector<std::string> nearest_names(std::string_view text,
                                                      std::span<const std::string> names,
                                                      size_t count);
@@ -34,5 +35,9 @@ class NamePattern {
 [[nodiscard]] std::string nearest_text(std::string_view text,
                                        std::span<const std::string> names,
                                        size_t count);
+
+// "; the numbers behind layers are 0 .. 7" when `text` has a number after "layers." that no name
+// has there; else empty.
+[[nodiscard]] std::string missing_number(std::string_view text, std::span<const std::string> names);
 
 }  // namespace partita::planner

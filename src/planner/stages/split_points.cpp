@@ -49,7 +49,7 @@ Range operators_of(const ir::Graph& graph, const std::string& point, std::string
   }
   if (range.begin >= 0) return range;
   refuse(point, str("no operator or module of ", graph.name(), " has that name; nearest are ",
-                    nearest_text(name, names, 3)));
+                    nearest_text(name, names, 3), missing_number(name, names)));
 }
 
 int64_t cut_of(const ir::Graph& graph, const std::string& point) {

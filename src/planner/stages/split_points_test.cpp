@@ -17,6 +17,7 @@ namespace partita::planner {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 std::filesystem::path data(const std::string& name) {
   return std::filesystem::path(PARTITA_SOURCE_DIR) / "tests/data" / name;
@@ -82,6 +83,10 @@ TEST(CutsAt, WhatCannotBeMeantIsRefused) {
     return refusal_of([&] { (void)cuts(graph, points); });
   };
   EXPECT_THAT(refusal({"before:layers.3.mpl"}), HasSubstr("nearest are"));
+  // Names of the same beginning come before shorter ones that take fewer edits.
+  EXPECT_THAT(refusal({"layers.99"}), HasSubstr("nearest are layers.0."));
+  EXPECT_THAT(refusal({"layers.99"}), HasSubstr("; the numbers behind layers are 0 .. "));
+  EXPECT_THAT(refusal({"layers.1.mpl"}), Not(HasSubstr("numbers behind")));
   EXPECT_THAT(refusal({"before:"}), HasSubstr("expected before:NAME"));
   EXPECT_THAT(refusal({"0"}), HasSubstr("without operators"));
   EXPECT_THAT(refusal({"100000"}), HasSubstr("without operators"));
