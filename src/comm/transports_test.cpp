@@ -25,7 +25,7 @@ TEST(Nccl, SaysHowToGetItWhenItWasNotBuilt) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-    EXPECT_NE(std::string(error.what()).find("libnccl-dev"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("cannot yet"), std::string::npos);
   }
 }
 

@@ -31,7 +31,7 @@ void verify_result(const Pass& pass, const ir::Graph& before, const ir::Graph& g
   } catch (const Error& error) {
     throw Error(ErrorCode::kInternal, str("[passes] the pass ", pass.name(),
                                           " made a graph that is not valid: ", error.what(),
-                                          "; switch it off by name and report this"));
+                                          "; this is a bug in partita, please report it"));
   }
 }
 

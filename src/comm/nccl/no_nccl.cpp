@@ -14,8 +14,7 @@ std::unique_ptr<Communicator> make_nccl_communicator(std::span<const std::byte> 
   throw Error(
       ErrorCode::kUnsupported,
       str("[comm] rank ", rank, " of ", size,
-          " was asked to use NCCL, but this build has no NCCL support; use the local, shm or mpi "
-          "transport, or build partita with CUDA and NCCL (packages libnccl2, libnccl-dev)"));
+          " was asked to use NCCL, which partita cannot yet; use the local, shm or mpi transport"));
 }
 
 }  // namespace partita::comm
