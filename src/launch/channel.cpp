@@ -121,6 +121,11 @@ OutgoingFrame::OutgoingFrame(FrameType type,
   std::ranges::copy(payload, payload_.begin());
   FrameHeader header{kMagic, static_cast<uint32_t>(type), 0};
   for (const std::span<const std::byte> piece : payload_) header.length += piece.size();
+  if (header.length > kMaxPayloadBytes) {
+    throw Error(ErrorCode::kUnsupported,
+                str("[launch] a message of ", header.length, " bytes; at most ", kMaxPayloadBytes,
+                    " can be sent; ask for the logits of fewer tokens at once"));
+  }
   static_assert(sizeof(header) == sizeof(header_));
   std::memcpy(header_.data(), &header, sizeof(header));
 }

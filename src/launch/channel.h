@@ -32,7 +32,7 @@ enum class FrameType : uint32_t {
   kShutdown,  // frontend -> rank: leave in order
 };
 inline constexpr uint32_t kFrameTypes = 9;
-// Far above the logits of any step.
+// Of one message. Far above the logits that generation asks for in a step.
 inline constexpr uint64_t kMaxPayloadBytes = uint64_t{1} << 30;
 
 struct Frame {
@@ -54,6 +54,7 @@ class OutgoingFrame {
  public:
   static constexpr size_t kMostPieces = 4;
 
+  // Throws kUnsupported above kMaxPayloadBytes.
   OutgoingFrame(FrameType type, std::initializer_list<std::span<const std::byte>> payload);
 
  private:

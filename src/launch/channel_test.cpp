@@ -2,12 +2,14 @@
 // Frames over a socket: round trip, end of file, deadlines, garbage.
 #include "launch/channel.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "launch/step_codec.h"
@@ -272,6 +274,21 @@ TEST(StepCodec, SizesThatDoNotMatchAreRefused) {
   bytes = encoded(engine::StepBatch{});
   bytes.push_back(std::byte{0});
   EXPECT_EQ(code_of([&] { (void)decoded(bytes); }), ErrorCode::kInvalidFile);
+}
+
+// The receiver would take it for bytes of something else.
+TEST(Channel, AMessageThatIsTooLongIsRefusedBySize) {
+  const auto bytes = std::make_unique_for_overwrite<std::byte[]>(kMaxPayloadBytes);  // untouched
+  const std::span<const std::byte> most(bytes.get(), kMaxPayloadBytes);
+  const std::byte more{0};
+  EXPECT_NO_THROW(OutgoingFrame(FrameType::kStepDone, most));
+  try {
+    const OutgoingFrame frame(FrameType::kStepDone, {&more, 1}, most);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(e.what(), testing::HasSubstr("1073741825 bytes"));
+  }
 }
 
 }  // namespace

@@ -79,14 +79,21 @@ void ProcessGroup::meet_ranks(Clock::time_point deadline) {
     }
     if (missing.empty()) return;
     if (Clock::now() >= deadline) {
-      fail(
-          ErrorCode::kDeadlineExceeded,
-          str("rank ", missing, " of ", ranks_.size(), " did not connect within ",
-              options_.start_timeout.count(), " ms; raise start_timeout_ms, or ", where_to_look()));
+      fail(ErrorCode::kDeadlineExceeded,
+           str("rank ", missing, " of ", ranks_.size(), " did not connect within ",
+               options_.start_timeout.count(), " ms", refused_processes(),
+               "; raise --start-timeout-ms, or ", where_to_look()));
     }
     check_children();
     if (std::optional<Arrival> arrival = rendezvous_.next(kPollInterval)) seat(std::move(*arrival));
   }
+}
+
+// "" when all that came knew the secret.
+std::string ProcessGroup::refused_processes() const {
+  const int refused = rendezvous_.refused();
+  if (refused == 0) return "";
+  return str(" (", refused, " that came with another ", kSecretVariable, " were refused)");
 }
 
 void ProcessGroup::seat(Arrival arrival) {
@@ -120,7 +127,7 @@ void ProcessGroup::set_up_ranks(Clock::time_point deadline) {
   finish_round(begin_round({.request = FrameType::kSetup,
                             .answer = FrameType::kReady,
                             .doing = "loading its weights",
-                            .remedy = "raise start_timeout_ms, or ",
+                            .remedy = "raise --start-timeout-ms, or ",
                             .timeout = options_.start_timeout,
                             .end_rank = options_.ranks,
                             .take = take,
@@ -174,7 +181,8 @@ void ProcessGroup::send(int rank, const Round& round, std::span<const std::byte>
     try {
       is_sent = ranks_[static_cast<size_t>(rank)].channel->try_send(frame);
     } catch (const Error&) {
-      fail_dead(rank);
+      if (!ranks_[static_cast<size_t>(rank)].missed_deadline) fail_dead(rank);
+      return;  // its peers have the time of grace to say more
     }
     if (is_sent) return;
     if (Clock::now() >= deadline) {
@@ -216,9 +224,11 @@ bool ProcessGroup::poll_ranks(int writer) {
   for (size_t i = 0; i < ranks_.size(); ++i) {
     const Rank& rank = ranks_[i];
     int events = POLLRDHUP;
-    if (!rank.asked.empty() && !rank.missed_deadline) events |= POLLIN;
+    if (!rank.asked.empty()) events |= POLLIN;
     if (static_cast<int>(i) == writer) events |= POLLOUT;
-    poll_entries_[i] = {rank.channel->fd(), static_cast<int16_t>(events), 0};
+    // poll() passes over -1: what a rank that has missed a deadline does now explains nothing.
+    const int fd = rank.missed_deadline ? -1 : rank.channel->fd();
+    poll_entries_[i] = {fd, static_cast<int16_t>(events), 0};
   }
   const auto left = std::chrono::ceil<milliseconds>(next_deadline() - Clock::now());
   const auto timeout = std::clamp<milliseconds>(left, milliseconds(0), kLongestPoll);
@@ -266,14 +276,12 @@ void ProcessGroup::handle(int rank) {
   understand(rank, [&] { is_whole = sender.channel->receive(frame, deadline); });
   if (!is_whole) fail_dead(rank);
   if (frame.type == FrameType::kProgress) {
-    int64_t bytes = 0;
-    int64_t total_bytes = 0;
     understand(rank, [&] {
       const Json json = frame.json("a progress message");
-      bytes = json_get<int64_t>(json, "bytes", "a progress message");
-      total_bytes = json_get<int64_t>(json, "total_bytes", "a progress message");
+      sender.loaded_bytes = json_get<int64_t>(json, "bytes", "a progress message");
+      sender.to_load_bytes = json_get<int64_t>(json, "total_bytes", "a progress message");
     });
-    if (options_.on_progress) options_.on_progress(rank, bytes, total_bytes);
+    if (options_.on_progress) options_.on_progress(rank, sender.loaded_bytes, sender.to_load_bytes);
   } else if (frame.type == FrameType::kError) {
     understand(rank, [&] { take_error(rank, frame.json("an error message")); });
   } else if (frame.type == round.answer) {

@@ -97,10 +97,13 @@ class ProcessGroup : public engine::StepRunner {
     pid_t pid = 0;                 // 0 when it is not visible from here
     std::vector<Round*> asked;     // not answered, oldest first
     bool missed_deadline = false;  // has said so and serves nothing any more
+    int64_t loaded_bytes = 0;      // of to_load_bytes, as it has said last
+    int64_t to_load_bytes = 0;
   };
 
   void start();
   void meet_ranks(Clock::time_point deadline);
+  [[nodiscard]] std::string refused_processes() const;
   void seat(Arrival arrival);
   void set_up_ranks(Clock::time_point deadline);
   // Sends `payload` to the ranks of the round.
@@ -136,6 +139,7 @@ class ProcessGroup : public engine::StepRunner {
   [[noreturn]] void fail_silent(const Round& round);
   [[noreturn]] void fail(ErrorCode code, const std::string& message);
   [[nodiscard]] std::string name_of(int rank) const;
+  [[nodiscard]] std::string progress_of(int rank) const;
   [[nodiscard]] std::string where_to_look() const;
   void check_children();
   void shut_down();

@@ -27,6 +27,12 @@ std::string ProcessGroup::name_of(int rank) const {
   return str("rank ", rank, " (pid ", ranks_[static_cast<size_t>(rank)].pid, ")");
 }
 
+std::string ProcessGroup::progress_of(int rank) const {
+  const Rank& loading = ranks_[static_cast<size_t>(rank)];
+  if (loading.to_load_bytes == 0) return " [has read no weights]";
+  return str(" [has read ", loading.loaded_bytes, " of ", loading.to_load_bytes, " bytes]");
+}
+
 std::string ProcessGroup::where_to_look() const {
   if (options_.log_dir.empty()) return "see what the ranks have printed (--log-dir keeps it)";
   return str("see what the ranks have written to ", options_.log_dir);
@@ -110,7 +116,8 @@ void ProcessGroup::fail_silent(const Round& round) {
   std::string silent;
   for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
     if (!has_answered(rank, round) && !ranks_[static_cast<size_t>(rank)].missed_deadline)
-      silent += str(silent.empty() ? "" : ", ", name_of(rank));
+      silent += str(silent.empty() ? "" : ", ", name_of(rank),
+                    round.request == FrameType::kSetup ? progress_of(rank) : "");
   }
   fail(ErrorCode::kDeadlineExceeded,
        str(silent, " did not answer within ", round.timeout.count(), " ms while ", round.doing,

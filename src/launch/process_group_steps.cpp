@@ -22,15 +22,16 @@ int64_t copy_values(std::span<const std::byte> bytes, std::vector<T>& to) {
 }  // namespace
 
 void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
+  throw_if_dead();
   Steps& steps = steps_.at(static_cast<size_t>(replica));
   const auto in_flight = static_cast<int64_t>(steps.size());
-  CHECK(dead_ || in_flight < limits_.steps_in_flight, in_flight, " steps are in flight");
+  CHECK(in_flight < limits_.steps_in_flight, in_flight, " steps are in flight");
   const int ranks = options_.ranks / static_cast<int>(limits_.replicas);
   const int first = replica * ranks;
   // The front one may still be read by the caller.
   if (spare_steps_.size() < 2) spare_steps_.emplace_back();
-  steps.splice(steps.end(), spare_steps_, std::prev(spare_steps_.end()));
-  StepInFlight& step = steps.back();
+  const auto place = std::prev(spare_steps_.end());
+  StepInFlight& step = *place;
   step.begin = Clock::now();
   const auto rows = static_cast<int64_t>(batch.logit_rows.size());
   step.logits = batch.whole_logits ? rows * limits_.vocab_size : 0;
@@ -50,6 +51,7 @@ void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
                              .end_rank = first + ranks,
                              .take = take},
                             encoded_);
+  steps.splice(steps.end(), spare_steps_, place);  // only now is it one that wait() can finish
 }
 
 void ProcessGroup::take_part(StepInFlight& step, int rank, const Frame& frame) {
@@ -64,8 +66,8 @@ void ProcessGroup::take_part(StepInFlight& step, int rank, const Frame& frame) {
 }
 
 const engine::StepResult& ProcessGroup::wait() {
-  CHECK(dead_ || std::any_of(steps_.begin(), steps_.end(),
-                             [](const auto& steps) { return !steps.empty(); }),
+  throw_if_dead();
+  CHECK(std::any_of(steps_.begin(), steps_.end(), [](const auto& steps) { return !steps.empty(); }),
         "no step is in flight");
   while (true) {
     // In turn, so that a fast replica does not keep the others waiting.

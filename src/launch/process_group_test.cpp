@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 
 #include "launch/step_codec.h"
@@ -149,7 +150,11 @@ TEST(ProcessGroup, StrangersAreDroppedAndHoldUpNobody) {
   const ProcessGroup group(options_for(players, [&](Players& ranks, const Address& address) {
     silent.push_back(connect_to(address.control));
     ranks.play([=] {
-      EXPECT_FALSE(next_frame(*std::make_unique<Channel>(greet({address.control, "guess"}, 0, 2))));
+      Channel channel = greet({address.control, "guess"}, 0, 2);
+      const auto refusal = next_frame(channel);
+      ASSERT_TRUE(refusal && refusal->type == FrameType::kError);
+      EXPECT_THAT(refusal->json("the refusal").dump(), HasSubstr("PARTITA_SECRET"));
+      EXPECT_FALSE(next_frame(channel));
     });
     ranks.play([=] {
       Channel channel = connect_to(address.control);
@@ -184,25 +189,33 @@ TEST(ProcessGroup, RanksOutsideThePlanOrTwiceAreRefused) {
 
 TEST(ProcessGroup, ARankThatNeverConnectsIsNamedAtTheDeadline) {
   Players players;
-  ProcessGroupOptions options = options_for(
-      players, [](Players& ranks, const Address& address) { ranks.play_good_rank(address, 0); });
-  options.start_timeout = milliseconds(200);
+  ProcessGroupOptions options = options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 0);
+    ranks.play([=] {
+      (void)next_frame(*std::make_unique<Channel>(greet({address.control, "guess"}, 1, 2)));
+    });
+  });
+  options.start_timeout = milliseconds(1000);
   const Refusal refusal = refusal_of(std::move(options));
   EXPECT_EQ(refusal.code, ErrorCode::kDeadlineExceeded);
-  EXPECT_THAT(refusal.message, HasSubstr("rank 1 of 2 did not connect within 200 ms"));
+  EXPECT_THAT(refusal.message,
+              HasSubstr("rank 1 of 2 did not connect within 1000 ms (1 that came with another"));
 }
 
 TEST(ProcessGroup, ARankThatHangsWhileLoadingIsNamedWithTheStartTimeout) {
   Players players;
   ProcessGroupOptions options = options_for(players, [](Players& ranks, const Address& address) {
     ranks.play_good_rank(address, 0);
-    ranks.play_rank(address, 1, [](Channel&) {});
+    ranks.play_rank(address, 1, [](Channel& channel) {
+      channel.send_json(FrameType::kProgress, Json{{"bytes", 3}, {"total_bytes", 8}});
+    });
   });
   options.start_timeout = milliseconds(500);
   const Refusal refusal = refusal_of(std::move(options));
   EXPECT_EQ(refusal.code, ErrorCode::kDeadlineExceeded);
-  EXPECT_THAT(refusal.message, AllOf(HasSubstr("rank 1"), HasSubstr("within 500 ms while loading"),
-                                     HasSubstr("start_timeout_ms")));
+  EXPECT_THAT(refusal.message,
+              AllOf(HasSubstr("rank 1"), HasSubstr("within 500 ms while loading"),
+                    HasSubstr("has read 3 of 8 bytes"), HasSubstr("--start-timeout-ms")));
 }
 
 TEST(ProcessGroup, AnErrorBeforeReadyKeepsItsClassAndNamesTheRank) {
@@ -412,6 +425,60 @@ TEST(ProcessGroup, AVictimOfTheSilentRankIsNotNamedAsSilent) {
     EXPECT_EQ(e.code(), ErrorCode::kDeadlineExceeded);
     EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 0 (pid"), HasSubstr("rank 1: waited for its peer"),
                                 testing::Not(HasSubstr("rank 1 (pid"))));
+  }
+}
+
+// It may leave before the time of grace is over: what hangs is still its peer.
+TEST(ProcessGroup, AVictimThatLeavesIsNotBlamed) {
+  Players players;
+  ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_rank(address, 0,
+                    [](Channel& channel) { channel.send_json(FrameType::kReady, ready_for(1)); });
+    ranks.play([=] {
+      Channel channel = greet(address, 1, 2);
+      (void)next_frame(channel);
+      channel.send_json(FrameType::kReady, ready_for(1));
+      (void)next_frame(channel);
+      channel.send_json(FrameType::kError,
+                        Json{{"code", "deadline_exceeded"}, {"message", "waited for its peer"}});
+    });
+  }));
+  try {
+    for (const int32_t token : {0, 1, 2}) group.submit(0, batch_of(token));
+    (void)group.wait();
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kDeadlineExceeded);
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 0 (pid"), HasSubstr("rank 1: waited for its peer"),
+                                testing::Not(HasSubstr("rank 1 (pid"))));
+  }
+}
+
+// Whatever is called after a rank has died says so.
+TEST(ProcessGroup, CallsAfterADeathSayThatTheRanksAreGone) {
+  Players players;
+  ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
+    ranks.play_good_rank(address, 0);
+    ranks.play_rank(address, 1, [](Channel& channel) {
+      channel.send_json(FrameType::kReady, kReady);
+      (void)next_frame(channel);
+      channel.send_json(FrameType::kError, Json{{"code", "internal"}, {"message", "broken"}});
+    });
+  }));
+  EXPECT_THROW((void)group.run(kOneToken), Error);
+  const auto expect_gone = [](const std::function<void()>& call) {
+    try {
+      call();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kRankFailed);
+      EXPECT_THAT(e.what(), HasSubstr("are gone"));
+    }
+  };
+  for (int i = 0; i < 3; ++i) {
+    expect_gone([&] { group.submit(0, kOneToken); });
+    expect_gone([&] { (void)group.wait(); });
+    expect_gone([&] { (void)group.report(); });
   }
 }
 

@@ -60,12 +60,24 @@ std::optional<Arrival> Rendezvous::next(std::chrono::milliseconds patience) {
   return std::nullopt;
 }
 
-std::optional<Arrival> Rendezvous::introduce(Channel channel) const {
+// Tells a process that seems to be a rank of another run, so that its user learns why it ends.
+void Rendezvous::refuse(Channel& channel) {
+  ++refused_;
+  const Json answer = {{"code", to_string(ErrorCode::kInvalidArgument)},
+                       {"message", str("[launch] the frontend does not know this ", kSecretVariable,
+                                       "; is it the one that this frontend has printed?")}};
+  channel.send_json(FrameType::kError, answer);
+}
+
+std::optional<Arrival> Rendezvous::introduce(Channel channel) {
   try {
     const auto frame = channel.receive(Clock::now() + kHelloTimeout, kMaxHelloBytes);
     if (!frame || frame->type != FrameType::kHello) return std::nullopt;
     const Json hello = frame->json(kWhat);
-    if (json_get<std::string>(hello, "secret", kWhat) != variables_.secret) return std::nullopt;
+    if (json_get<std::string>(hello, "secret", kWhat) != variables_.secret) {
+      refuse(channel);
+      return std::nullopt;
+    }
     const auto rank = json_get<int64_t>(hello, "rank", kWhat);
     const auto world_size = json_get<int64_t>(hello, "world_size", kWhat);
     const pid_t pid = channel.peer().pid;

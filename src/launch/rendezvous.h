@@ -33,7 +33,8 @@ struct Arrival {
 };
 
 // The frontend's side. Connections of other users, without the secret, or that say anything but
-// hello are dropped; one that stays silent holds up nobody. Owned by one thread.
+// hello are dropped, those with another secret after an error that says so; one that stays silent
+// holds up nobody. Owned by one thread.
 class Rendezvous {
  public:
   Rendezvous();
@@ -42,13 +43,17 @@ class Rendezvous {
   // The next rank that presents itself; nothing when none does within `patience`, or a connection
   // was dropped.
   [[nodiscard]] std::optional<Arrival> next(std::chrono::milliseconds patience);
+  // How many have said hello with another secret.
+  [[nodiscard]] int refused() const { return refused_; }
 
  private:
-  [[nodiscard]] std::optional<Arrival> introduce(Channel channel) const;
+  [[nodiscard]] std::optional<Arrival> introduce(Channel channel);
+  void refuse(Channel& channel);
 
   Listener listener_;
   RendezvousVariables variables_;
   std::vector<Channel> strangers_;  // connected, not yet introduced
+  int refused_ = 0;
 };
 
 }  // namespace partita::launch
