@@ -281,9 +281,9 @@ TEST(Channel, AMessageThatIsTooLongIsRefusedBySize) {
   const auto bytes = std::make_unique_for_overwrite<std::byte[]>(kMaxPayloadBytes);  // untouched
   const std::span<const std::byte> most(bytes.get(), kMaxPayloadBytes);
   const std::byte more{0};
-  EXPECT_NO_THROW(OutgoingFrame(FrameType::kStepDone, most));
+  EXPECT_NO_THROW(OutgoingFrame(FrameType::kStepDone, {most}));
   try {
-    const OutgoingFrame frame(FrameType::kStepDone, {&more, 1}, most);
+    const OutgoingFrame frame(FrameType::kStepDone, {{&more, 1}, most});
     ADD_FAILURE() << "accepted";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::kUnsupported);

@@ -4,6 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <functional>
 
 #include "support/error.h"
 
@@ -48,6 +53,24 @@ TEST(Json, TypedAccessNamesKeyValueAndExpectedType) {
               HasSubstr("missing"));
   EXPECT_EQ(json_get<double>(json, "f", "config.json"), 1.5);
   EXPECT_EQ(json_get_or<int64_t>(json, "none", 7, "config.json"), 7);
+}
+
+// A disk that is full, played by a limit of file sizes.
+TEST(Json, AFileThatCannotBeWrittenLeavesNothing) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "partita.json_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = 4096;
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  EXPECT_THROW(write_json(folder / "a.json", Json(std::string(10000, 'x'))), Error);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
