@@ -19,6 +19,10 @@ constexpr uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr uint32_t kMaxDims = 4;
 constexpr int kMaxNesting = 4;  // of arrays; no published key nests at all
 constexpr int64_t kMaxAlignment = int64_t{1} << 20;
+// Far above any vocabulary; what is read takes more memory than its bytes in the file.
+constexpr int64_t kMaxElements = int64_t{1} << 24;  // of all arrays together
+constexpr int64_t kMaxPairs = 1 << 16;
+constexpr int64_t kMaxTensors = 1 << 20;
 constexpr size_t kMaxNameBytes = 65535;  // of keys by the format; no tensor name comes near
 // Least bytes of one entry: a name, a type and a value of one byte; a name, dims, type and offset.
 constexpr int64_t kLeastPairBytes = 8 + 4 + 1;
@@ -46,7 +50,9 @@ class HeaderReader {
     read_start();
     const auto tensors = cursor_.number<uint64_t>("number of tensors");
     const int64_t pairs = cursor_.count(kLeastPairBytes, "number of metadata keys");
-    (void)cursor_.checked_count(tensors, kLeastTensorBytes, "number of tensors");
+    check_most(pairs, kMaxPairs, "number of metadata keys");
+    check_most(cursor_.checked_count(tensors, kLeastTensorBytes, "number of tensors"), kMaxTensors,
+               "number of tensors");
     for (int64_t i = 0; i < pairs; ++i) read_pair(str("metadata key ", i));
     alignment_ = read_alignment();
     const int64_t count = cursor_.checked_count(tensors, kLeastTensorBytes, "number of tensors");
@@ -97,6 +103,17 @@ class HeaderReader {
     }
   }
 
+  void check_most(int64_t count, int64_t most, const std::string& where) const {
+    if (count > most) cursor_.refuse(where, str("claims ", count, "; expected at most ", most));
+  }
+
+  int64_t array_count(int64_t least_bytes, const std::string& where) {
+    const int64_t count = cursor_.count(least_bytes, where);
+    elements_ += count;
+    check_most(elements_, kMaxElements, where + " and the arrays before it");
+    return count;
+  }
+
   GgufType read_type(const std::string& where) {
     const auto type = cursor_.number<uint32_t>(where);
     if (type >= kGgufTypes) cursor_.refuse(where, str("value type ", type, "; expected 0 .. 12"));
@@ -109,10 +126,10 @@ class HeaderReader {
     value.is_array = true;
     value.type = read_type(where);
     if (value.type != GgufType::kArray) {
-      read_elements(value, cursor_.count(least_bytes(value.type), where), where);
+      read_elements(value, array_count(least_bytes(value.type), where), where);
       return value;
     }
-    const int64_t count = cursor_.count(kLeastArrayBytes, where);
+    const int64_t count = array_count(kLeastArrayBytes, where);
     for (int64_t i = 0; i < count; ++i) value.arrays.push_back(read_array(where, depth + 1));
     return value;
   }
@@ -299,6 +316,7 @@ class HeaderReader {
   std::string_view what_;
   int64_t alignment_ = kGgufDefaultAlignment;
   std::set<std::string> names_;
+  int64_t elements_ = 0;  // of the arrays so far
   GgufHeader header_;
 };
 

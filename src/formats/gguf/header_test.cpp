@@ -156,6 +156,22 @@ TEST(GgufHeader, RefusesLyingArrays) {
   EXPECT_THAT(refusal_of(nested.bytes()), HasSubstr("metadata key k: arrays nest deeper than 4"));
 }
 
+// Counts that the file could hold, but that would take far more memory than it.
+TEST(GgufHeader, RefusesMoreThanAnyModelHas) {
+  constexpr uint64_t kHalf = uint64_t{1} << 23;
+  RawGguf arrays = start(0, 3);
+  for (const char* name : {"a", "b", "c"}) {
+    arrays.key(name, 9).number<uint32_t>(0).number(kHalf).bytes_of(kHalf);
+  }
+  EXPECT_THAT(refusal_of(arrays.bytes()),
+              HasSubstr("metadata key c and the arrays before it: claims 25165824; expected at "
+                        "most 16777216"));
+  EXPECT_THAT(refusal_of(start(0, 70000).bytes_of(size_t{1} << 20).bytes()),
+              HasSubstr("number of metadata keys: claims 70000; expected at most 65536"));
+  EXPECT_THAT(refusal_of(start(2000000, 0).bytes_of(size_t{48} << 20).bytes()),
+              HasSubstr("number of tensors: claims 2000000; expected at most 1048576"));
+}
+
 TEST(GgufHeader, RefusesLyingAlignments) {
   for (const uint32_t alignment : {0U, 3U, 48U, 1U << 21, UINT32_MAX}) {
     EXPECT_THAT(refusal_of(start(0, 1).u32_pair("general.alignment", alignment).bytes()),

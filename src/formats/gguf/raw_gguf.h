@@ -47,6 +47,10 @@ class RawGguf {
     while (bytes_.size() % alignment != 0) bytes_ += '\0';
     return *this;
   }
+  RawGguf& bytes_of(size_t count) {
+    bytes_.append(count, '\1');
+    return *this;
+  }
   // Padding, then `count` bytes of tensors.
   RawGguf& data(size_t count) {
     pad();
