@@ -8,7 +8,7 @@ namespace {
 BuiltModel build(const formats::HfConfig& config, const BuildOptions& options) {
   RopeDecoder model =
       read_rope_decoder(config, "mixtral", {"sliding_window"}, {.rope_theta = 1e6, .eps = 1e-5});
-  const int64_t experts = config.size({"num_local_experts"});
+  const int64_t experts = experts_of(config, {"num_local_experts"});
   model.sparse = {.experts = experts,
                   .top_k = experts_per_token(config, experts),
                   .feed_forward = model.feed_forward,

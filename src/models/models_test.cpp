@@ -211,6 +211,9 @@ TEST(Mixtral, RefusesWhatItCannotRun) {
   EXPECT_THAT(refusal_of(kMixtral, {{"num_experts_per_tok", 4}}),
               HasSubstr("\"num_experts_per_tok\" is 4; expected at most the 3 experts"));
   EXPECT_THAT(refusal_of(kMixtral, {{"num_local_experts", 0}}), HasSubstr("num_local_experts"));
+  EXPECT_THAT(refusal_of(kMixtral, {{"num_local_experts", 2147483647}}),
+              HasSubstr("2147483647; expected at most 4096 experts"));
+  EXPECT_THAT(refusal_of(kQwen3Moe, {{"num_experts", 4097}}), HasSubstr("at most 4096 experts"));
 }
 
 TEST(Qwen3Moe, LayersAreSparseByStepAndByName) {

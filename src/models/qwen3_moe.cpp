@@ -35,7 +35,7 @@ BuiltModel build(const HfConfig& config, const BuildOptions& options) {
       {"use_sliding_window", "shared_expert_intermediate_size", "n_shared_experts"});
   model.qk_norm = true;
   model.qkv_bias = model.output_bias = config.flag_or({"attention_bias"}, false);
-  const int64_t experts = config.size({"num_experts", "num_local_experts"});
+  const int64_t experts = experts_of(config, {"num_experts", "num_local_experts"});
   model.sparse = {.experts = experts,
                   .top_k = experts_per_token(config, experts),
                   .feed_forward = config.size({"moe_intermediate_size"}),

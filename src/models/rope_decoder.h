@@ -58,6 +58,12 @@ struct RopeDecoderDefaults {
                                             std::initializer_list<std::string_view> refused,
                                             const RopeDecoderDefaults& defaults = {});
 
+inline constexpr int64_t kMaxExperts = 4096;  // several times the most of any published model
+
+// The number of experts under the first of `names` that is there. Throws kInvalidFile beyond
+// kMaxExperts.
+[[nodiscard]] int64_t experts_of(const formats::HfConfig& config, formats::HfConfig::Names names);
+
 // num_experts_per_tok, checked against `experts`; throws kInvalidFile.
 [[nodiscard]] int64_t experts_per_token(const formats::HfConfig& config, int64_t experts);
 

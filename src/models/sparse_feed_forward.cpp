@@ -78,6 +78,14 @@ ir::ValueId add_sparse_feed_forward(DecoderBuilder& builder,
   return builder.op("experts", "mlp.experts", {x, shares, gate, up, down}, std::move(attributes));
 }
 
+int64_t experts_of(const formats::HfConfig& config, formats::HfConfig::Names names) {
+  const int64_t experts = config.size(names);
+  if (experts <= kMaxExperts) return experts;
+  throw Error(ErrorCode::kInvalidFile,
+              str("[config] ", config.what(), ": \"", *names.begin(), "\" is ", experts,
+                  "; expected at most ", kMaxExperts, " experts"));
+}
+
 int64_t experts_per_token(const formats::HfConfig& config, int64_t experts) {
   const int64_t top_k = config.size({"num_experts_per_tok"});
   if (top_k <= experts) return top_k;
