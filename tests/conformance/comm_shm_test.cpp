@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +104,23 @@ TEST(ShmGroup, NamesAKilledRankWithinTheDeadline) {
     EXPECT_NE(reports[rank].find("rank 1 (global rank 1) has not arrived"), std::string::npos)
         << reports[rank];
   }
+}
+
+// A limit of file sizes ends a process by a signal unless somebody looks after it.
+TEST(ShmGroup, ALimitOfFileSizesIsAnError) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = 4096;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  std::string message = "made";
+  try {
+    (void)ShmSegment::create(2, {});
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(message, "[comm] ftruncate of shared memory failed: File too large");
 }
 
 size_t count_entries(const char* folder) {

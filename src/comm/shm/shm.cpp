@@ -3,6 +3,7 @@
 #include "comm/shm/shm.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,13 +23,32 @@ namespace {
               str("[comm] ", call, " of shared memory failed: ", std::strerror(errno)));
 }
 
+// As ftruncate(); where the limit of file sizes is lower, EFBIG instead of the signal that ends the
+// process.
+int resize(int fd, int64_t bytes) {
+  sigset_t limit;
+  sigset_t before;
+  sigemptyset(&limit);
+  sigaddset(&limit, SIGXFSZ);
+  if (pthread_sigmask(SIG_BLOCK, &limit, &before) != 0) return -1;
+  const int result = ftruncate(fd, bytes);
+  const int error = errno;
+  if (result != 0 && error == EFBIG && sigismember(&before, SIGXFSZ) == 0) {
+    const timespec at_once{};
+    (void)sigtimedwait(&limit, nullptr, &at_once);  // takes the pending signal away
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return result;
+}
+
 }  // namespace
 
 ShmSegment ShmSegment::create(int ranks, const RegionOptions& options) {
   const int64_t bytes = Region::bytes_for(ranks, options);
   ShmSegment segment(memfd_create("partita", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (segment.fd_ < 0) throw_system("memfd_create");
-  if (ftruncate(segment.fd_, bytes) != 0) throw_system("ftruncate");
+  if (resize(segment.fd_, bytes) != 0) throw_system("ftruncate");
   // A rank can then never be hit by SIGBUS because another one has cut the file.
   if (fcntl(segment.fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     throw_system("fcntl(F_ADD_SEALS)");
