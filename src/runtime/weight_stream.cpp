@@ -2,6 +2,7 @@
 #include "runtime/weight_stream.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "support/error.h"
@@ -23,7 +24,12 @@ ir::Value rows_of(const ir::Value& weight, Range rows) {
 }  // namespace
 
 WeightStream::WeightStream(const WeightReader& read, int threads) : read_(read) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+  threads_.reserve(static_cast<size_t>(threads));
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+  } catch (const std::system_error&) {
+    // The system gives no more of them. The owner reads along, so that even none is enough.
+  }
 }
 
 WeightStream::~WeightStream() {

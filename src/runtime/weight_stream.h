@@ -24,7 +24,8 @@ using WeightReader = std::function<void(const ir::Value& weight, std::byte* to)>
 // are read in parts of some MiB along their first dim, in order; the waiting thread reads along.
 class WeightStream {
  public:
-  // `read` must outlive the stream. `threads` (>= 0) read beside the owner.
+  // `read` must outlive the stream. `threads` (>= 0) read beside the owner,
+  // or as many of them as the system allows.
   WeightStream(const WeightReader& read, int threads);
   // Waits until parts that are being read are done; the rest is not read.
   ~WeightStream();

@@ -4,9 +4,12 @@
 #include "runtime/weight_stream.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
+#include <fstream>
 
 #include "support/error.h"
 
@@ -84,6 +87,31 @@ TEST_P(Stream, MayBeLeftBeforeAllIsRead) {
   WeightStream stream(read, GetParam());
   stream.add(weight, to.data());
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// With as much address space as a few more threads take, most of them cannot start.
+TEST(WeightStream, GoesOnWithTheThreadsThatTheSystemGives) {
+  const WeightReader read = read_numbers;
+  const ir::Value weight = weight_of("w", 3000, 999);
+  std::vector<float> data(3000 * 999);
+  std::vector<float> expected(data.size());
+  read_numbers(weight, reinterpret_cast<std::byte*>(expected.data()));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(pages * getpagesize() + (int64_t{256} << 20));
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+  {
+    WeightStream stream(read, 1000);
+    stream.add(weight, reinterpret_cast<std::byte*>(data.data()));
+    stream.wait();
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_EQ(data, expected);
+}
+#endif
 
 INSTANTIATE_TEST_SUITE_P(Threads, Stream, testing::Values(0, 1, 4));
 
