@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "importer/gguf/rope_factors.h"
+#include "models/rope_decoder.h"
 #include "support/error.h"
 
 namespace partita::importer {
@@ -186,6 +187,9 @@ class ConfigReader {
   void read_experts() {
     const int64_t experts = metadata_.integer_if(key("expert_count")).value_or(0);
     if (experts == 0) return;
+    if (experts > models::kMaxExperts) {
+      metadata_.refuse(key("expert_count"), str("at most ", models::kMaxExperts));
+    }
     if (architecture_.model_type != "llama") {
       metadata_.refuse(key("expert_count"), "no experts in this architecture");
     }

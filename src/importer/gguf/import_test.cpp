@@ -160,6 +160,8 @@ TEST_F(GgufImport, RefusesWhatItCannotCompute) {
               HasSubstr("llama.attention.value_length is 2"));
   EXPECT_THAT(with("llama.attention.head_count", GgufValue::u32(0)),
               HasSubstr("llama.attention.head_count is 0"));
+  EXPECT_THAT(with("llama.expert_count", GgufValue::u32(2147483647)),
+              HasSubstr("llama.expert_count is 2147483647; expected at most 4096"));
   EXPECT_THAT(with("llama.block_count", GgufValue::text("x")),
               HasSubstr("llama.block_count is \"x\"; expected an integer"));
   EXPECT_THAT(with("tokenizer.ggml.bos_token_id", GgufValue::u32(5)),
