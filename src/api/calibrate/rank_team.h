@@ -12,12 +12,15 @@ namespace partita::api {
 class StartLine {
  public:
   explicit StartLine(int threads) : threads_(threads) {}
-  // Returns when all threads have come.
+  // Returns when all threads have come. Throws kRankFailed when one never will.
   void wait();
+  // Says that some thread will not come any more.
+  void give_up() { is_given_up_ = true; }
 
  private:
   int threads_;
   std::atomic<int> arrived_{0};
+  std::atomic<bool> is_given_up_{false};
 };
 
 // How the ranks of a run share this host.
@@ -28,7 +31,7 @@ struct RankLayout {
 
 // Runs `work(rank, start_line)` for ranks 0 .. at_once - 1, each on a thread of its own with the
 // cores and the number of compute threads that the runtime gives a rank of `ranks`. Returns when
-// all are done; rethrows the first error.
+// all are done; rethrows the first error. Throws kSystem when a thread cannot be started.
 void run_as_ranks(const RankLayout& layout,
                   const std::function<void(int rank, StartLine& line)>& work);
 
