@@ -7,6 +7,7 @@
 #include <span>
 
 #include "ops/op.h"
+#include "spec/legal_strategy.h"
 #include "support/error.h"
 
 namespace partita::partition {
@@ -45,6 +46,9 @@ void check_axis_factor(const ir::Node& node,
       throw illegal(node, str("splits factor ", factor.name, ", which must stay whole"));
     }
   }
+  if (spec::is_legal(notation, axis_factor)) return;
+  throw illegal(node,
+                "its strategy splits a factor that may not be split alone, or mixes reductions");
 }
 
 // Product of the sizes of the minor factors of a compound dim.

@@ -329,6 +329,26 @@ TEST(PartitionRank, ContradictionsAreRefusedByName) {
   EXPECT_THROW((void)partition_rank(graph, good, 2), Error);
 }
 
+// The minor part of a dim that two factors make up cannot be cut alone.
+TEST(PartitionRank, AMinorFactorIsNotSplit) {
+  const ir::Graph graph = ir::parse_graph(R"(graph "heads" {
+  input %x : f32[t,12]
+  %heads : f32[t,6,2] = reshape(%x) {shape = [0,-1,2]}
+  return %heads
+}
+)");
+  plan::Plan plan = TestPlanner(graph, one_stage(graph, "tp=2"), split_factors({})).make();
+  const spec::Notation notation = ops::notation_of(graph, graph.nodes()[0]);
+  int refused = 0;
+  for (int factor = 0; factor < static_cast<int>(notation.factors.size()); ++factor) {
+    if (spec::is_splittable(notation, factor)) continue;
+    plan.ops[0].axis_factor = {factor};
+    expect_refused(graph, plan, "node \"heads\" (reshape)");
+    ++refused;
+  }
+  EXPECT_EQ(refused, 2);  // the tokens and the elements of a head
+}
+
 TEST(PartitionRank, TermsOfAnotherReductionAreRefusedByName) {
   const ir::Graph graph = ir::parse_graph(R"(graph "max" {
   input %x : f32[4,6]

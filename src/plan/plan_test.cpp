@@ -229,6 +229,11 @@ INSTANTIATE_TEST_SUITE_P(
                  j["mesh"]["tp"] = 65536;
                },
                "more than 65536 cells"},
+        BadKey{"MeshAxes",
+               [](Json& j) {
+                 for (int i = 0; i < 40; ++i) j["mesh"]["a" + std::to_string(i)] = 1;
+               },
+               "more than 32 axes"},
         BadKey{"MeshRanks", [](Json& j) { j["mesh_ranks"] = {0, 1, 2, 3, 4, 4}; },
                "\"mesh_ranks\""},
         BadKey{"StageGap", [](Json& j) { j["stages"][1]["first_node"] = 0; }, "\"first_node\""},
@@ -287,6 +292,18 @@ TEST(ValidatePlan, RefusesContradictions) {
   EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[0].from = plan.reshards[0].to; }));
   EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[0].consumers = {"x"}; }));
   EXPECT_TRUE(refused([](Plan& plan) { plan.memory.pop_back(); }));
+  using Kind = spec::ReshardKind;
+  for (const Kind kind : {Kind::kSlice, Kind::kAllGather, Kind::kReduceScatter, Kind::kTerm}) {
+    EXPECT_TRUE(refused([&](Plan& plan) { plan.reshards[0].steps[0].kind = kind; }));
+  }
+  EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[0].steps[0].axes.clear(); }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[1].steps[0].axes = {0, 0}; }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[1].steps[0].dim = -1; }));
+  EXPECT_TRUE(refused([](Plan& plan) { plan.reshards[1].steps[0].dim = 0; }));
+  EXPECT_TRUE(refused([](Plan& plan) {  // terms of a sum as a stored weight
+    plan.values[0].second = spec::TensorSpec::replicated(2);
+    plan.values[0].second.partials = {{0, ReduceKind::kSum}};
+  }));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ namespace {
 
 // More ranks than any machine we know of; keeps a broken file from asking for terabytes of cells.
 constexpr int64_t kMaxRanks = 65536;
+constexpr size_t kMaxAxes = 32;
 constexpr Range kNatural = {0, INT64_MAX};
 constexpr Range kPositive = {1, INT64_MAX};
 
@@ -33,6 +34,7 @@ std::vector<spec::MeshAxis> axes_from_json(const KeyedObject& owner) {
   if (checked_product(sizes).value_or(kMaxRanks + 1) > kMaxRanks) {
     owner.refuse("mesh", str("has more than ", kMaxRanks, " cells"));
   }
+  if (axes.size() > kMaxAxes) owner.refuse("mesh", str("has more than ", kMaxAxes, " axes"));
   return axes;
 }
 

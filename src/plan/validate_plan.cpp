@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "plan/plan.h"
 #include "plan/value_stages.h"
+#include "spec/reshard_replay.h"
 #include "support/error.h"
 
 namespace partita::plan {
@@ -52,6 +55,15 @@ void validate_spec(const ir::Value& value, const spec::TensorSpec& spec, const s
   }
 }
 
+// Of a value as it is stored or given, before any step.
+void validate_home(const ir::Value& value, const spec::TensorSpec& spec, const spec::Mesh& mesh) {
+  validate_spec(value, spec, mesh);
+  if (value.kind == ir::ValueKind::kResult || spec.partials.empty()) return;
+  refuse(str("value ", value.name, " is stored or given, but its spec ",
+             spec::to_string(spec, value.type.shape(), mesh),
+             " is of terms of a reduction; expected one without"));
+}
+
 class Checker {
  public:
   Checker(const Plan& plan, const ir::Graph& graph)
@@ -64,7 +76,7 @@ class Checker {
     for (const auto& [name, spec] : plan_.values) {
       if (!seen.insert(name).second) refuse(str("value ", name, " has two specs; expected one"));
       const ir::ValueId id = id_of(name);
-      validate_spec(graph_.value(id), spec, mesh_of(id));
+      validate_home(graph_.value(id), spec, mesh_of(id));
       versions_[{id, value_stages_[static_cast<size_t>(id)]}].insert(spec);
     }
   }
@@ -86,7 +98,7 @@ class Checker {
                    " in another spec than whole; expected the spec of no split"));
       }
       const spec::Mesh& mesh = plan_.stages[static_cast<size_t>(copy.stage)].mesh;
-      validate_spec(graph_.value(id), copy.spec, mesh);
+      validate_home(graph_.value(id), copy.spec, mesh);
       versions_[{id, copy.stage}].insert(copy.spec);
     }
   }
@@ -115,7 +127,11 @@ class Checker {
       const bool is_unlisted_copy = versions.empty() &&
                                     stage != value_stages_[static_cast<size_t>(id)] &&
                                     graph_.value(id).kind == ir::ValueKind::kWeight;
-      if (is_unlisted_copy) versions.insert(reshard.from);
+      const spec::Mesh& mesh = plan_.stages[static_cast<size_t>(stage)].mesh;
+      if (is_unlisted_copy) {
+        validate_home(graph_.value(id), reshard.from, mesh);
+        versions.insert(reshard.from);
+      }
       if (versions.empty()) {
         versions.insert(
             spec::TensorSpec::replicated(static_cast<int>(graph_.value(id).type.dims.size())));
@@ -125,13 +141,7 @@ class Checker {
                    " starts from a spec that the value never has; "
                    "expected its own spec or the result of an earlier reshard"));
       }
-      for (const spec::ReshardStep& step : reshard.steps) {
-        validate_spec(graph_.value(id), step.result, plan_.stages[static_cast<size_t>(stage)].mesh);
-      }
-      const auto& last = reshard.steps.empty() ? reshard.from : reshard.steps.back().result;
-      if (last != reshard.to) {
-        refuse(str("the steps of a reshard of ", reshard.value, " do not end in its spec `to`"));
-      }
+      check_steps(reshard, graph_.value(id), mesh);
       versions.insert(reshard.to);
       check_consumers(reshard, id, stage);
     }
@@ -157,6 +167,39 @@ class Checker {
   void check_stage(int stage, const std::string& value) const {
     if (stage >= 0 && stage < static_cast<int>(plan_.stages.size())) return;
     refuse(str("stage ", stage, " of value ", value, "; expected 0 .. ", plan_.stages.size() - 1));
+  }
+
+  // Every step leads from the spec before it to its result, the last one to `to`.
+  void check_steps(const ReshardDecision& reshard, const ir::Value& value, const spec::Mesh& mesh) {
+    const spec::TensorSpec* before = &reshard.from;
+    for (const spec::ReshardStep& step : reshard.steps) {
+      validate_spec(value, step.result, mesh);
+      if (!is_step(*before, step, value.type.shape(), mesh)) {
+        refuse(str("a reshard of ", reshard.value, " has the step ", spec::to_string(step.kind),
+                   ", whose axes, dims and reduction do not lead from ",
+                   spec::to_string(*before, value.type.shape(), mesh), " to its result ",
+                   spec::to_string(step.result, value.type.shape(), mesh), "; plan again"));
+      }
+      before = &step.result;
+    }
+    if (*before == reshard.to) return;
+    refuse(str("the steps of a reshard of ", reshard.value, " do not end in its spec `to`"));
+  }
+
+  // Layers repeat the steps of each other.
+  [[nodiscard]] bool is_step(const spec::TensorSpec& before,
+                             const spec::ReshardStep& step,
+                             const std::vector<int64_t>& shape,
+                             const spec::Mesh& mesh) {
+    StepCase asked{&mesh, shape, before, step, false};
+    const auto same = [&](const StepCase& other) {
+      return other.mesh == asked.mesh && other.step == step && other.before == before &&
+             other.shape == shape;
+    };
+    const auto known = std::find_if(steps_.begin(), steps_.end(), same);
+    if (known != steps_.end()) return known->is_right;
+    asked.is_right = spec::is_step_from(before, step, shape, mesh);
+    return steps_.emplace_back(std::move(asked)).is_right;
   }
 
   // A consumer runs on the stage of the reshard.
@@ -195,6 +238,14 @@ class Checker {
   std::vector<int> value_stages_;
   std::map<std::string_view, size_t> node_by_name_;
   std::map<std::pair<ir::ValueId, int>, std::set<spec::TensorSpec>> versions_;  // per stage
+  struct StepCase {
+    const spec::Mesh* mesh;
+    std::vector<int64_t> shape;
+    spec::TensorSpec before;
+    spec::ReshardStep step;
+    bool is_right;
+  };
+  std::vector<StepCase> steps_;  // what has been asked already
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "spec/legal_strategy.h"
 #include "support/error.h"
 
 namespace partita::spec {
@@ -192,6 +193,12 @@ bool is_whole(const Notation& notation) {
   return !notation.factors.empty() &&
          std::all_of(notation.factors.begin(), notation.factors.end(),
                      [](const Factor& factor) { return factor.kind == FactorKind::kWhole; });
+}
+
+bool is_legal(const Notation& notation, std::span<const int> axis_factor) {
+  return std::all_of(axis_factor.begin(), axis_factor.end(),
+                     [&](int choice) { return is_legal_choice(notation, choice); }) &&
+         !mixes_partials(notation, axis_factor);
 }
 
 Strategy make_strategy(const Notation& notation,
