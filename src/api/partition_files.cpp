@@ -14,6 +14,7 @@
 #include "formats/gguf/file.h"
 #include "formats/safetensors_writer.h"
 #include "ir/with_weights.h"
+#include "ops/op.h"
 #include "runtime/checkpoint_reader.h"
 #include "support/error.h"
 #include "support/json.h"
@@ -27,9 +28,10 @@ namespace fs = std::filesystem;
 constexpr std::array kCopiedFiles = {"config.json", "generation_config.json", "tokenizer.json",
                                      "tokenizer_config.json"};
 
-void make_empty_folder(const fs::path& folder) {
+// True when it was not there before.
+bool make_empty_folder(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  const bool is_new = fs::create_directories(folder, error);
   if (error || !fs::is_directory(folder)) {
     throw Error(ErrorCode::kSystem,
                 str("[partition] cannot create ", folder.string(), ": ", error.message()));
@@ -38,6 +40,16 @@ void make_empty_folder(const fs::path& folder) {
     throw Error(ErrorCode::kInvalidArgument, str("[partition] ", folder.string(),
                                                  " is not empty; expected a new or empty folder"));
   }
+  return is_new;
+}
+
+// Empties the folder of an attempt that failed, so that the next one is not refused.
+void remove_parts(const fs::path& folder, bool also_itself) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    fs::remove_all(entry.path(), ignored);
+  }
+  if (also_itself) fs::remove(folder, ignored);
 }
 
 void write_text(const fs::path& path, const std::string& text) {
@@ -86,6 +98,12 @@ void write_rank(const ir::Graph& program,
   writer.finish();
 }
 
+// Weights of a part have their own names in its file.
+ir::Graph over_own_file(const ir::Graph& program) {
+  return with_sources(
+      program, [](const ir::Value& weight) { return ir::WeightSource::from_tensor(weight.name); });
+}
+
 std::string stem_of(int rank) { return fs::path(part_name(rank)).stem().string(); }
 
 // Pieces of every weight, from the ranks of the first stage that holds it: those lie on one grid.
@@ -126,21 +144,15 @@ PartitionManifest make_manifest(const importer::ImportedModel& model, const plan
   return manifest;
 }
 
-}  // namespace
-
-void write_partition(const importer::ImportedModel& model,
-                     const plan::Plan& plan,
-                     const formats::Checkpoint& checkpoint,
-                     const fs::path& out_dir) {
-  make_empty_folder(out_dir);
+void write_parts(const importer::ImportedModel& model,
+                 const plan::Plan& plan,
+                 const formats::Checkpoint& checkpoint,
+                 const fs::path& out_dir) {
   PartitionManifest manifest = make_manifest(model, plan);
   for (int rank = 0; rank < static_cast<int>(plan.ranks()); ++rank) {
     partition::RankProgram program = partition::partition_rank(model.graph, plan, rank);
     write_rank(program.graph, checkpoint, out_dir / part_name(rank));
-    const ir::Graph own = with_sources(program.graph, [](const ir::Value& weight) {
-      return ir::WeightSource::from_tensor(weight.name);
-    });
-    write_text(out_dir / program_name(rank), ir::print_graph(own));
+    write_text(out_dir / program_name(rank), ir::print_graph(over_own_file(program.graph)));
     manifest.ranks.push_back({program.stage, program.has_logits, std::move(program.weights)});
   }
   const ir::Graph whole = graph_over_parts(model.graph, manifest);
@@ -151,6 +163,53 @@ void write_partition(const importer::ImportedModel& model,
   json["plan"] = plan::to_json(own_plan, whole);
   copy_model_files(model.directory, out_dir);
   write_json(out_dir / kManifestName, json);  // last: a folder with it is complete
+}
+
+[[noreturn]] void contradicts_plan(const fs::path& file, const std::string& what) {
+  throw Error(ErrorCode::kInvalidFile,
+              str("[partition] ", file.string(), ": ", what, " is not what the plan in ",
+                  kManifestName, " gives; cut the model again"));
+}
+
+// Kernels trust these numbers, so that they may not be others than those the parts were cut with.
+void check_manifest(const PartitionedModel& model, const fs::path& file) {
+  const PartitionManifest expected = make_manifest(model.model, model.plan);
+  if (model.manifest.max_sizes != expected.max_sizes) contradicts_plan(file, "max_sizes");
+  if (model.manifest.groups != expected.groups) contradicts_plan(file, "groups");
+  const auto ranks = static_cast<int64_t>(model.manifest.ranks.size());
+  if (ranks != model.plan.ranks()) contradicts_plan(file, str("the number of ranks, ", ranks, ","));
+}
+
+// The program in the file of a rank, which is the one that its plan gives.
+partition::RankProgram read_program(const PartitionedModel& model, int rank) {
+  const fs::path file = model.model.directory / program_name(rank);
+  partition::RankProgram program = partition::partition_rank(model.model.graph, model.plan, rank);
+  const ir::Graph expected = over_own_file(program.graph);
+  program.graph = ir::parse_graph(read_text(file));
+  if (ir::hash_of(program.graph) != ir::hash_of(expected)) contradicts_plan(file, "the program");
+  const RankEntry& entry = model.manifest.ranks[static_cast<size_t>(rank)];
+  const bool is_same = entry.stage == program.stage && entry.has_logits == program.has_logits &&
+                       entry.weights == program.weights;
+  if (!is_same) {
+    contradicts_plan(model.model.directory / kManifestName, str("what is said of rank ", rank));
+  }
+  return program;
+}
+
+}  // namespace
+
+void write_partition(const importer::ImportedModel& model,
+                     const plan::Plan& plan,
+                     const formats::Checkpoint& checkpoint,
+                     const fs::path& out_dir) {
+  (void)limits_of(model.graph, plan);  // refuses what no rank could run
+  const bool is_new = make_empty_folder(out_dir);
+  try {
+    write_parts(model, plan, checkpoint, out_dir);
+  } catch (...) {
+    remove_parts(out_dir, is_new);
+    throw;
+  }
 }
 
 bool is_partition(const fs::path& directory) {
@@ -170,8 +229,10 @@ PartitionedModel load_partition(const fs::path& directory) {
     throw Error(ErrorCode::kInvalidFile,
                 str("[partition] ", what, ": the key \"plan\" is missing; cut the model again"));
   }
+  ops::verify_types(result.model.graph);
   result.plan = plan::plan_from_json(json["plan"], result.model.graph, what);
   plan::validate(result.plan, result.model.graph);
+  check_manifest(result, what);
   return result;
 }
 
@@ -188,15 +249,15 @@ RankPart load_rank_part(const fs::path& directory, const PartitionManifest& mani
                 str("[partition] ", directory.string(), " has no rank ", rank, "; expected 0 .. ",
                     manifest.ranks.size() - 1));
   }
-  const RankEntry& entry = manifest.ranks[static_cast<size_t>(rank)];
-  RankPart part;
-  part.rank = rank;
-  part.program = {rank, entry.stage, ir::parse_graph(read_text(directory / program_name(rank))),
-                  entry.weights, entry.has_logits};
-  part.groups = manifest.groups;
-  part.max_sizes = manifest.max_sizes;
-  part.all_reduce = all_reduce_options(load_partition(directory).plan);
-  return part;
+  const PartitionedModel model = load_partition(directory);
+  if (rank >= static_cast<int>(model.manifest.ranks.size())) {
+    contradicts_plan(directory / kManifestName, "the number of ranks");
+  }
+  return {.rank = rank,
+          .program = read_program(model, rank),
+          .groups = model.manifest.groups,
+          .max_sizes = model.manifest.max_sizes,
+          .all_reduce = all_reduce_options(model.plan)};
 }
 
 formats::Checkpoint open_rank_part(const fs::path& directory, int rank) {

@@ -21,7 +21,7 @@ namespace partita::api {
 
 // Writes all of them into `out_dir`, which must be empty or absent. Streams: never more than one
 // weight in memory. Throws kInvalidArgument when the folder is not empty, kSystem when it cannot be
-// written, and what reading weights throws.
+// written, and what reading weights throws; then the folder is empty or absent again.
 void write_partition(const importer::ImportedModel& model,
                      const plan::Plan& plan,
                      const formats::Checkpoint& checkpoint,
@@ -45,8 +45,9 @@ struct PartitionedModel {
 [[nodiscard]] formats::Checkpoint open_partition(const std::filesystem::path& directory,
                                                  const PartitionManifest& manifest);
 
-// The part of one rank as it was written, and the checkpoint it reads: of the folder these need
-// the two files of the rank only.
+// The part of one rank as it was written, and the checkpoint it reads: of the weights in the folder
+// its own only. Throws what load_partition() throws, and kInvalidFile when program or manifest are
+// not what the plan gives.
 [[nodiscard]] RankPart load_rank_part(const std::filesystem::path& directory,
                                       const PartitionManifest& manifest,
                                       int rank);

@@ -202,6 +202,10 @@ TEST_F(OneModel, BrokenManifestsAreRefusedByName) {
       },
       "a range is [3,1]");
   expect_refused([](Json& json) { json["max_sizes"]["t"] = -1; }, "the size of t is -1");
+  expect_refused([](Json& json) { json["max_sizes"] = Json::object(); }, "max_sizes is not what");
+  expect_refused([](Json& json) { json["max_sizes"]["c"] = 1; }, "max_sizes is not what");
+  expect_refused([](Json& json) { json["groups"] = {"0"}; }, "groups is not what");
+  expect_refused([](Json& json) { json["ranks"].erase(1); }, "the number of ranks, 1,");
   write_json(folder / kManifestName, good);
   EXPECT_THROW((void)load_rank_part(folder, load_partition(folder).manifest, 2), Error);
 }
@@ -220,6 +224,53 @@ TEST_F(OneModel, CheckLooksAtTheTensorsOfEveryRank) {
   ASSERT_EQ(errors.size(), 1U);
   EXPECT_THAT(errors.front(), HasSubstr(part.string()));
   EXPECT_THAT(errors.front(), HasSubstr("1 NaN"));
+}
+
+// Kernels trust the program of a rank: it may not be another than its plan gives.
+TEST_F(OneModel, EditedProgramsAreRefused) {
+  const fs::path folder = folder_.path() / "parts";
+  write_partition(model_, random_plan(model_.graph, "tp=2", 1), formats::Checkpoint::open(source_),
+                  folder);
+  const fs::path program = folder / program_name(0);
+  const std::string good = read_text(program);
+  const PartitionManifest manifest = load_partition(folder).manifest;
+  const auto expect_refused = [&](const PartitionManifest& said, const std::string& message) {
+    try {
+      (void)load_rank_part(folder, said, 0);
+      ADD_FAILURE() << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidFile) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  };
+  for (const auto& [from, to] :
+       {std::pair{"scale = 0", "scale = 1"}, {"] = linear", ",1] = linear"}}) {
+    std::string edited = good;
+    const size_t at = edited.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    edited.replace(at, std::string(from).size(), to);
+    std::ofstream(program) << edited;
+    expect_refused(manifest, "rank-0.graph: the program is not what the plan");
+  }
+  std::ofstream(program) << good;
+  EXPECT_NO_THROW((void)load_rank_part(folder, manifest, 0));
+  Json json = read_json(folder / kManifestName);
+  json["ranks"][0]["has_logits"] = false;
+  write_json(folder / kManifestName, json);
+  expect_refused(manifest, "what is said of rank 0 is not what the plan");
+}
+
+TEST_F(OneModel, APartitionThatFailsLeavesNothingAndCanBeTriedAgain) {
+  const plan::Plan plan = random_plan(model_.graph, "tp=2", 1);
+  const formats::Checkpoint other = formats::Checkpoint::open(kGolden / "gpt2_tied");
+  const fs::path folder = folder_.path() / "parts";
+  EXPECT_THROW(write_partition(model_, plan, other, folder), Error);
+  EXPECT_FALSE(fs::exists(folder));
+  fs::create_directory(folder);
+  EXPECT_THROW(write_partition(model_, plan, other, folder), Error);
+  EXPECT_TRUE(fs::is_empty(folder));
+  write_partition(model_, plan, formats::Checkpoint::open(source_), folder);
+  EXPECT_TRUE(is_partition(folder));
 }
 
 // Ranges of two pieces that overlap: the first is used whole, of the second what is left.

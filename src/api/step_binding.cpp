@@ -80,6 +80,20 @@ void check_tokens(const engine::StepBatch& batch, const engine::RunnerLimits& li
   }
 }
 
+// The blocks of a cache are as long as its graph says; a plan.json edited by hand may say
+// otherwise.
+void check_block_size(const ir::Graph& graph, const plan::Workload& workload) {
+  constexpr size_t kValueCache = 4;  // [kv_heads, blocks, block_size, head_dim]
+  for (const ir::Node& node : graph.nodes()) {
+    if (node.op != "attention") continue;
+    const int64_t found = graph.value(node.inputs.at(kValueCache)).type.dims.at(2).size;
+    if (found == workload.block_size) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[plan] workload.block_size is ", workload.block_size, ", but the caches of ",
+                    node.name, " have blocks of ", found, " positions; plan again"));
+  }
+}
+
 // What a decode step costs beyond its tokens, in tokens of a full prefill step: where the straight
 // line through both meets zero tokens. 0 when the plan predicts no times.
 double step_overhead_tokens(const plan::Plan& plan, int64_t sequences) {
@@ -134,6 +148,7 @@ engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan) {
                     "\" has no output of logits [r, vocab_size]; expected a language model"));
   }
   const plan::Workload& workload = plan.workload;
+  check_block_size(graph, workload);
   engine::RunnerLimits limits;
   limits.vocab_size = graph.value(graph.outputs().front()).type.dims[1].size;
   limits.max_context = workload.max_context;

@@ -35,7 +35,8 @@ class StepBinding {
 void check_batch(const engine::StepBatch& batch, const engine::RunnerLimits& limits);
 
 // What the scheduler must respect when a model runs by this plan. `graph` is the unsharded one.
-// Throws kUnsupported for no language model or a KV cache of too many blocks.
+// Throws kUnsupported for no language model or a KV cache of too many blocks, kInvalidArgument for
+// blocks of another size than those of the graph.
 [[nodiscard]] engine::RunnerLimits limits_of(const ir::Graph& graph, const plan::Plan& plan);
 
 // The largest size of every symbol over all steps. A step may ask for the logits of all its tokens;

@@ -95,5 +95,35 @@ TEST(MaxSizes, ReplicasShareTheSequences) {
   EXPECT_EQ(sizes.at("c"), 6);
 }
 
+// A plan.json edited by hand; the caches are as the graph says.
+TEST(Limits, BlocksOfAnotherSizeThanTheCachesAreRefused) {
+  const ir::Graph graph = ir::parse_graph(R"(graph "attn" {
+  input %q : f32[t,2,8]
+  input %positions : i32[t]
+  input %sequence_ids : i32[t]
+  input %block_tables : i32[s,m]
+  state %k_cache : f32[2,c,8,16]
+  state %v_cache : f32[2,c,16,8]
+  %attn : f32[t,2,8] = attention(%q, %q, %q, %k_cache, %v_cache, %positions, %sequence_ids, %block_tables) {group = 1, scale = 0.5}
+  %logits : f32[t,16] = reshape(%attn) {shape = [0,-1]}
+  return %logits
+}
+)");
+  plan::Plan plan;
+  plan.stages.resize(1);
+  plan.workload.block_size = 16;
+  EXPECT_EQ(limits_of(graph, plan).block_size, 16);
+  for (const int64_t size : {1, 8, 32}) {
+    plan.workload.block_size = size;
+    try {
+      (void)limits_of(graph, plan);
+      ADD_FAILURE() << size;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_THAT(error.what(), HasSubstr("attn have blocks of 16 positions"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace partita::api
