@@ -29,8 +29,10 @@ struct EngineOptions {
   // Stages work on several steps at the same time, and all ranks while texts are made. False: one
   // step at a time, none between calls of step(); for measuring steps by themselves.
   bool overlap = true;
-  bool trace = false;           // keeps what every rank did when, for Engine::write_trace()
-  int step_timeout_ms = 10000;  // a step that takes longer names the silent rank and ends the group
+  bool trace = false;  // keeps what every rank did when, for Engine::write_trace()
+  // A step that takes longer names the silent rank and ends the group. 0 = ten times what the plan
+  // predicts for its longest step, at least 10 s.
+  int step_timeout_ms = 0;
   int start_timeout_ms = 600000;  // until all rank processes have loaded
   // Told while weights load, on the thread that constructs the Engine: bytes of one rank.
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress = {};

@@ -56,7 +56,7 @@ TEST(PublicEngine, OptionsOutOfRangeAreRefusedBeforeAnythingStarts) {
       {{.transport = "mpi"}, "transport \"mpi\" with launcher threads"},
       {{.launcher = "fork", .transport = "pigeon"}, "pigeon"},
       {{.threads_per_rank = -1}, "threads_per_rank is -1"},
-      {{.step_timeout_ms = 0}, "step_timeout_ms is 0"},
+      {{.step_timeout_ms = -1}, "step_timeout_ms is -1"},
       {{.start_timeout_ms = -5}, "start_timeout_ms is -5"},
   };
   for (const auto& [options, message] : rows) {

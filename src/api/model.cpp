@@ -102,6 +102,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   } else {
     import_checkpoint(options, *impl);
   }
+  impl->requested_dtype = options.dtype;
   impl->dtype = to_string(impl->imported.info.weight_dtype);
   impl->tokenizer = api::load_tokenizer(directory);
   return Model(std::move(impl));

@@ -17,8 +17,9 @@ namespace partita {
 struct Model::Impl {
   importer::ImportedModel imported;
   std::unique_ptr<const text::Tokenizer> tokenizer;  // null when the directory has none
-  std::string dtype;
-  std::string notes;  // lines
+  std::string dtype;                                 // of most weights
+  std::string requested_dtype;  // LoadOptions::dtype: what makes other processes load the same
+  std::string notes;            // lines
   // What write_partition() has noted, when that is what the directory holds. Read once per process.
   struct Partition {
     plan::Plan plan;  // the one it was cut by

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -42,6 +43,21 @@ void check_range(const char* name, int value, int least, int most) {
               str("[engine] ", name, " is ", value, "; expected ", least, " .. ", most));
 }
 
+}  // namespace
+
+milliseconds step_timeout_of(const plan::Plan& plan, const EngineOptions& options) {
+  if (options.step_timeout_ms > 0) return milliseconds(options.step_timeout_ms);
+  constexpr double kPatience = 10;  // predictions are of a machine that does nothing else
+  constexpr double kLeastMs = 10000;
+  const plan::CostTerms& step = plan.predicted;
+  const double seconds = std::max(step.decode_compute_s + step.decode_comm_s,
+                                  step.prefill_compute_s + step.prefill_comm_s);
+  const double wished = std::clamp<double>(seconds * 1000 * kPatience, kLeastMs, kMaxTimeoutMs);
+  return milliseconds(static_cast<int>(wished));
+}
+
+namespace {
+
 void check_transport(const EngineOptions& options) {
   if (options.launcher != kThreads) {
     (void)launch::parse_launcher(options.launcher);
@@ -56,7 +72,7 @@ void check_transport(const EngineOptions& options) {
 RunningRanks start_threads(const Model::Impl& model,
                            const plan::Plan& plan,
                            const EngineOptions& options) {
-  const InProcessOptions runner_options{.step_timeout = milliseconds(options.step_timeout_ms),
+  const InProcessOptions runner_options{.step_timeout = step_timeout_of(plan, options),
                                         .threads_per_rank = options.threads_per_rank,
                                         .on_progress = options.on_progress};
   return {{},
@@ -78,18 +94,19 @@ RunningRanks start_processes(const Model::Impl& model,
                              const Plan& plan,
                              const EngineOptions& options) {
   RunningRanks ranks;
+  const milliseconds step_timeout = step_timeout_of(plan.impl().plan, options);
   RankSetup setup{.directory = std::filesystem::absolute(model.imported.directory),
-                  .dtype = model.dtype,
+                  .dtype = model.requested_dtype,
                   .plan = plan.to_json(),
                   .transport = transport_for(options.transport, options.launcher),
-                  .step_timeout_ms = options.step_timeout_ms,
+                  .step_timeout_ms = static_cast<int>(step_timeout.count()),
                   .threads_per_rank = options.threads_per_rank};
   launch::ProcessGroupOptions group{.launcher = launch::parse_launcher(options.launcher),
                                     .ranks = plan.ranks() * plan.replicas(),
                                     .worker = {worker_program(options.worker_program), "worker"},
                                     .log_dir = options.log_dir,
                                     .start_timeout = milliseconds(options.start_timeout_ms),
-                                    .step_timeout = milliseconds(options.step_timeout_ms),
+                                    .step_timeout = step_timeout,
                                     .setup = {},
                                     .plan_hash = plan.hash(),
                                     .on_progress = options.on_progress,
@@ -116,7 +133,7 @@ RunningRanks start_processes(const Model::Impl& model,
 
 void check_options(const Plan& plan, const EngineOptions& options) {
   check_transport(options);
-  check_range("step_timeout_ms", options.step_timeout_ms, 1, kMaxTimeoutMs);
+  check_range("step_timeout_ms", options.step_timeout_ms, 0, kMaxTimeoutMs);
   check_range("start_timeout_ms", options.start_timeout_ms, 1, kMaxTimeoutMs);
   check_range("threads_per_rank", options.threads_per_rank, 0, kMaxThreadsPerRank);
   if (options.launcher == kThreads || options.launcher == "fork")

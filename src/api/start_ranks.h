@@ -2,12 +2,14 @@
 // Starts the ranks of a plan, as threads or as processes.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
 #include "comm/shm/shm.h"
 #include "engine/step_runner.h"
 #include "partita/engine.h"
+#include "plan/plan.h"
 
 namespace partita::api {
 
@@ -16,6 +18,10 @@ struct RunningRanks {
   std::vector<comm::ShmSegment> segments;
   std::unique_ptr<engine::StepRunner> runner;
 };
+
+// How long a step of the plan may take: what the options say, else by the prediction.
+[[nodiscard]] std::chrono::milliseconds step_timeout_of(const plan::Plan& plan,
+                                                        const EngineOptions& options);
 
 // Throws kInvalidArgument for options out of range, names that do not exist or do not go together,
 // and more ranks than this machine can run.

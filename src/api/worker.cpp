@@ -86,10 +86,16 @@ std::string required_variable(const char* name) {
 
 Frame expect_frame(Channel& channel, FrameType type) {
   std::optional<Frame> frame = channel.receive(Clock::time_point::max());
-  if (!frame || frame->type != type) {
-    throw Error(ErrorCode::kRankFailed, "[worker] the frontend left before the setup was complete");
+  if (frame && frame->type == type) return std::move(*frame);
+  if (frame && frame->type == FrameType::kError) {
+    constexpr const char* kWhat = "the refusal of the frontend";
+    const Json json = frame->json(kWhat);
+    throw Error(parse_error_code(json_get<std::string>(json, "code", kWhat)),
+                json_get<std::string>(json, "message", kWhat));
   }
-  return std::move(*frame);
+  throw Error(ErrorCode::kRankFailed,
+              str("[worker] the frontend refused this process or left; check ",
+                  launch::kSecretVariable, " and the number of ranks"));
 }
 
 // Which replica this rank belongs to, and its place there.
@@ -137,6 +143,18 @@ std::unique_ptr<comm::Communicator> make_world(const api::RankSetup& setup,
   return world;
 }
 
+// Generation asks for the logits of one token of each sequence in a step.
+void check_answers_fit(const engine::RunnerLimits& limits) {
+  constexpr int64_t kRest = 4096;  // what else is in an answer
+  constexpr auto kMost = static_cast<int64_t>(launch::kMaxPayloadBytes) - kRest;
+  const int64_t row_bytes = limits.vocab_size * size_of(DType::kF32);
+  if (limits.max_sequences <= kMost / row_bytes) return;
+  throw Error(
+      ErrorCode::kUnsupported,
+      str("[worker] the logits of ", limits.max_sequences, " sequences of ", limits.vocab_size,
+          " words do not fit into a message of ", kMost, " bytes; lower --concurrency"));
+}
+
 // A loaded rank and what it runs on.
 struct LoadedRank {
   std::unique_ptr<comm::Communicator> world;
@@ -155,8 +173,10 @@ LoadedRank load_rank(Channel& channel,
   const ir::Graph& graph = model.impl().imported.graph;
   const plan::Plan plan =
       plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");
+  plan::validate(plan, graph);  // the hash is one of the text only
   rank.plan_hash = plan::hash_of(plan, graph);
   rank.limits = api::limits_of(graph, plan);
+  check_answers_fit(rank.limits);
   const auto ranks = static_cast<int>(plan.ranks());
   const Seat seat{.replica = self.rank / ranks, .rank = self.rank % ranks, .ranks = ranks};
   rank.world = make_world(setup, self, seat);
@@ -218,11 +238,18 @@ void give_freed_memory_back() {
   mallopt(M_TRIM_THRESHOLD, kLargeBytes);
 }
 
+// Throws the failure itself when there is nobody to tell it to.
 int report_failure(Channel& channel, ErrorCode code, const char* message) {
-  channel.send_json(FrameType::kError, Json{{"code", to_string(code)}, {"message", message}});
+  try {
+    channel.send_json(FrameType::kError, Json{{"code", to_string(code)}, {"message", message}});
+  } catch (const Error&) {
+    throw Error(code, message);
+  }
   // The frontend stops the whole group; leaving earlier would only hide the message behind an end
-  // of file.
-  (void)channel.receive(Clock::time_point::max());
+  // of file. Steps that are on their way already are nobody's any more.
+  Frame ignored;
+  while (channel.receive(ignored, Clock::time_point::max())) {
+  }
   return exit_code(code);
 }
 

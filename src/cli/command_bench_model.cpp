@@ -147,7 +147,13 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
                     "Also the time of every operator: in the JSON line, and as a table on stderr");
   command->add_option("--threads", options->bench.engine.threads_per_rank,
                       "Threads of each rank (default: the cores divided by the ranks)");
-  command->add_option("--step-timeout-ms", options->bench.engine.step_timeout_ms)
+  command
+      ->add_option("--step-timeout-ms", options->bench.engine.step_timeout_ms,
+                   "Longest step before a rank counts as hung (0 = by the prediction)")
+      ->capture_default_str();
+  command
+      ->add_option("--start-timeout-ms", options->bench.engine.start_timeout_ms,
+                   "Longest time until all rank processes have loaded")
       ->capture_default_str();
   command->add_option("--launcher", options->bench.engine.launcher, "fork, threads, mpirun, srun")
       ->capture_default_str();

@@ -174,7 +174,12 @@ void add_run_command(CLI::App& app, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--step-timeout-ms", options->engine.step_timeout_ms,
-                   "Longest step before a rank counts as hung")
+                   "Longest step before a rank counts as hung (0 = ten times the predicted one, "
+                   "at least 10 s)")
+      ->capture_default_str();
+  command
+      ->add_option("--start-timeout-ms", options->engine.start_timeout_ms,
+                   "Longest time until all rank processes have loaded")
       ->capture_default_str();
   command->add_option("--log-dir", options->engine.log_dir, "Folder for the output of the ranks");
   command->add_option("--trace", options->trace,

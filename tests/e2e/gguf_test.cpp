@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "e2e/golden.h"
+#include "formats/gguf/file.h"
+#include "formats/gguf/writer.h"
 #include "formats/test_directory.h"
 #include "support/json.h"
 
@@ -100,6 +103,60 @@ TEST_P(GgufRun, TokensAndLogitsAreThoseOfLlamaCpp) {
 INSTANTIATE_TEST_SUITE_P(Cases, GgufRun, testing::ValuesIn(gguf_cases()), [](const auto& row) {
   return row.param.family + "_" + row.param.dtype;
 });
+
+// The same file with the matrices of one kind in f32 instead of bf16.
+void widen(const std::filesystem::path& from,
+           const std::string& kind,
+           const std::filesystem::path& to) {
+  const formats::GgufFile file(from);
+  const auto is_widened = [&](const formats::TensorInfo& tensor) {
+    return tensor.dtype == DType::kBF16 && tensor.name.ends_with(kind);
+  };
+  std::vector<formats::TensorDeclaration> tensors;
+  for (const formats::TensorInfo& tensor : file.tensors()) {
+    tensors.push_back({tensor.name, is_widened(tensor) ? DType::kF32 : tensor.dtype, tensor.shape});
+  }
+  formats::GgufWriter writer(to, file.metadata().values(), tensors);
+  int widened = 0;
+  for (const formats::TensorInfo& tensor : file.tensors()) {
+    std::vector<std::byte> bytes(static_cast<size_t>(tensor.bytes.size()));
+    file.read(tensor.bytes.begin, bytes);
+    if (is_widened(tensor)) {
+      // Values that bf16 cannot hold.
+      std::vector<float> values(static_cast<size_t>(tensor.elements()));
+      convert_to_f32(DType::kBF16, bytes.data(), values.data(), tensor.elements());
+      for (float& value : values) value *= 1.003F;
+      bytes.resize(values.size() * sizeof(float));
+      std::memcpy(bytes.data(), values.data(), bytes.size());
+      ++widened;
+    }
+    writer.append(bytes);
+  }
+  writer.finish();
+  EXPECT_GT(widened, 0);
+}
+
+// Rank processes load the types that the plan was made for, not the one that most weights have.
+TEST(GgufMixedTypes, ProcessesAndThreadsGiveTheSameLogits) {
+  const formats::TestDirectory directory;
+  const auto plain = directory.path() / "plain.gguf";
+  const auto mixed = directory.path() / "mixed.gguf";
+  (void)make_model(shape_of("llama"), {.dtype = "bf16", .format = "gguf", .seed = 5}, plain);
+  widen(plain, "ffn_up.weight", mixed);
+  const Model model = Model::load(mixed);
+  EXPECT_EQ(model.dtype(), "bf16");
+  const Plan plan = Plan::make(
+      model, {.mesh = "tp=2", .devices = test_devices(), .max_context = 64, .max_step_tokens = 16});
+  const std::vector<int32_t> prompt = {3, 17, 42, 5};
+  const auto logits_by = [&](const std::string& launcher) {
+    Engine engine(model, plan,
+                  {.launcher = launcher,
+                   .worker_program = PARTITA_BINARY_DIR "/bin/partita",
+                   .threads_per_rank = 1});
+    return engine.logits(prompt);
+  };
+  EXPECT_EQ(logits_by("fork"), logits_by("threads"));
+}
 
 }  // namespace
 }  // namespace partita::tests

@@ -167,6 +167,32 @@ void expect_stopped_rank_is_named(const std::string& launcher) {
   expect_all_gone(pids);
 }
 
+void expect_stopped_stage_is_named(const std::string& launcher) {
+  const Model model = Model::load(bundled_model(), {.dtype = "f32"});
+  EngineOptions options = options_for(launcher);
+  options.step_timeout_ms = 1500;
+  Engine engine(model,
+                Plan::make(model, {.mesh = "pp=2", .devices = test_devices(), .concurrency = 4}),
+                options);
+  const std::vector<int64_t> pids = pids_of(engine);
+  for (int i = 0; i < 4; ++i) {
+    (void)engine.submit(model.encode("Once upon a time"),
+                        {.max_tokens = 400, .stop = {}, .ignore_end_of_text = true});
+  }
+  for (int step = 0; step < 6; ++step) (void)engine.step();
+  kill(static_cast<pid_t>(pids[0]), SIGSTOP);
+  try {
+    while (engine.step()) {
+    }
+    ADD_FAILURE() << "generation went on without the rank";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kDeadlineExceeded);
+    EXPECT_THAT(e.what(), testing::AllOf(HasSubstr("rank 0 (pid " + std::to_string(pids[0]) + ")"),
+                                         testing::Not(HasSubstr("rank 1 (pid"))));
+  }
+  expect_all_gone(pids);
+}
+
 void expect_external_ranks_join(const std::string& transport, const std::string& prefix) {
   const Model model = Model::load(bundled_model(), {.dtype = "f32"});
   EngineOptions options = options_for("external");

@@ -12,6 +12,8 @@ void expect_every_plan_equals_transformers(const std::string& launcher,
 void expect_same_sampled_text(const std::string& launcher, const std::string& mesh);
 void expect_killed_rank_is_reported(const std::string& launcher);
 void expect_stopped_rank_is_named(const std::string& launcher);
+// While steps wait in front of its peer, which is then the one that reports.
+void expect_stopped_stage_is_named(const std::string& launcher);
 // `prefix` = what stands before "<variables> partita worker" in the shell; "for ... do" is closed
 // by "& done".
 void expect_external_ranks_join(const std::string& transport, const std::string& prefix);
