@@ -51,6 +51,10 @@ struct GenerateOptions {
   bool ignore_end_of_text = false;
 };
 
+// What Engine::submit() refuses of them whatever the prompt is, for use before ranks are started.
+// Throws kInvalidArgument naming the option and its range.
+void check_generate_options(const Model& model, const GenerateOptions& options);
+
 struct Completion {
   std::string text;
   std::vector<int32_t> prompt_tokens;

@@ -52,7 +52,22 @@ engine::SamplingParams sampling_of(const GenerateOptions& options) {
           .seed = options.seed};
 }
 
+// Without what is told on the way.
+engine::Request request_of(std::vector<int32_t> prompt, const GenerateOptions& options) {
+  return {.prompt = std::move(prompt),
+          .max_tokens = options.max_tokens,
+          .sampling = sampling_of(options),
+          .stop = options.stop,
+          .ignore_end_of_text = options.ignore_end_of_text,
+          .on_token = {},
+          .on_logits = {}};
+}
+
 }  // namespace
+
+void check_generate_options(const Model& model, const GenerateOptions& options) {
+  engine::validate(request_of({}, options), model.impl().tokenizer != nullptr);
+}
 
 struct Engine::Impl {
   struct Pending {
@@ -137,14 +152,8 @@ int64_t Engine::submit(std::vector<int32_t> prompt,
                        const GenerateOptions& options,
                        OnText on_text) {
   Impl* impl = impl_.get();
-  engine::Request request{
-      .prompt = prompt,
-      .max_tokens = options.max_tokens,
-      .sampling = sampling_of(options),
-      .stop = options.stop,
-      .ignore_end_of_text = options.ignore_end_of_text,
-      .on_token = [impl](const engine::TokenEvent& event) { impl->on_token(event); },
-      .on_logits = {}};
+  engine::Request request = request_of(prompt, options);
+  request.on_token = [impl](const engine::TokenEvent& event) { impl->on_token(event); };
   const int64_t id = impl->engine->submit(std::move(request));
   Impl::Pending& pending = impl->requests[id];
   pending.completion.prompt_tokens = std::move(prompt);

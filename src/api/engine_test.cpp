@@ -100,6 +100,22 @@ TEST(PublicEngine, TheLastCallbackMayTakeItsRequest) {
   EXPECT_THROW((void)engine.take(id), Error);
 }
 
+TEST(PublicEngine, GenerateOptionsAreCheckedWithoutRanks) {
+  const auto refusal = [](const GenerateOptions& options) {
+    return refusal_of([&] { check_generate_options(bundled(), options); });
+  };
+  EXPECT_NO_THROW(check_generate_options(bundled(), {.stop = {"."}}));
+  EXPECT_THAT(refusal({.max_tokens = 0, .stop = {}}), HasSubstr("max_tokens is 0"));
+  EXPECT_THAT(refusal({.temperature = -1, .stop = {}}), HasSubstr("temperature is -1"));
+  EXPECT_THAT(refusal({.top_p = 2, .stop = {}}), HasSubstr("top_p is 2"));
+  EXPECT_THAT(refusal({.stop = {""}}), HasSubstr("stop string is empty"));
+}
+
+TEST(PublicEngine, LogFoldersAreForProcesses) {
+  EXPECT_THAT(refusal_of([] { Engine(bundled(), plan_for("tp=1"), {.log_dir = "logs"}); }),
+              HasSubstr("log_dir logs with launcher threads"));
+}
+
 TEST(PublicEngine, TakeTellsUnknownFromUnfinished) {
   Engine engine = start("tp=1");
   EXPECT_THROW((void)engine.take(7), Error);

@@ -4,6 +4,10 @@
 
 namespace partita::api {
 
+// More ranks than cores is fine for trying things out; beyond this a step would rather hit its
+// deadline.
+inline constexpr int kMaxRanksPerCore = 8;
+
 struct RankPlace {
   int rank = 0;     // among those of this host
   int ranks = 1;    // that share this host

@@ -14,6 +14,7 @@
 #include "api/rank_setup.h"
 #include "api/stage_region.h"
 #include "device/cpu/affinity.h"
+#include "device/cpu/instructions.h"
 #include "launch/process_group.h"
 #include "support/error.h"
 
@@ -22,8 +23,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Oversubscription is fine for trying things out; beyond this a step would rather hit its deadline.
-constexpr int kMaxRanksPerCore = 8;
 constexpr int kMaxThreadsPerRank = 1024;
 constexpr int kMaxTimeoutMs = 7 * 24 * 3600 * 1000;  // a week
 constexpr const char* kThreads = "threads";
@@ -138,6 +137,13 @@ void check_options(const Plan& plan, const EngineOptions& options) {
   check_range("threads_per_rank", options.threads_per_rank, 0, kMaxThreadsPerRank);
   if (options.launcher == kThreads || options.launcher == "fork")
     check_fits(plan.ranks() * plan.replicas());
+  if (options.launcher == kThreads && !options.log_dir.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[engine] log_dir ", options.log_dir, " with launcher threads, whose ranks ",
+                    "print nothing of their own; drop it or start processes"));
+  }
+  // Kernels ask for it in every rank; here a wrong PARTITA_CPU is one error.
+  (void)device::usable_instructions();
 }
 
 RunningRanks start_ranks(const Model& model, const Plan& plan, const EngineOptions& options) {

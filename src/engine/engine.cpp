@@ -211,18 +211,8 @@ void Engine::restart(StepRunner& runner) {
 
 void Engine::check(const Request& request) const {
   const RunnerLimits& limits = runner_->limits();
-  validate(request.sampling);
+  validate(request, tokenizer_ != nullptr);
   if (request.prompt.empty()) refuse("the prompt is empty; give at least one token");
-  if (request.max_tokens < 1)
-    refuse(str("max_tokens is ", request.max_tokens, "; expected at least 1"));
-  if (tokenizer_ == nullptr && !request.stop.empty()) {
-    refuse(
-        "stop strings need a tokenizer, and this model has none; add tokenizer.json or remove "
-        "them");
-  }
-  for (const std::string& stop : request.stop) {
-    if (stop.empty()) refuse("a stop string is empty; remove it");
-  }
   for (const int32_t token : request.prompt) {
     if (token < 0 || token >= limits.vocab_size) {
       refuse(str("token id ", token, " is outside the vocabulary; expected 0 .. ",

@@ -39,4 +39,8 @@ struct Request {
   std::function<void(const std::vector<float>&)> on_logits;  // [vocab_size], before on_token
 };
 
+// Throws kInvalidArgument for what no model can do whatever the prompt is: bad sampling values,
+// max_tokens < 1, an empty stop string, stop strings without a tokenizer.
+void validate(const Request& request, bool has_tokenizer);
+
 }  // namespace partita::engine
