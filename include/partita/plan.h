@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,6 +63,9 @@ struct PlanOptions {
   std::string tp_plan = {};
   // DeepSpeed's automatic tensor parallelism to follow: a JSON file, or "built-in".
   std::string autotp = {};
+  // Told the number of ranks before this machine is measured for them, which takes seconds. Without
+  // `devices`, the first time only.
+  std::function<void(int ranks)> on_measure = {};
 };
 
 // One arrangement that a search looked at, and what it would do. Without PlanOptions::optimize no
@@ -100,10 +104,12 @@ class InfeasibleError : public Error {
 // All decisions. Immutable, cheap to copy, thread-safe.
 class Plan {
  public:
-  // Throws InfeasibleError; kInvalidArgument for a bad mesh or an unknown solver, and for pins that
-  // match nothing or contradict each other.
+  // Throws InfeasibleError; kInvalidArgument for a bad mesh or an unknown solver, for pins that
+  // match nothing or contradict each other, and for options that would change nothing: a partition
+  // is not planned again unless mesh, ranks or another layout is asked for.
   [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
-  // Reads plan.json, possibly edited by hand, and checks it against the model.
+  // Reads plan.json, possibly edited by hand, and checks it against the model. Throws kNotFound,
+  // kInvalidFile and kInvalidArgument naming the file.
   [[nodiscard]] static Plan read(const Model& model, const std::filesystem::path& file);
 
   [[nodiscard]] int ranks() const;  // of one replica

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "api/plan_impl.h"
+#include "api/plan_options.h"
 #include "device/cpu/placement.h"
 #include "support/error.h"
 
@@ -94,6 +95,10 @@ std::vector<BatchBenchResult> bench_batch(const Model& model, const BatchBenchOp
                 str("[bench] ", options.rounds, " rounds of ", options.requests_per_stage,
                     " requests; expected at least 1 of both"));
   }
+  if (options.meshes.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "[bench] no mesh is given; expected one or more");
+  }
+  api::check_bench_context(model, options.plan);
   std::vector<Contestant> contestants;
   for (const std::string& mesh : options.meshes) {
     const bool is_last = contestants.size() + 1 == options.meshes.size();

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "api/rank_cores.h"
 #include "device/cpu/affinity.h"
 #include "support/error.h"
 
@@ -26,6 +27,16 @@ std::string host_name() {
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
 }
 
+// Measuring starts them all, and more would disturb each other for minutes.
+void check_measurable(int ranks) {
+  const int most = device::usable_cores() * kMaxRanksPerCore;
+  if (ranks <= most) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[plan] a plan for ", ranks, " ranks of this machine, which has ",
+                  device::usable_cores(), " cores and is measured for at most ", most, " ranks (",
+                  kMaxRanksPerCore, " per core); plan for fewer, or for a described machine"));
+}
+
 }  // namespace
 
 std::filesystem::path machine_profile_path(int ranks) {
@@ -35,11 +46,14 @@ std::filesystem::path machine_profile_path(int ranks) {
          str("machine-", host_name(), "-", device::usable_cores(), "-cores-", ranks, "-ranks.toml");
 }
 
-cost::Profile machine_profile(int ranks) {
-  // Somebody waits for a plan.
-  const QuietOptions short_wait = {.attempts = 2, .wait_seconds = 1};
-  return machine_profile(
-      ranks, [&] { return measure_quiet_profile(ranks, /*is_quick=*/true, short_wait); });
+cost::Profile machine_profile(int ranks, const std::function<void(int)>& on_measure) {
+  return machine_profile(ranks, [&] {
+    check_measurable(ranks);
+    if (on_measure) on_measure(ranks);
+    // Somebody waits for a plan.
+    const QuietOptions short_wait = {.attempts = 2, .wait_seconds = 1};
+    return measure_quiet_profile(ranks, /*is_quick=*/true, short_wait);
+  });
 }
 
 cost::Profile machine_profile(int ranks, const ProfileMeasure& measure) {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "api/calibrate/measure_profile.h"
+#include "support/error.h"
 #include "support/json.h"
 
 namespace partita::api {
@@ -59,6 +60,22 @@ TEST_F(CachedProfile, OneOfABusyMachineIsNotKept) {
   EXPECT_FALSE(fs::exists(machine_profile_path(1)));
   (void)machine_profile(1, measure);
   EXPECT_EQ(calls, 2);
+}
+
+TEST_F(CachedProfile, TellsBeforeItMeasuresAndRefusesMoreRanksThanCanRun) {
+  std::vector<int> told;
+  const auto tell = [&](int ranks) { told.push_back(ranks); };
+  try {
+    (void)machine_profile(1 << 15, tell);
+    ADD_FAILURE() << "measured";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(std::string(error.what()).find("a plan for 32768 ranks"), std::string::npos);
+  }
+  EXPECT_TRUE(told.empty());
+  (void)machine_profile(1, tell);
+  (void)machine_profile(1, tell);
+  EXPECT_EQ(told, std::vector<int>{1});
 }
 
 }  // namespace

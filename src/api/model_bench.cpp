@@ -15,6 +15,7 @@
 #include "api/model_impl.h"
 #include "api/op_profile.h"
 #include "api/plan_impl.h"
+#include "api/plan_options.h"
 #include "cost/profile.h"
 #include "device/cpu/placement.h"
 #include "partita/calibrate.h"
@@ -176,6 +177,7 @@ ModelBenchResult bench_model(const Model& model, const ModelBenchOptions& option
                 str("[bench] operators are timed for one request, not ", options.plan.concurrency,
                     "; drop --profile-ops or --batch"));
   }
+  api::check_bench_context(model, options.plan);
   // All prompts in one prefill step; of one request it is the one that the plan predicts.
   PlanOptions plan_options = options.plan;
   plan_options.max_context = plan_options.prompt_tokens + plan_options.output_tokens;

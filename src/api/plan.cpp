@@ -2,12 +2,11 @@
 // The public Plan: asks the planner, reads and writes plan.json.
 #include "partita/plan.h"
 
-#include <algorithm>
-
 #include "api/machine_profile.h"
 #include "api/model_impl.h"
 #include "api/partition_files.h"
 #include "api/plan_impl.h"
+#include "api/plan_options.h"
 #include "api/plan_pins.h"
 #include "partition/partition.h"
 #include "planner/explain/infeasible.h"
@@ -23,111 +22,15 @@
 namespace partita {
 namespace {
 
-constexpr int64_t kDefaultMaxContext =
-    4096;  // a longer context must be asked for: its KV cache is reserved
 constexpr double kBytesPerGb = 1e9;
-
-plan::Workload workload_of(const Model& model, const PlanOptions& options) {
-  plan::Workload workload;
-  const int64_t longest = options.max_context > 0 ? options.max_context : kDefaultMaxContext;
-  workload.max_context = std::min(longest, model.max_positions());
-  workload.concurrency = options.concurrency;
-  workload.output_tokens = std::min(options.output_tokens, workload.max_context - 1);
-  workload.prompt_tokens =
-      std::min(options.prompt_tokens, workload.max_context - workload.output_tokens);
-  workload.max_step_tokens =
-      std::max(std::min(options.max_step_tokens, workload.max_context), options.concurrency);
-  return workload;
-}
-
-void check_range(const char* name, int64_t value, int64_t least, int64_t most) {
-  if (value >= least && value <= most) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              str("[plan] ", name, " is ", value, "; expected ", least, " .. ", most));
-}
-
-void check_options(const Model& model, const PlanOptions& options) {
-  constexpr int64_t kMost = int64_t{1} << 24;
-  check_range("prompt_tokens", options.prompt_tokens, 1, kMost);
-  check_range("output_tokens", options.output_tokens, 1, kMost);
-  check_range("concurrency", options.concurrency, 1, int64_t{1} << 16);
-  // One position is the prompt's, one the answer's.
-  if (options.max_context != 0)
-    check_range("max_context", options.max_context, 2, model.max_positions());
-  check_range("max_step_tokens", options.max_step_tokens, 1, kMost);
-  check_range("ranks", options.ranks, 0, int64_t{1} << 16);
-  if (options.wire != "f32" && options.wire != "bf16") {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[plan] wire \"", options.wire, "\"; expected f32 or bf16"));
-  }
-  if (!options.optimize.empty() && !options.mesh.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[plan] a mesh (", options.mesh, ") and something to optimize (",
-                    options.optimize, ") are both given; the search chooses the mesh, so give ",
-                    "the number of ranks instead"));
-  }
-  constexpr double kMostSeconds = 1e6;  // clocks cannot count to infinity
-  if (!(options.time_limit_seconds > 0 && options.time_limit_seconds <= kMostSeconds)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[plan] time limit ", options.time_limit_seconds,
-                    " seconds; expected a number above 0, up to ", kMostSeconds));
-  }
-  if (!(options.memory_limit_gb >= 0) || options.memory_limit_gb > 1e9) {
-    throw Error(ErrorCode::kInvalidArgument, str("[plan] memory limit ", options.memory_limit_gb,
-                                                 " GB; expected a number >= 0"));
-  }
-}
-
-planner::StageBalance balance_of(const PlanOptions& options) {
-  using By = planner::StageBalance::By;
-  if (options.split != "time" && options.split != "equal-size") {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[plan] split \"", options.split, "\"; expected time or equal-size"));
-  }
-  const bool is_equal_size = options.split == "equal-size";
-  if (options.memory_weight < 0) {
-    return {is_equal_size ? By::kWeightBytes : By::kObjective, 0};
-  }
-  if (!(options.memory_weight <= 1) || is_equal_size) {
-    throw Error(ErrorCode::kInvalidArgument,
-                str("[plan] memory_weight ", options.memory_weight,
-                    "; expected 0 (balance time) to 1 (balance memory), without split equal-size"));
-  }
-  return {By::kMix, options.memory_weight};
-}
-
-planner::SharedWeights shared_weights_of(const PlanOptions& options) {
-  if (options.shared_weights == "by-cost") return planner::SharedWeights::kByCost;
-  if (options.shared_weights == "co-locate") return planner::SharedWeights::kTogether;
-  if (options.shared_weights == "send") return planner::SharedWeights::kSent;
-  throw Error(ErrorCode::kInvalidArgument, str("[plan] shared weights \"", options.shared_weights,
-                                               "\"; expected by-cost, co-locate or send"));
-}
-
-// The mesh that the options ask for: points without mesh or ranks make one rank per stage.
-std::string mesh_of(const PlanOptions& options) {
-  const bool is_given = !options.mesh.empty() || options.ranks > 0 || !options.optimize.empty();
-  if (options.split_at.empty() || is_given) return options.mesh;
-  return str("pp=", options.split_at.size() + 1);
-}
-
-// How many ranks the options ask for: those of the mesh, of --ranks, of the described machine, or
-// one.
-int64_t ranks_of(const PlanOptions& options, const cost::Profile* described) {
-  if (const std::string mesh = mesh_of(options); !mesh.empty()) {
-    const planner::MeshParts parts = planner::parse_parts(mesh);
-    return parts.replica.size() * parts.replicas;
-  }
-  if (options.ranks > 0) return options.ranks;
-  return described != nullptr ? std::max<int64_t>(1, described->device_count()) : 1;
-}
 
 cost::Profile profile_of(const PlanOptions& options) {
   cost::Profile profile;
   if (!options.devices.empty()) {
     profile = cost::load_profile(options.devices);
   } else {
-    profile = api::machine_profile(static_cast<int>(ranks_of(options, nullptr)));
+    const auto ranks = static_cast<int>(api::ranks_of(options, nullptr));
+    profile = api::machine_profile(ranks, options.on_measure);
   }
   if (options.memory_limit_gb > 0) {
     cost::limit_memory(profile, static_cast<int64_t>(options.memory_limit_gb * kBytesPerGb));
@@ -179,38 +82,11 @@ Decision search(const planner::PlanRequest& request, int64_t ranks, const PlanOp
   return decision;
 }
 
-Decision decide(const Model& model, const PlanOptions& options) {
-  planner::PlanRequest request = api::request_of(model, options);
-  const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
-  request.solver = solver.get();
-  if (const std::string mesh = mesh_of(options); !mesh.empty()) {
-    const bool is_by_stage = mesh.find('|') != std::string::npos;
-    if (is_by_stage) request.stage_meshes = planner::parse_parts(mesh).stages;
-    if (!is_by_stage) request.mesh = spec::Mesh::parse(mesh);
-    return {planner::make_plan(request), {}};
-  }
-  const int64_t ranks = ranks_of(options, &request.profile);
-  if (!options.optimize.empty()) return search(request, ranks, options);
-  std::vector<planner::TriedMesh> tried;
-  Decision decision = {planner::plan_for_ranks(request, ranks, &tried), {}};
-  for (const planner::TriedMesh& mesh : tried) decision.candidates.push_back(to_public(mesh));
-  return decision;
-}
-
 // A line about the measurement of this machine, if it was disturbed.
 std::string profile_note(const plan::Plan& plan) {
   if (!plan.profile.starts_with(api::kBusyPrefix)) return "";
   return "warning: other programs were busy while this machine was measured, so predicted times "
          "are too long and nothing was kept; run partita calibrate when it rests\n";
-}
-
-// A partition without any other wish keeps the plan it was cut by.
-bool keeps_own_plan(const Model& model, const PlanOptions& options) {
-  return model.impl().partition && options.mesh.empty() && options.ranks == 0 &&
-         options.devices.empty() && options.pins.empty() && options.pins_file.empty() &&
-         options.tp_plan.empty() && options.autotp.empty() && options.split_at.empty() &&
-         options.split == "time" && options.memory_weight < 0 &&
-         options.shared_weights == "by-cost" && options.wire == "f32";
 }
 
 // Types smaller than the model's, as a load with them gives them. A partition has its type already,
@@ -229,47 +105,100 @@ std::vector<planner::SmallerWeights> smaller_weights(const Model& model) {
   return result;
 }
 
-}  // namespace
-
-planner::PlanRequest api::request_of(const Model& model, const PlanOptions& options) {
-  check_options(model, options);
-  planner::PlanRequest request{
-      .graph = model.impl().imported.graph,
-      .mesh = {},
-      .profile = profile_of(options),
-      .workload = workload_of(model, options),
-      .dtype = model.dtype(),
-      .wire = options.wire,
-      .keep_whole = {},
-      .pins = plan_pins(model, options).pins,
-      .cuts = planner::cuts_at(model.impl().imported.graph, options.split_at),
-      .balance = balance_of(options),
-      .shared_weights = shared_weights_of(options),
-      .time_limit_s = options.time_limit_seconds};
+// What can be wrong without a measurement is looked at before one is made. The options are checked.
+planner::PlanRequest checked_request(const Model& model,
+                                     const PlanOptions& options,
+                                     std::vector<planner::Pin> pins) {
+  const ir::Graph& graph = model.impl().imported.graph;
+  std::vector<int64_t> cuts = planner::cuts_at(graph, options.split_at);
+  planner::PlanRequest request{.graph = graph,
+                               .mesh = {},
+                               .profile = profile_of(options),
+                               .workload = api::workload_of(model, options),
+                               .dtype = model.dtype(),
+                               .wire = options.wire,
+                               .keep_whole = {},
+                               .pins = std::move(pins),
+                               .cuts = std::move(cuts),
+                               .balance = api::balance_of(options),
+                               .shared_weights = api::shared_weights_of(options),
+                               .time_limit_s = options.time_limit_seconds};
   request.smaller_weights = smaller_weights(model);
   return request;
 }
 
+Decision decide(planner::PlanRequest request, const PlanOptions& options) {
+  const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
+  request.solver = solver.get();
+  if (const std::string mesh = api::mesh_of(options); !mesh.empty()) {
+    const bool is_by_stage = mesh.find('|') != std::string::npos;
+    if (is_by_stage) request.stage_meshes = planner::parse_parts(mesh).stages;
+    if (!is_by_stage) request.mesh = spec::Mesh::parse(mesh);
+    return {planner::make_plan(request), {}};
+  }
+  const int64_t ranks = api::ranks_of(options, &request.profile);
+  if (!options.optimize.empty()) return search(request, ranks, options);
+  std::vector<planner::TriedMesh> tried;
+  Decision decision = {planner::plan_for_ranks(request, ranks, &tried), {}};
+  for (const planner::TriedMesh& mesh : tried) decision.candidates.push_back(to_public(mesh));
+  return decision;
+}
+
+// Before the decisions are read: those of another model would be refused by what they name first.
+void check_graph_hash(const Json& json, const ir::Graph& graph, const std::string& file) {
+  if (!json.is_object() || !json.contains("graph_hash")) return;  // refused by the reader
+  const auto hash = json_get<std::string>(json, "graph_hash", file);
+  const std::string own = ir::hash_of(graph);
+  if (hash == own) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[plan] ", file, " is for graph ", hash, ", the graph of this model is ", own,
+                  "; plan again or use the model, weights and block size the plan was made for"));
+}
+
+// Cuts the program of one rank per stage, as every rank will: so a strategy that its operator does
+// not have is the file's error, not that of the rank that meets it first.
+void check_programs(const plan::Plan& plan, const ir::Graph& graph, const std::string& file) {
+  try {
+    for (const plan::Stage& stage : plan.stages) {
+      (void)partition::partition_rank(graph, plan, stage.mesh.ranks().front());
+    }
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kInvalidFile, str("[plan] ", file, ": ", error.what()));
+  }
+}
+
+}  // namespace
+
+planner::PlanRequest api::request_of(const Model& model, const PlanOptions& options) {
+  check_plan_options(model, options);
+  return checked_request(model, options, plan_pins(model, options).pins);
+}
+
 Plan Plan::make(const Model& model, const PlanOptions& given) {
-  check_options(model, given);
+  api::check_plan_options(model, given);
   const PlanOptions options = api::with_autotp_size(given);
-  if (keeps_own_plan(model, options)) {
+  if (api::keeps_own_plan(model, options)) {
+    api::refuse_options_beside_own_plan(model, options);
     return Plan(std::make_shared<Impl>(Impl{model, model.impl().partition->plan, {}}));
   }
-  Decision decision = decide(model, options);
+  api::PlanPins pins = api::plan_pins(model, options);
+  Decision decision = decide(checked_request(model, options, std::move(pins.pins)), options);
   if (const auto* infeasible = std::get_if<planner::Infeasible>(&decision.result)) {
     throw InfeasibleError(infeasible->reason, planner::to_json(*infeasible).dump(2) + "\n");
   }
   auto plan = std::get<plan::Plan>(std::move(decision.result));
-  const std::string notes = profile_note(plan) + api::plan_pins(model, options).notes;
+  const std::string notes = profile_note(plan) + pins.notes;
   return Plan(
       std::make_shared<Impl>(Impl{model, std::move(plan), std::move(decision.candidates), notes}));
 }
 
 Plan Plan::read(const Model& model, const std::filesystem::path& file) {
   const ir::Graph& graph = model.impl().imported.graph;
-  plan::Plan plan = plan::plan_from_json(read_json(file), graph, file.string());
+  const Json json = read_json(file);
+  check_graph_hash(json, graph, file.string());
+  plan::Plan plan = plan::plan_from_json(json, graph, file.string());
   plan::validate(plan, graph);
+  check_programs(plan, graph, file.string());
   return Plan(std::make_shared<Impl>(Impl{model, std::move(plan), {}}));
 }
 

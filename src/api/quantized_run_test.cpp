@@ -101,9 +101,7 @@ TEST_P(QuantizedRun, PartsKeepTheBlocks) {
   // From here on nothing of the folder but the weights is needed.
   fs::remove(parts / "partita.json");
   fs::remove(parts / "model.graph");
-  PlanOptions own;
-  own.max_context = 32;
-  for (const PlanOptions& options : {own, on_mesh("tp=2"), on_mesh("tp=1")}) {
+  for (const PlanOptions& options : {PlanOptions(), on_mesh("tp=2"), on_mesh("tp=1")}) {
     const std::vector<float> found = logits_of(again, options);
     EXPECT_LT(largest_difference(found, expected), kShardingShare * largest_of(expected))
         << options.mesh;
