@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/common_options.h"
+#include "cli/option_checks.h"
 #include "partita/batch_bench.h"
 #include "support/json.h"
 
@@ -71,6 +73,7 @@ void add_bench_batch_command(CLI::App& bench, Action& action) {
   options->bench.engine.launcher = "fork";
   options->bench.engine.threads_per_rank = 1;
   options->bench.plan.output_tokens = 32;
+  options->bench.plan.on_measure = tell_of_measuring;
   CLI::App* command = bench.add_subcommand(
       "batch",
       "Many requests at once, prompts and decoding apart, on several meshes by turns: tokens per\n"
@@ -79,8 +82,9 @@ void add_bench_batch_command(CLI::App& bench, Action& action) {
       "worked. One JSON line per mesh. Compare only rounds whose round trips agree.\n\n"
       "Example:\n  partita bench batch DIR --meshes 1 pp=2");
   command->add_option("DIR", options->directory, "Model folder")->required();
-  command->add_option("--meshes", options->bench.meshes, "Meshes; 1 = one rank (default: 1 pp=2)");
-  command->add_option("--dtype", options->load.dtype, "Weights: auto, f32 or bf16");
+  command->add_option("--meshes", options->bench.meshes, "Meshes; 1 = one rank (default: 1 pp=2)")
+      ->check(not_empty());
+  add_weights_option(*command, options->load);
   command->add_option("--devices", options->bench.plan.devices, "A profile file");
   command
       ->add_option("--requests", options->bench.requests_per_stage,

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/common_options.h"
+#include "cli/option_checks.h"
 #include "partita/model_bench.h"
 #include "support/json.h"
 #include "support/units.h"
@@ -126,13 +127,15 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
   auto options = std::make_shared<Options>();
   options->bench.engine.launcher = "fork";
   options->bench.plan.output_tokens = 32;
+  options->bench.plan.on_measure = tell_of_measuring;
   CLI::App* command = bench.add_subcommand(
       "model",
       "Run a prompt and compare step times with the plan's prediction, one JSON line per mesh.\n"
       "Compare only lines whose round trips between cores agree. Calibrate before.\n\nExample:\n"
       "  partita bench model DIR --meshes 1 tp=2 pp=2");
   command->add_option("DIR", options->directory, "Model folder")->required();
-  command->add_option("--meshes", options->meshes, "Meshes to run; 1 = one rank (default)");
+  command->add_option("--meshes", options->meshes, "Meshes to run; 1 = one rank (default)")
+      ->check(not_empty());
   add_weights_option(*command, options->load);
   command->add_option("--devices", options->bench.plan.devices,
                       "A profile file (default: this machine's, see calibrate)");

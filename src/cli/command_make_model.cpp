@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita make-model: writes models of a given shape, and checkpoints as GGUF files.
+#include <csignal>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/option_checks.h"
 #include "support/json.h"
 #include "support/units.h"
 
@@ -19,9 +23,26 @@ struct Options {
   bool as_json = false;
 };
 
+volatile std::sig_atomic_t interrupted = 0;
+
+// Ends the writing by an error, which removes what is there so far; a second signal ends at once.
+void end_on_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) { interrupted = signal; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM}) (void)sigaction(signal, &action, nullptr);
+}
+
 int run(Options options) {
   ProgressBar bar(!options.as_json);
-  options.make.on_progress = [&bar](int64_t done, int64_t total) { bar.update(0, done, total); };
+  end_on_signals();
+  options.make.on_progress = [&bar](int64_t done, int64_t total) {
+    if (interrupted != 0) {
+      throw Error(ErrorCode::kCancelled, "[make-model] interrupted by signal " +
+                                             std::to_string(interrupted) + "; nothing was written");
+    }
+    bar.update(0, done, total);
+  };
   const int64_t bytes = options.from.empty()
                             ? make_model(options.shape, options.make, options.out)
                             : convert_model(options.from, options.make, options.out);
@@ -37,19 +58,24 @@ int run(Options options) {
 
 void add_shape_options(CLI::App& command, Options& options, CLI::Option& from) {
   ModelShape& shape = options.shape;
+  const size_t before = command.get_options().size();
   command.add_option("--family", shape.family, "Family of the model")
       ->check(CLI::IsMember(makeable_families()))
       ->capture_default_str();
-  auto* hidden = command.add_option("--hidden", shape.hidden, "Width of the residual stream");
-  auto* layers = command.add_option("--layers", shape.layers, "Number of layers");
-  auto* heads = command.add_option("--heads", shape.heads, "Attention heads");
+  command.add_option("--hidden", shape.hidden, "Width of the residual stream");
+  command.add_option("--layers", shape.layers, "Number of layers");
+  command.add_option("--heads", shape.heads, "Attention heads");
   command.add_option("--kv-heads", shape.kv_heads, "Heads of keys and values (0 = as heads)");
   command.add_option("--head-dim", shape.head_dim, "Size of a head (0 = hidden / heads)");
   command.add_option("--ffn", shape.feed_forward, "Width of the feed-forward (0 = 4 * hidden)");
   command.add_option("--vocab", shape.vocab_size, "Size of the vocabulary")->capture_default_str();
   command.add_option("--context", shape.max_positions, "Most positions")->capture_default_str();
   command.add_flag("--tied", shape.tied, "The head is the embedding");
-  for (CLI::Option* option : {hidden, layers, heads}) from.excludes(option);
+  command.add_option("--seed", options.make.seed, "The same seed gives the same bytes")
+      ->check(at_least(0))
+      ->capture_default_str();
+  const std::vector<CLI::Option*> all = command.get_options();
+  for (size_t i = before; i < all.size(); ++i) from.excludes(all[i]);
 }
 
 }  // namespace
@@ -72,8 +98,6 @@ void add_make_model_command(CLI::App& app, Action& action) {
                    "Of matrices: f32, f16, bf16; in GGUF also q8_0, q4_0")
       ->capture_default_str();
   command->add_option("--format", options->make.format, "hf: a folder; gguf: one file")
-      ->capture_default_str();
-  command->add_option("--seed", options->make.seed, "The same seed gives the same bytes")
       ->capture_default_str();
   command->add_option("--out", options->out, "Folder or file to write; must not exist")->required();
   command->add_flag("--json", options->as_json, "Print one JSON object");

@@ -45,7 +45,10 @@ void add_partition_command(CLI::App& app, Action& action) {
       ->add_option("--out-dir", options->out_dir, "Folder for the parts; must be empty or absent")
       ->required();
   command->add_flag("--json", options->as_json, "Print one JSON object");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, command, &action] {
+    refuse_planning_beside_plan_file(*command);
+    action = [options] { return run(*options); };
+  });
 }
 
 }  // namespace partita::cli

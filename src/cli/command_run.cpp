@@ -9,9 +9,12 @@
 #include <memory>
 #include <vector>
 
+#include "api/plan_options.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
 #include "cli/console.h"
+#include "cli/option_checks.h"
+#include "support/text_file.h"
 
 namespace partita::cli {
 namespace {
@@ -96,22 +99,31 @@ Json to_json(const std::vector<Completion>& completions) {
   return json;
 }
 
+// Everything that can be wrong without ranks is looked at before they start.
+Plan checked_plan(const Model& model, size_t prompts, RunOptions& options) {
+  check_generate_options(model, options.generate);
+  if (!options.trace.empty()) check_writable(options.trace);
+  PlanOptions& plan = options.planning.plan;
+  if (!options.limits_concurrency && !api::keeps_own_plan(model, plan))
+    plan.concurrency = static_cast<int64_t>(prompts);
+  return plan_of(model, options.planning);
+}
+
 int run(RunOptions options) {
   const Model model = load_model(options.planning.directory, options.planning.load);
   // Read before the ranks start: they must not wait for somebody who types, nor load for nothing.
   const std::vector<Prompt> prompts = read_prompts(model, options.prompts);
-  if (!options.limits_concurrency)
-    options.planning.plan.concurrency = static_cast<int64_t>(prompts.size());
-  const Plan plan = plan_of(model, options.planning);
+  const Plan plan = checked_plan(model, prompts.size(), options);
   ProgressBar bar(!options.quiet && !options.as_json);
   options.engine.on_progress = [&bar](int rank, int64_t bytes, int64_t total) {
     bar.update(rank, bytes, total);
   };
-  options.engine.on_external = [](const std::string& variables) {
-    std::fprintf(
-        stderr,
-        "waiting for the ranks; start each with\n  %s RANK=<i> WORLD_SIZE=<n> partita worker\n",
-        variables.c_str());
+  const int ranks = plan.ranks() * plan.replicas();
+  options.engine.on_external = [ranks](const std::string& variables) {
+    std::fprintf(stderr,
+                 "waiting for the ranks; start %d with RANK 0 .. %d, each with\n"
+                 "  %s RANK=<i> WORLD_SIZE=%d partita worker\n",
+                 ranks, ranks - 1, variables.c_str(), ranks);
   };
   options.engine.trace = !options.trace.empty();
   Engine engine(model, plan, options.engine);
@@ -141,6 +153,7 @@ void add_generation_options(CLI::App& command, GenerateOptions& generate) {
   command.add_option("--repetition-penalty", generate.repetition_penalty, "1 = off")
       ->capture_default_str();
   command.add_option("--seed", generate.seed, "The same seed gives the same text for every plan")
+      ->check(at_least(0))
       ->capture_default_str();
   command.add_option("--stop", generate.stop, "End before this text (may be given several times)");
   command.add_flag("--ignore-eos", generate.ignore_end_of_text, "Go on after an end-of-text token");
@@ -182,11 +195,14 @@ void add_run_command(CLI::App& app, Action& action) {
                    "Longest time until all rank processes have loaded")
       ->capture_default_str();
   command->add_option("--log-dir", options->engine.log_dir, "Folder for the output of the ranks");
-  command->add_option("--trace", options->trace,
-                      "Write when each rank worked on which step (chrome://tracing, Perfetto)");
+  command
+      ->add_option("--trace", options->trace,
+                   "Write when each rank worked on which step (chrome://tracing, Perfetto)")
+      ->check(not_empty());
   command->add_flag("--json", options->as_json, "Print one JSON object instead of text");
   command->add_flag("-q,--quiet", options->quiet, "Print the text only");
   command->callback([options, command, &action] {
+    refuse_planning_beside_plan_file(*command);
     options->limits_concurrency = command->count("--concurrency") > 0;
     action = [options] { return run(*options); };
   });

@@ -12,7 +12,9 @@ void add_worker_command(CLI::App& app, Action& action) {
                          "with PARTITA_CONTROL, PARTITA_SECRET\n"
                          "and the rank's variables (RANK/WORLD_SIZE/LOCAL_RANK, or those of Open "
                          "MPI, PMI, Slurm).\n\nExample:\n"
-                         "  mpirun -n 4 partita worker");
+                         "  partita run DIR --ranks 2 --launcher external --prompt Once   # "
+                         "prints the two variables, then\n"
+                         "  PARTITA_CONTROL=... PARTITA_SECRET=... mpirun -n 2 partita worker");
   command->callback([&action] { action = [] { return run_worker(); }; });
 }
 

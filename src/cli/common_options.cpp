@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/common_options.h"
 
+#include <unistd.h>
+
 #include <cstdio>
+
+#include "cli/option_checks.h"
 
 namespace partita::cli {
 
@@ -20,10 +24,11 @@ void add_pin_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) {
   auto* autotp = command.add_option("--autotp", plan.autotp,
                                     "Follow DeepSpeed's rules: a JSON file, or \"built-in\" (reads "
                                     "allReduceLinearItems and keepLinearItems of the environment)");
-  for (CLI::Option* option : {pins, pins_file, tp_plan, autotp}) file.excludes(option);
+  for (CLI::Option* option : {pins, pins_file, tp_plan, autotp}) {
+    file.excludes(option);
+    option->check(not_empty());
+  }
 }
-
-}  // namespace
 
 // Where a pipeline is cut; a plan file has its stages already.
 void add_stage_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) {
@@ -45,24 +50,8 @@ void add_stage_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) 
   for (CLI::Option* option : {split_at, split, memory_weight, shared}) file.excludes(option);
 }
 
-void add_planning_options(CLI::App& command, PlanningOptions& options) {
-  PlanOptions& plan = options.plan;
-  command
-      .add_option("DIR", options.directory,
-                  "Checkpoint directory (config.json, *.safetensors, tokenizer.json) or GGUF file")
-      ->required();
-  add_weights_option(command, options.load);
-  auto* mesh = command.add_option(
-      "--mesh", plan.mesh,
-      "Explicit degrees, e.g. tp=2,pp=2; tp=2x4 = 8 as two axes; @spread or @TP = order of ranks; "
-      "\"tp=2 | tp=1\" = stage by stage");
-  auto* ranks =
-      command.add_option("--ranks", plan.ranks, "Number of ranks; the planner chooses the degrees");
-  auto* file =
-      command.add_option("--plan", options.plan_file, "Follow this plan.json instead of planning");
-  mesh->excludes(ranks);
-  file->excludes(mesh)->excludes(ranks);
-  command.add_option("--devices", plan.devices, "Plan for the machine described in this TOML file");
+// What the plan is made for.
+void add_workload_options(CLI::App& command, PlanOptions& plan) {
   command.add_option("--prompt-tokens", plan.prompt_tokens, "Expected prompt length")
       ->capture_default_str();
   command.add_option("--output-tokens", plan.output_tokens, "Expected number of generated tokens")
@@ -75,6 +64,33 @@ void add_planning_options(CLI::App& command, PlanningOptions& options) {
       ->capture_default_str();
   command.add_option("--max-step-tokens", plan.max_step_tokens, "Tokens per step (prefill chunk)")
       ->capture_default_str();
+}
+
+}  // namespace
+
+void add_planning_options(CLI::App& command, PlanningOptions& options) {
+  PlanOptions& plan = options.plan;
+  plan.on_measure = tell_of_measuring;
+  command
+      .add_option("DIR", options.directory,
+                  "Checkpoint directory (config.json, *.safetensors, tokenizer.json) or GGUF file")
+      ->required();
+  add_weights_option(command, options.load);
+  auto* mesh = command.add_option(
+      "--mesh", plan.mesh,
+      "Explicit degrees, e.g. tp=2,pp=2; tp=2x4 = 8 as two axes; @spread or @TP = order of ranks; "
+      "\"tp=2 | tp=1\" = stage by stage");
+  auto* ranks = command.add_option(
+      "--ranks", plan.ranks,
+      "Number of ranks; the planner chooses the degrees (0 = all of --devices, else 1)");
+  auto* file =
+      command.add_option("--plan", options.plan_file, "Follow this plan.json instead of planning");
+  mesh->excludes(ranks);
+  file->excludes(mesh)->excludes(ranks);
+  auto* devices = command.add_option("--devices", plan.devices,
+                                     "Plan for the machine described in this TOML file");
+  for (CLI::Option* option : {mesh, file, devices}) option->check(not_empty());
+  add_workload_options(command, plan);
   command
       .add_option("--wire", plan.wire,
                   "Terms of sums between ranks: f32, or bf16 (half the bytes, rounded)")
@@ -97,6 +113,18 @@ void add_weights_option(CLI::App& command, LoadOptions& load) {
           "Weights at run time: auto (as stored: bf16 or f32), f32, bf16, or q8, q4: blocks "
           "of 32 values of 8 or 4 bits, quantised while they are read")
       ->capture_default_str();
+}
+
+void refuse_planning_beside_plan_file(const CLI::App& command) {
+  refuse_beside_plan_file(
+      command, {"--devices", "--prompt-tokens", "--output-tokens", "--concurrency", "--max-context",
+                "--max-step-tokens", "--memory-limit-gb", "--solver"});
+}
+
+void tell_of_measuring(int ranks) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  std::fprintf(stderr, "measuring this machine for %d %s, once ...\n", ranks,
+               ranks == 1 ? "rank" : "ranks");
 }
 
 Model load_model(const std::string& directory, const LoadOptions& load) {

@@ -21,6 +21,12 @@ void add_planning_options(CLI::App& command, PlanningOptions& options);
 // The option --weights (also --dtype) alone.
 void add_weights_option(CLI::App& command, LoadOptions& load);
 
+// Refuses options that decide a plan when --plan names one. For commands that only follow it.
+void refuse_planning_beside_plan_file(const CLI::App& command);
+
+// Says on standard error, when it is a terminal, why the next seconds are quiet.
+void tell_of_measuring(int ranks);
+
 // Loads the model and shows its notes on standard error.
 [[nodiscard]] Model load_model(const std::string& directory, const LoadOptions& load);
 

@@ -10,8 +10,10 @@
 #include <cstring>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "cli/commands.h"
+#include "cli/option_checks.h"
 #include "partita/error.h"
 
 namespace {
@@ -42,12 +44,20 @@ int checked_output(int code) {
 }
 
 // CLI11 would only say that a sub-command is missing.
-void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
-  const auto is_asked_for = [&](const CLI::App* command) { return command->check_name(argv[1]); };
-  if (!app.get_subcommands(is_asked_for).empty()) return;
-  throw partita::Error(partita::ErrorCode::kInvalidArgument,
-                       std::string("there is no command \"") + argv[1] + "\"; see partita --help");
+void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = &app;
+  std::string path = "partita";
+  for (const std::string& word : words) {
+    if (command->get_require_subcommand_min() == 0 || word.empty() || word[0] == '-') return;
+    const auto found = command->get_subcommands(
+        [&](const CLI::App* candidate) { return candidate->check_name(word); });
+    if (found.empty()) {
+      throw partita::Error(partita::ErrorCode::kInvalidArgument,
+                           "there is no command \"" + word + "\"; see " + path + " --help");
+    }
+    command = found.front();
+    path += " " + word;
+  }
 }
 
 }  // namespace
@@ -75,7 +85,7 @@ int main(int argc, char** argv) {
   partita::cli::add_make_model_command(app, action);
   partita::cli::add_worker_command(app, action);
   try {
-    refuse_unknown_command(app, argc, argv);
+    refuse_unknown_command(app, {argv + 1, argv + argc});
     app.parse(argc, argv);
     return checked_output(action());
   } catch (const CLI::ParseError& e) {
@@ -84,7 +94,9 @@ int main(int argc, char** argv) {
     return report("invalid_argument", (std::string(e.what()) + "; see partita --help").c_str(),
                   exit_code(partita::ErrorCode::kInvalidArgument));
   } catch (const partita::Error& e) {
-    return report(to_string(e.code()), e.what(), exit_code(e.code()));
+    const std::string message =
+        partita::cli::with_option_names(e.what(), partita::cli::parsed_command(app));
+    return report(to_string(e.code()), message.c_str(), exit_code(e.code()));
   } catch (const std::bad_alloc&) {
     return report("out_of_memory",
                   "an allocation failed; use more ranks, --weights q8 or a smaller --max-context",

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "e2e/golden.h"
 #include "e2e/program.h"
@@ -15,21 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "partita-test-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 const std::string kModel = bundled_model().string();
 
@@ -221,45 +205,6 @@ TEST(Cli, CheckAcceptsTheBundledModelAndFindsATruncatedFile) {
   const ProgramResult result = run_program("check " + folder.path().string());
   EXPECT_EQ(result.exit_code, exit_code(ErrorCode::kInvalidFile));
   EXPECT_THAT(result.output, HasSubstr("model.safetensors"));
-}
-
-TEST(Cli, BadInputGivesOneLineAndTheExitCodeOfItsClass) {
-  struct Row {
-    std::string arguments;
-    ErrorCode code;
-    std::string message;
-  };
-  const std::vector<Row> rows = {
-      {"run /nonexistent --prompt x", ErrorCode::kNotFound, "config.json"},
-      {"run " + kModel + " --mesh tp=0 --prompt x", ErrorCode::kInvalidArgument, "tp"},
-      {"run " + kModel + " --mesh tp=2 --ranks 2 --prompt x", ErrorCode::kInvalidArgument,
-       "exclude"},
-      {"run " + kModel + " --mesh tp=500 --prompt x", ErrorCode::kInvalidArgument, "500 ranks"},
-      {"run " + kModel + " --dtype f8 --prompt x", ErrorCode::kInvalidArgument, "f8"},
-      {"run " + kModel + " --launcher qsub --prompt x", ErrorCode::kInvalidArgument, "qsub"},
-      {"run " + kModel + " --temperature -1 --prompt x", ErrorCode::kInvalidArgument,
-       "temperature"},
-      {"plan " + kModel + " --mesh tp=2 --memory-limit-gb 0.0001", ErrorCode::kInfeasible, "fit"},
-      {"plan " + kModel + " --plan /nonexistent.json", ErrorCode::kNotFound, "nonexistent.json"},
-      {"worker", ErrorCode::kInvalidArgument, "PARTITA_CONTROL"},
-      {"run " + kModel + " --ranks 1 --prompt - --prompt -", ErrorCode::kInvalidArgument, "twice"},
-      {"run " + kModel + " --ranks 1 --concurrency 0 --prompt x", ErrorCode::kInvalidArgument,
-       "concurrency is 0"},
-      {"run " + kModel + " --ranks 1 --max-context 1 --prompt x", ErrorCode::kInvalidArgument,
-       "max_context is 1"},
-      {"run " + kModel + " --ranks 1 -n 0 --prompt x", ErrorCode::kInvalidArgument,
-       "max_tokens is 0"},
-      {"run " + kModel + " --ranks 1 --log-dir /dev/null/logs --prompt x", ErrorCode::kSystem,
-       "log folder"},
-      {"plan " + kModel + " --mesh tp=2 --program -3", ErrorCode::kInvalidArgument, "program"},
-      {"frobnicate", ErrorCode::kInvalidArgument, "frobnicate"},
-  };
-  for (const Row& row : rows) {
-    const ProgramResult result = run_program(row.arguments);
-    EXPECT_EQ(result.exit_code, exit_code(row.code)) << row.arguments << "\n" << result.output;
-    EXPECT_THAT(result.output, HasSubstr(row.message)) << row.arguments;
-    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
-  }
 }
 
 // The descriptors of closed streams must not go to a socket or to shared memory, where our text

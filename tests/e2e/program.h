@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the program partita as a user does.
+// Running the program partita as a shell does.
 #pragma once
 
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
+#include <filesystem>
 #include <string>
 
 namespace partita::tests {
 
 struct ProgramResult {
-  int exit_code = -1;  // -1: ended by a signal
-  std::string output;  // standard output and error
+  int exit_code = -1;
+  std::string output;  // standard output and error, unless redirected otherwise
 };
 
-// `arguments` as a shell reads them; `input` without single quotes becomes standard input.
-inline ProgramResult run_program(const std::string& arguments,
-                                 const std::string& input = "",
-                                 const std::string& redirection = " 2>&1") {
-  const std::string program = PARTITA_BINARY_DIR "/bin/partita ";
-  const std::string feed = input.empty() ? "" : "printf '%s' '" + input + "' | ";
-  ProgramResult result;
-  FILE* pipe = popen((feed + program + arguments + redirection).c_str(), "r");
-  std::array<char, 4096> buffer{};
-  size_t bytes = 0;
-  while ((bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0)
-    result.output.append(buffer.data(), bytes);
-  const int status = pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return result;
-}
+// Runs "partita ARGUMENTS" in a shell, with `input` on standard input when there is any.
+ProgramResult run_program(const std::string& arguments,
+                          const std::string& input = "",
+                          const std::string& redirection = " 2>&1");
+
+// The same with environment variables in front, "NAME=value".
+[[nodiscard]] ProgramResult run_program_with(const std::string& variables,
+                                             const std::string& arguments);
+
+// A new folder that goes away with the object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
 
 }  // namespace partita::tests
