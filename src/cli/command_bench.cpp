@@ -120,6 +120,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_bench_collectives_command(*bench, action);
   add_bench_kernels_command(*bench, action);
   add_bench_load_command(*bench, action);
+  add_bench_scaling_command(*bench, action);
   add_bench_model_command(*bench, action);
   add_bench_batch_command(*bench, action);
 }

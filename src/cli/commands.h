@@ -22,6 +22,7 @@ void add_bench_collectives_command(CLI::App& bench, Action& action);
 void add_bench_kernels_command(CLI::App& bench, Action& action);
 void add_bench_load_command(CLI::App& bench, Action& action);
 void add_bench_model_command(CLI::App& bench, Action& action);
+void add_bench_scaling_command(CLI::App& bench, Action& action);
 void add_ops_command(CLI::App& app, Action& action);
 void add_make_model_command(CLI::App& app, Action& action);
 void add_worker_command(CLI::App& app, Action& action);
