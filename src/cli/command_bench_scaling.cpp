@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita bench scaling: tokens per second against ranks, threads and batch.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -34,7 +35,8 @@ ScalingBar measure(const Model& model, const Options& options, ScalingBar bar) {
   const auto requests = static_cast<double>(bar.batch);
   const auto prompt = static_cast<double>(bench.plan.prompt_tokens);
   bar.prefill_tokens_per_second = requests * prompt / result.prefill.median();
-  bar.decode_tokens_per_second = requests / result.decode.median();
+  // Of several requests it is a difference of two times, which a disturbance can turn around.
+  bar.decode_tokens_per_second = std::max(0.0, requests / result.decode.median());
   const Json json = {{"bench", "scaling"},
                      {"model", options.directory},
                      {"weights", model.dtype()},

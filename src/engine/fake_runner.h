@@ -62,6 +62,8 @@ class FakeRunner : public StepRunner {
       cache.at(slot(batch, i)) = batch.token_ids[i];
     StepResult& result = result_;
     result.logits.clear();
+    result.candidate_logits.clear();
+    result.candidate_tokens.clear();
     result.replica = static_cast<int>(turn_);
     for (const int32_t row : batch.logit_rows) {
       const int32_t next = next_token(cache, batch, static_cast<size_t>(row));

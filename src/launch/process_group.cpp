@@ -181,7 +181,7 @@ void ProcessGroup::send(int rank, const Round& round, std::span<const std::byte>
     try {
       is_sent = ranks_[static_cast<size_t>(rank)].channel->try_send(frame);
     } catch (const Error&) {
-      if (!ranks_[static_cast<size_t>(rank)].missed_deadline) fail_dead(rank);
+      hear_last_words(rank);
       return;  // its peers have the time of grace to say more
     }
     if (is_sent) return;
@@ -191,6 +191,13 @@ void ProcessGroup::send(int rank, const Round& round, std::span<const std::byte>
     }
     serve_ranks(rank);
   }
+}
+
+// A rank that is gone may have said why. Throws unless it has missed a deadline.
+void ProcessGroup::hear_last_words(int rank) {
+  const Rank& gone = ranks_[static_cast<size_t>(rank)];
+  while (!gone.missed_deadline && !gone.asked.empty()) handle(rank);
+  if (!gone.missed_deadline) fail_dead(rank);
 }
 
 void ProcessGroup::finish_round(Round& round) {

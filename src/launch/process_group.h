@@ -110,6 +110,7 @@ class ProcessGroup : public engine::StepRunner {
   Round& begin_round(Round round, std::span<const std::byte> payload);
   void send(int rank, const Round& round, std::span<const std::byte> payload);
   // Waits for the answers of all its ranks.
+  void hear_last_words(int rank);
   void finish_round(Round& round);
   void forget_round(const Round& round);
   static void take_part(StepInFlight& step, int rank, const Frame& frame);

@@ -60,8 +60,11 @@ struct OpDef {
   bool is_collective = false;
   // Weights may be stored in blocks (is_block_type()); its kernels read them so.
   bool reads_blocks = false;
-  // Kernels keep weights that only this node reads in a layout of their own: see kPackedBlockBytes.
+  // Kernels keep weights that no other node reads, but for readers of packed rows, in a layout of
+  // their own: see kPackedBlockBytes.
   bool packs_weights = false;
+  // Kernels read rows of a weight that another node's kernel has packed (ops/packed_rows.h).
+  bool reads_packed_rows = false;
   // flops and bytes are to be asked of the largest piece: the work is not the whole one divided by
   // the piece's share of all factors (some factors are only in a part of it, or pieces cannot share
   // evenly).

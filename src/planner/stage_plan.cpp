@@ -34,13 +34,16 @@ class StoredBytes {
   std::map<std::pair<SpecId, int>, std::vector<int64_t>> known_;
 };
 
-// Whether one node of the stage reads the weight alone and keeps it in a layout of its own.
+// Whether one node of the stage keeps the weight in a layout of its own, since all others that read
+// it there can take rows of that.
 bool is_packed(ir::ValueId id, const Range& nodes, PlanSpace& space) {
   const ir::Node* reader = nullptr;
   for (const Use& use : space.facts().uses_of(id)) {
     if (use.node < nodes.begin || use.node >= nodes.end) continue;
+    const ir::Node& node = space.graph().node(use.node);
+    if (ops::find_op(node.op).reads_packed_rows) continue;
     if (reader != nullptr) return false;
-    reader = &space.graph().node(use.node);
+    reader = &node;
   }
   return reader != nullptr && ops::find_op(reader->op).packs_weights;
 }

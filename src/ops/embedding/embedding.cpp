@@ -55,7 +55,8 @@ constexpr std::array<OpDef, 1> kOps = {{
      .flops = no_cost,
      .bytes = embedding_bytes,
      .samples = embedding_samples,
-     .reads_blocks = true},
+     .reads_blocks = true,
+     .reads_packed_rows = true},
 }};
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cost/collective_cost.h"
+#include "ops/add_norm/normalised_sum.h"
 #include "planner/planner.h"
 #include "support/error.h"
 
@@ -63,9 +64,22 @@ class LeastTime {
     const PlanResult result = make_plan({.graph = graph_, .profile = joined, .dtype = "bf16"});
     const auto& plan = std::get<plan::Plan>(result);
     Team team = {.size = size, .link = link_of(size)};
-    for (const plan::OpDecision& op : plan.ops) team.node_s.push_back(op.cost.decode_compute_s);
     team.prefill_s = plan.predicted.prefill_compute_s;
+    for (size_t node = 0; node < plan.ops.size(); ++node) {
+      const plan::CostTerms& cost = plan.ops[node].cost;
+      const bool is_free = joins_norm(graph_.nodes()[node]);
+      team.node_s.push_back(is_free ? 0 : cost.decode_compute_s);
+      if (is_free) team.prefill_s -= cost.prefill_compute_s;
+    }
     return team;
+  }
+
+  // Plans of several ranks leave such an addition to the norm behind it.
+  [[nodiscard]] bool joins_norm(const ir::Node& add) const {
+    const auto reader = std::ranges::find_if(graph_.nodes(), [&](const ir::Node& node) {
+      return std::ranges::count(node.inputs, add.outputs.front()) > 0;
+    });
+    return reader != graph_.nodes().end() && ops::is_normalised_sum(graph_, add, *reader);
   }
 
   // Of a collective that leaves so many bytes on every rank.
