@@ -14,10 +14,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-}  // namespace
+// Above it the two threads took turns on one core for the whole time.
+constexpr double kMostBetweenCoresNs = 20'000;
+constexpr int kAttempts = 10;
 
-double round_trip_ns() {
-  if (usable_cores() < 2) return 0;
+// The shortest mean of some trips, in ns.
+double ping_pong_ns() {
   constexpr auto kTime = std::chrono::milliseconds(20);
   constexpr int kTrips = 64;
   std::atomic<int64_t> ball{0};
@@ -42,6 +44,17 @@ double round_trip_ns() {
   }
   over = true;
   partner.join();
+  return best;
+}
+
+}  // namespace
+
+double round_trip_ns() {
+  if (usable_cores() < 2) return 0;
+  double best = ping_pong_ns();
+  for (int attempt = 1; attempt < kAttempts && best > kMostBetweenCoresNs; ++attempt) {
+    best = std::min(best, ping_pong_ns());
+  }
   return best;
 }
 
