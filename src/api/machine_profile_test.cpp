@@ -73,9 +73,11 @@ TEST_F(CachedProfile, TellsBeforeItMeasuresAndRefusesMoreRanksThanCanRun) {
     EXPECT_NE(std::string(error.what()).find("a plan for 32768 ranks"), std::string::npos);
   }
   EXPECT_TRUE(told.empty());
-  cost::Profile profile = machine_profile(1, tell);
+  const cost::Profile profile = machine_profile(1, tell);
   EXPECT_EQ(told, std::vector<int>{1});
-  cost::save_profile(profile, machine_profile_path(1));  // of a busy machine it was not kept
+  const fs::path path = machine_profile_path(1);  // of a busy machine it was not kept
+  fs::create_directories(path.parent_path());
+  cost::save_profile(profile, path);
   (void)machine_profile(1, tell);
   EXPECT_EQ(told, std::vector<int>{1});
 }
