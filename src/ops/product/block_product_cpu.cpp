@@ -9,6 +9,7 @@
 #include "ops/parallel.h"
 #include "ops/product/block_kernels.h"
 #include "ops/product/panels.h"
+#include "ops/product/tiles.h"
 #include "support/error.h"
 #include "support/quant_blocks.h"
 
@@ -203,17 +204,15 @@ void BlockProduct::run_plain(const std::byte* quantised,
                              std::byte* tiles_memory,
                              const BlockOutput& output) const {
   const int64_t row_bytes = bytes_of(shape_.weight, shape_.k);
-  const Split split = tile_split(tiles(), tile_bytes(), rows);
-  const int64_t ranges = ranges_of(split, team_size());
-  parallel_for(ranges, [&](int64_t index) {
-    std::byte* tile_memory = tiles_memory + index * tile_bytes();
-    const Range range = split_range(split, index, ranges);
-    for (int64_t tile = range.begin; tile < range.end; ++tile) {
-      const int64_t first = tile * kTileRows;
-      pack_tile(plain + first * row_bytes, std::min(kTileRows, shape_.n - first), tile_memory);
-      run_tile(quantised, rows, tile_memory, tile, output);
-    }
-  });
+  pack_and_run_tiles(
+      tile_split(tiles(), tile_bytes(), rows), tiles_memory, tile_bytes(),
+      [&](int64_t tile, std::byte* memory) {
+        const int64_t first = tile * kTileRows;
+        pack_tile(plain + first * row_bytes, std::min(kTileRows, shape_.n - first), memory);
+      },
+      [&](int64_t tile, const std::byte* memory) {
+        run_tile(quantised, rows, memory, tile, output);
+      });
 }
 
 }  // namespace partita::ops
