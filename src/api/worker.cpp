@@ -30,6 +30,7 @@
 #include "launch/rendezvous.h"
 #include "launch/step_codec.h"
 #include "plan/plan.h"
+#include "support/allocation_failed.h"
 #include "support/error.h"
 
 namespace partita {
@@ -269,10 +270,8 @@ int serve_as(const launch::RankEnvironment& self, Channel& channel) {
   } catch (const Error& e) {
     return report_failure(channel, e.code(), e.what());
   } catch (const std::bad_alloc&) {
-    return report_failure(
-        channel, ErrorCode::kOutOfMemory,
-        "[worker] an allocation failed; use more ranks, --weights q8 or a smaller "
-        "--max-context");
+    return report_failure(channel, ErrorCode::kOutOfMemory,
+                          str("[worker] ", kAllocationFailed).c_str());
   } catch (const std::exception& e) {
     return report_failure(channel, ErrorCode::kInternal, e.what());
   }

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/option_checks.h"
 #include "partita/error.h"
+#include "support/allocation_failed.h"
 
 namespace {
 
@@ -98,8 +99,7 @@ int main(int argc, char** argv) {
         partita::cli::with_option_names(e.what(), partita::cli::parsed_command(app));
     return report(to_string(e.code()), message.c_str(), exit_code(e.code()));
   } catch (const std::bad_alloc&) {
-    return report("out_of_memory",
-                  "an allocation failed; use more ranks, --weights q8 or a smaller --max-context",
+    return report("out_of_memory", partita::kAllocationFailed,
                   exit_code(partita::ErrorCode::kOutOfMemory));
   } catch (const std::exception& e) {
     return report("internal", e.what(), kInternalExitCode);
