@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "comm/base_communicator.h"
+#include "comm/region/parts.h"
 #include "comm/region/region.h"
 
 namespace partita::comm {
@@ -58,24 +59,32 @@ class RegionCommunicator final : public BaseCommunicator {
   // How much of a slot the collectives use that copy into it.
   [[nodiscard]] int64_t copied_part_bytes() const;
   void exchange(const Call& call, CallStamp stamp);
-  [[nodiscard]] WaitResult wait_for(const Call& call, Progress& progress, uint64_t target);
-  void wait_for_round(const Call& call, int peer);
-  void wait_for_parts(const Call& call, Progress& parts, uint64_t target, int peer);
+  // False when the deadline of the call has passed first. Throws when the group was cancelled.
+  [[nodiscard]] bool wait_for(const Call& call, Progress& progress, uint64_t target);
   [[noreturn]] void throw_missing(const Call& call) const;
+  // Puts this part of the peers' pieces of `in`, one after the other, at `to`, each in a place of
+  // the same size; own pieces need none.
+  void put_pieces(
+      const std::byte* in, Pieces counts, int64_t element, Part part, std::byte* to) const;
+  // Copies this part of the pieces of all ranks to its places in `out`: those of peers from byte
+  // `offset` of their slots, this rank's from its piece `own`.
+  void take_pieces(
+      const std::byte* own, int64_t offset, Pieces bytes, Part part, std::byte* out) const;
 
   // Consecutive elements of a reduction that go through the slots at once.
-  struct Part {
+  struct ReducedPart {
     const std::byte* in;
     std::byte* out;
     int64_t count;
     Reduction reduction;
   };
   [[nodiscard]] bool is_one_shot(int64_t bytes) const;
+  [[nodiscard]] CallStamp reduction_stamp(const Call& call, Reduction reduction) const;
   // Brings the terms of this rank into the slot of the next exchange, unless they were made there,
   // and returns what stands for them after it: they are reduced as they travel.
-  const std::byte* put_terms(const Part& part);
-  void reduce_one_shot(const Call& call, const Part& part);
-  void reduce_two_shot(const Call& call, const Part& part);
+  const std::byte* put_terms(const ReducedPart& part);
+  void reduce_one_shot(const Call& call, const ReducedPart& part);
+  void reduce_two_shot(const Call& call, const ReducedPart& part);
   // Reduces elements [first, first + count) of the terms in all slots; `own` is this rank's first
   // term.
   void reduce_terms(
