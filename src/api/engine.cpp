@@ -5,16 +5,20 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <numeric>
 #include <optional>
+#include <span>
 
 #include "api/model_impl.h"
 #include "api/plan_impl.h"
 #include "api/start_ranks.h"
 #include "api/step_binding.h"
 #include "api/step_trace.h"
+#include "engine/batch_rows.h"
 #include "engine/engine.h"
 #include "importer/check.h"
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita {
 namespace {
@@ -194,21 +198,20 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
                 str("[engine] logits() of ", length, " tokens; expected 1 .. ", room,
                     "; shorten the prompt or plan with a larger max_context"));
   }
+  // Nobody has blocks now: the first ones are as good as any.
+  std::vector<int32_t> first_blocks(static_cast<size_t>(ceil_div(length, limits.block_size)));
+  std::iota(first_blocks.begin(), first_blocks.end(), 0);
+  const std::span<const int32_t> blocks = first_blocks;
   std::vector<float> logits;
   // A step gives logits for as many rows as there may be sequences.
   const int64_t chunk = std::min(limits.max_step_tokens, limits.max_sequences);
   for (int64_t begin = 0; begin < length; begin += chunk) {
+    const int64_t end = std::min(begin + chunk, length);
     engine::StepBatch batch;
-    for (int64_t position = begin; position < std::min(begin + chunk, length); ++position) {
-      batch.logit_rows.push_back(static_cast<int32_t>(batch.token_ids.size()));
-      batch.token_ids.push_back(prompt[static_cast<size_t>(position)]);
-      batch.positions.push_back(static_cast<int32_t>(position));
-      batch.sequence_ids.push_back(0);
-    }
-    batch.sequences = 1;
-    batch.blocks_per_sequence = (length + limits.block_size - 1) / limits.block_size;
-    for (int32_t block = 0; block < batch.blocks_per_sequence; ++block)
-      batch.block_tables.push_back(block);
+    engine::add_row(prompt, begin, end, batch);
+    engine::set_block_tables({&blocks, 1}, batch);
+    batch.logit_rows.resize(batch.token_ids.size());
+    std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
     api::check_batch(batch, limits);
     const engine::StepResult result = impl_->ranks.runner->run(batch);
     logits.insert(logits.end(), result.logits.begin(), result.logits.end());

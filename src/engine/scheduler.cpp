@@ -2,16 +2,17 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <span>
 
+#include "engine/batch_rows.h"
 #include "engine/step_size.h"
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita::engine {
 namespace {
 
 using Sequences = std::vector<std::unique_ptr<Sequence>>;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void insert_by_arrival(Sequences& list, std::unique_ptr<Sequence> sequence) {
   const auto place = std::upper_bound(
@@ -207,15 +208,10 @@ bool Scheduler::reserve_blocks(Sequence& sequence, int64_t positions) {
   return true;
 }
 
-void Scheduler::add_part(ScheduledStep& step, Sequence& sequence, int64_t tokens) const {
+void Scheduler::add_part(ScheduledStep& step, Sequence& sequence, int64_t tokens) {
   StepBatch& batch = step.batch;
-  const auto row = static_cast<int32_t>(step.parts.size());
   const int64_t end = sequence.planned + tokens;
-  for (int64_t position = sequence.planned; position < end; ++position) {
-    batch.token_ids.push_back(sequence.tokens[static_cast<size_t>(position)]);
-    batch.positions.push_back(static_cast<int32_t>(position));
-    batch.sequence_ids.push_back(row);
-  }
+  add_row(sequence.tokens, sequence.planned, end, batch);
   const bool wants_logits = end == sequence.length();
   if (wants_logits) batch.logit_rows.push_back(static_cast<int32_t>(batch.token_ids.size()) - 1);
   step.parts.push_back({.sequence = &sequence,
@@ -224,19 +220,10 @@ void Scheduler::add_part(ScheduledStep& step, Sequence& sequence, int64_t tokens
                         .is_decode = tokens == 1 && wants_logits && sequence.emitted() > 0});
 }
 
-void Scheduler::fill_block_tables(ScheduledStep& step) const {
-  StepBatch& batch = step.batch;
-  batch.sequences = static_cast<int64_t>(step.parts.size());
-  for (const auto& part : step.parts) {
-    batch.blocks_per_sequence =
-        std::max(batch.blocks_per_sequence, static_cast<int64_t>(part.sequence->blocks.size()));
-  }
-  batch.block_tables.assign(static_cast<size_t>(batch.sequences * batch.blocks_per_sequence), -1);
-  for (size_t row = 0; row < step.parts.size(); ++row) {
-    const std::vector<int32_t>& blocks = step.parts[row].sequence->blocks;
-    std::copy(blocks.begin(), blocks.end(),
-              batch.block_tables.begin() + static_cast<int64_t>(row) * batch.blocks_per_sequence);
-  }
+void Scheduler::fill_block_tables(ScheduledStep& step) {
+  std::vector<std::span<const int32_t>> rows;
+  for (const ScheduledStep::Part& part : step.parts) rows.emplace_back(part.sequence->blocks);
+  set_block_tables(rows, step.batch);
 }
 
 // Takes sequences that have ended or were preempted out of the running ones when none of their

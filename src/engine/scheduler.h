@@ -76,8 +76,8 @@ class Scheduler {
   [[nodiscard]] bool make_room(Sequence& sequence, int64_t positions);
   [[nodiscard]] bool preempt_younger_than(const Sequence& sequence);
   [[nodiscard]] bool reserve_blocks(Sequence& sequence, int64_t positions);
-  void add_part(ScheduledStep& step, Sequence& sequence, int64_t tokens) const;
-  void fill_block_tables(ScheduledStep& step) const;
+  static void add_part(ScheduledStep& step, Sequence& sequence, int64_t tokens);
+  static void fill_block_tables(ScheduledStep& step);
   void settle();
   void release(Sequence& sequence);
 

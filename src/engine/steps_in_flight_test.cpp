@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/fake_runner.h"
 #include "engine/step_size.h"
+#include "support/integers.h"
 
 namespace partita::engine {
 namespace {
@@ -170,7 +171,7 @@ class RandomSchedule {
     limits_.max_step_tokens = limits_.max_sequences + below(20);
     limits_.step_overhead_tokens = static_cast<double>(below(6));
     // From too few for two sequences to enough for all.
-    const int64_t most = (limits_.max_context + limits_.block_size - 1) / limits_.block_size;
+    const int64_t most = ceil_div(limits_.max_context, limits_.block_size);
     limits_.kv_blocks = most + below(most * limits_.max_sequences);
     const auto count = static_cast<size_t>(1 + below(20));
     for (size_t i = 0; i < count; ++i) requests_.push_back(random_request());

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "support/integers.h"
+
 namespace partita::runtime {
 namespace {
 
@@ -27,7 +29,7 @@ struct Block {
 };
 
 int64_t aligned(int64_t bytes) {
-  return (bytes + BufferPlan::kAlignment - 1) / BufferPlan::kAlignment * BufferPlan::kAlignment;
+  return ceil_div(bytes, BufferPlan::kAlignment) * BufferPlan::kAlignment;
 }
 
 std::vector<ValueId> find_storage(const ir::Graph& graph) {

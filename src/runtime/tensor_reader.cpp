@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita::runtime {
 namespace {
@@ -179,7 +180,7 @@ const std::byte* TensorReader::gather(const CopyDim& rows, int64_t columns, int6
 // Of block types the blocks that hold the run are read.
 void TensorReader::read_floats(int64_t element, int64_t count, float* to) {
   const int64_t first = element / file_block_;
-  const int64_t units = (element + count + file_block_ - 1) / file_block_ - first;
+  const int64_t units = ceil_div(element + count, file_block_) - first;
   std::byte* const raw = at_least(scratch_.raw, units * unit_bytes_);
   read_units(first, units, raw);
   const int64_t skipped = element - first * file_block_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "support/error.h"
+#include "support/integers.h"
 
 namespace partita::runtime {
 namespace {
@@ -47,7 +48,7 @@ void WeightStream::add(const ir::Value& weight, std::byte* to) {
   Reading reading{.weight = &weight, .to = to, .rows = rows, .rows_per_part = rows, .parts = 1};
   if (rows > 1 && bytes > kPartBytes) {
     reading.rows_per_part = std::clamp<int64_t>(kPartBytes / (bytes / rows), 1, rows);
-    reading.parts = (rows + reading.rows_per_part - 1) / reading.rows_per_part;
+    reading.parts = ceil_div(rows, reading.rows_per_part);
   }
   {
     const std::lock_guard lock(mutex_);
