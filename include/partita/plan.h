@@ -159,7 +159,13 @@ void export_ilp(const Model& model,
 
 // Cuts the checkpoint: writes rank-<i>.safetensors and rank-<i>.graph for every rank, partita.json,
 // and copies of the config and the tokenizer into `out_dir` (created; must be empty or absent).
-// Model::load(out_dir) runs it again, also at another rank count.
-void write_partition(const Model& model, const Plan& plan, const std::filesystem::path& out_dir);
+// Model::load(out_dir) runs it again, also at another rank count. `on_progress`, when there is one,
+// is told the bytes of weights written so far and in all; what it throws ends the writing. Whatever
+// ends it early, nothing is left behind.
+void write_partition(
+    const Model& model,
+    const Plan& plan,
+    const std::filesystem::path& out_dir,
+    const std::function<void(int64_t done_bytes, int64_t total_bytes)>& on_progress = {});
 
 }  // namespace partita

@@ -78,9 +78,19 @@ ir::Graph with_sources(const ir::Graph& graph, const NewSource& source_of) {
   });
 }
 
+int64_t weight_bytes(const ir::Graph& program) {
+  int64_t bytes = 0;
+  for (const ir::Value& value : program.values()) {
+    if (value.kind == ir::ValueKind::kWeight) bytes += value.type.bytes();
+  }
+  return bytes;
+}
+
+// `on_bytes` is told of every weight that is written.
 void write_rank(const ir::Graph& program,
                 const formats::Checkpoint& checkpoint,
-                const fs::path& path) {
+                const fs::path& path,
+                const std::function<void(int64_t)>& on_bytes) {
   std::vector<formats::TensorDeclaration> tensors;
   for (const ir::Value& value : program.values()) {
     if (value.kind == ir::ValueKind::kWeight) {
@@ -94,6 +104,7 @@ void write_rank(const ir::Graph& program,
     std::vector<std::byte> bytes(static_cast<size_t>(value.type.bytes()));
     read_weight(value, bytes.data());
     writer.append(bytes);
+    on_bytes(value.type.bytes());
   }
   writer.finish();
 }
@@ -147,11 +158,23 @@ PartitionManifest make_manifest(const importer::ImportedModel& model, const plan
 void write_parts(const importer::ImportedModel& model,
                  const plan::Plan& plan,
                  const formats::Checkpoint& checkpoint,
-                 const fs::path& out_dir) {
+                 const fs::path& out_dir,
+                 const PartitionProgress& on_progress) {
   PartitionManifest manifest = make_manifest(model, plan);
+  std::vector<partition::RankProgram> programs;
+  int64_t done_bytes = 0;
+  int64_t total_bytes = 0;
   for (int rank = 0; rank < static_cast<int>(plan.ranks()); ++rank) {
-    partition::RankProgram program = partition::partition_rank(model.graph, plan, rank);
-    write_rank(program.graph, checkpoint, out_dir / part_name(rank));
+    programs.push_back(partition::partition_rank(model.graph, plan, rank));
+    total_bytes += weight_bytes(programs.back().graph);
+  }
+  const auto on_bytes = [&](int64_t bytes) {
+    done_bytes += bytes;
+    if (on_progress) on_progress(done_bytes, total_bytes);
+  };
+  for (int rank = 0; rank < static_cast<int>(plan.ranks()); ++rank) {
+    partition::RankProgram& program = programs[static_cast<size_t>(rank)];
+    write_rank(program.graph, checkpoint, out_dir / part_name(rank), on_bytes);
     write_text(out_dir / program_name(rank), ir::print_graph(over_own_file(program.graph)));
     manifest.ranks.push_back({program.stage, program.has_logits, std::move(program.weights)});
   }
@@ -201,11 +224,12 @@ partition::RankProgram read_program(const PartitionedModel& model, int rank) {
 void write_partition(const importer::ImportedModel& model,
                      const plan::Plan& plan,
                      const formats::Checkpoint& checkpoint,
-                     const fs::path& out_dir) {
+                     const fs::path& out_dir,
+                     const PartitionProgress& on_progress) {
   (void)limits_of(model.graph, plan);  // refuses what no rank could run
   const bool is_new = make_empty_folder(out_dir);
   try {
-    write_parts(model, plan, checkpoint, out_dir);
+    write_parts(model, plan, checkpoint, out_dir, on_progress);
   } catch (...) {
     remove_parts(out_dir, is_new);
     throw;

@@ -3,7 +3,9 @@
 // cut it again.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 
 #include "api/partition_manifest.h"
 #include "api/rank_runner.h"
@@ -19,13 +21,18 @@ namespace partita::api {
 // and copies of config.json, generation_config.json and tokenizer files of the model (of a GGUF
 // file tokenizer.gguf, its metadata without tensors). The same inputs give the same bytes.
 
+// Told the bytes of weights written so far and in all.
+using PartitionProgress = std::function<void(int64_t done_bytes, int64_t total_bytes)>;
+
 // Writes all of them into `out_dir`, which must be empty or absent. Streams: never more than one
 // weight in memory. Throws kInvalidArgument when the folder is not empty, kSystem when it cannot be
-// written, and what reading weights throws; then the folder is empty or absent again.
+// written, and what reading weights and `on_progress` throw; then the folder is empty or absent
+// again.
 void write_partition(const importer::ImportedModel& model,
                      const plan::Plan& plan,
                      const formats::Checkpoint& checkpoint,
-                     const std::filesystem::path& out_dir);
+                     const std::filesystem::path& out_dir,
+                     const PartitionProgress& on_progress = {});
 
 // Whether `directory` holds a partition.
 [[nodiscard]] bool is_partition(const std::filesystem::path& directory);

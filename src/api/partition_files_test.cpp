@@ -273,6 +273,30 @@ TEST_F(OneModel, APartitionThatFailsLeavesNothingAndCanBeTriedAgain) {
   EXPECT_TRUE(is_partition(folder));
 }
 
+TEST_F(OneModel, ProgressReachesTheTotalAndWhatItThrowsLeavesNothing) {
+  const plan::Plan plan = random_plan(model_.graph, "tp=2", 1);
+  const formats::Checkpoint checkpoint = formats::Checkpoint::open(source_);
+  const fs::path folder = folder_.path() / "parts";
+  int calls = 0;
+  EXPECT_THROW(write_partition(model_, plan, checkpoint, folder,
+                               [&](int64_t, int64_t) {
+                                 // In the second part: a file is there, and one is under way.
+                                 const bool is_first_done = fs::exists(folder / part_name(0));
+                                 if (is_first_done && ++calls == 2) throw std::runtime_error("no");
+                               }),
+               std::runtime_error);
+  EXPECT_FALSE(fs::exists(folder));
+  int64_t last = 0;
+  int64_t all = 0;
+  write_partition(model_, plan, checkpoint, folder, [&](int64_t done, int64_t total) {
+    EXPECT_GT(done, last);
+    last = done;
+    all = total;
+  });
+  EXPECT_EQ(last, all);
+  EXPECT_GT(all, 0);
+}
+
 // Ranges of two pieces that overlap: the first is used whole, of the second what is left.
 TEST(RebuiltWeight, OverlapsAreReadOnceAndGapsAreSeen) {
   const std::vector<StoredPiece> rows = {

@@ -243,9 +243,14 @@ double Plan::predicted_prefill_seconds() const {
   return impl_->plan.predicted.prefill_compute_s + impl_->plan.predicted.prefill_comm_s;
 }
 
-void write_partition(const Model& model, const Plan& plan, const std::filesystem::path& out_dir) {
+void write_partition(
+    const Model& model,
+    const Plan& plan,
+    const std::filesystem::path& out_dir,
+    const std::function<void(int64_t done_bytes, int64_t total_bytes)>& on_progress) {
   const Model::Impl& impl = model.impl();
-  api::write_partition(impl.imported, plan.impl().plan, impl.open_checkpoint(), out_dir);
+  api::write_partition(impl.imported, plan.impl().plan, impl.open_checkpoint(), out_dir,
+                       on_progress);
 }
 
 }  // namespace partita

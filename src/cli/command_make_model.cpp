@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita make-model: writes models of a given shape, and checkpoints as GGUF files.
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -8,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/interruption.h"
 #include "cli/option_checks.h"
 #include "support/json.h"
 #include "support/units.h"
@@ -23,24 +23,11 @@ struct Options {
   bool as_json = false;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
-
-// Ends the writing by an error, which removes what is there so far; a second signal ends at once.
-void end_on_signals() {
-  struct sigaction action = {};
-  action.sa_handler = [](int signal) { interrupted = signal; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM}) (void)sigaction(signal, &action, nullptr);
-}
-
 int run(Options options) {
-  ProgressBar bar(!options.as_json);
-  end_on_signals();
+  ProgressBar bar(!options.as_json, "writing");
+  note_signals();
   options.make.on_progress = [&bar](int64_t done, int64_t total) {
-    if (interrupted != 0) {
-      throw Error(ErrorCode::kCancelled, "[make-model] interrupted by signal " +
-                                             std::to_string(interrupted) + "; nothing was written");
-    }
+    throw_if_interrupted("make-model");
     bar.update(0, done, total);
   };
   const int64_t bytes = options.from.empty()

@@ -5,6 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/common_options.h"
+#include "cli/console.h"
+#include "cli/interruption.h"
 #include "support/json.h"
 
 namespace partita::cli {
@@ -19,7 +21,13 @@ struct Options {
 int run(const Options& options) {
   const Model model = load_model(options.planning.directory, options.planning.load);
   const Plan plan = plan_of(model, options.planning);
-  write_partition(model, plan, options.out_dir);
+  ProgressBar bar(!options.as_json, "writing");
+  note_signals();
+  write_partition(model, plan, options.out_dir, [&bar](int64_t done, int64_t total) {
+    throw_if_interrupted("partition");
+    bar.update(0, done, total);
+  });
+  bar.clear();
   if (options.as_json) {
     const Json json = {
         {"out_dir", options.out_dir}, {"ranks", plan.ranks()}, {"plan_hash", plan.hash()}};

@@ -63,8 +63,8 @@ void print_memory(const RunReport& report) {
 
 }  // namespace
 
-ProgressBar::ProgressBar(bool enabled)
-    : visible_(enabled && isatty(STDERR_FILENO) != 0), started_(now_seconds()) {}
+ProgressBar::ProgressBar(bool enabled, const char* doing)
+    : visible_(enabled && isatty(STDERR_FILENO) != 0), doing_(doing), started_(now_seconds()) {}
 
 ProgressBar::~ProgressBar() { clear(); }
 
@@ -80,7 +80,7 @@ void ProgressBar::update(int rank, int64_t bytes, int64_t total_bytes) {
   const double share = total > 0 ? static_cast<double>(loaded) / static_cast<double>(total) : 1;
   const int filled = static_cast<int>(share * kBarWidth);
   const double rate = static_cast<double>(loaded) / 1e9 / std::max(now_seconds() - started_, 1e-6);
-  std::fprintf(stderr, "\rloading [%.*s%.*s] %3.0f%% %s, %.2f GB/s ", filled,
+  std::fprintf(stderr, "\r%s [%.*s%.*s] %3.0f%% %s, %.2f GB/s ", doing_, filled,
                "##############################", kBarWidth - filled,
                "..............................", share * 100, format_bytes(loaded).c_str(), rate);
   drawn_ = true;

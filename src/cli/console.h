@@ -11,10 +11,11 @@
 
 namespace partita::cli {
 
-// A progress bar on standard error while ranks load; silent when it is not a terminal.
+// A progress bar on standard error while ranks load or files are written; silent when it is not a
+// terminal.
 class ProgressBar {
  public:
-  explicit ProgressBar(bool enabled);
+  explicit ProgressBar(bool enabled, const char* doing = "loading");
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -23,6 +24,7 @@ class ProgressBar {
 
  private:
   bool visible_;
+  const char* doing_;
   bool drawn_ = false;
   double started_;
   std::map<int, std::pair<int64_t, int64_t>> ranks_;  // loaded, total

@@ -13,6 +13,7 @@
 
 #include "e2e/golden.h"
 #include "e2e/program.h"
+#include "support/error.h"
 #include "support/json.h"
 
 namespace partita::tests {
@@ -200,18 +201,36 @@ TEST(CliRefusals, AnUnknownInstructionLevelIsOneErrorOfTheFrontend) {
   EXPECT_THAT(result.output, Not(HasSubstr("rank 0")));
 }
 
-// The shell ends it by the signal as soon as the file is there.
+// Runs a command until there is something in `folder`, then ends it by SIGTERM. Its exit code.
+int interrupt_when_writing(const std::string& arguments, const fs::path& folder) {
+  const std::string script = PARTITA_BINARY_DIR "/bin/partita " + arguments +
+                             " & pid=$!; while [ -z \"$(ls -A " + folder.string() +
+                             " 2>/dev/null)\" ]; do kill -0 $pid || exit 99; done; " +
+                             "kill -TERM $pid; wait $pid";
+  return WEXITSTATUS(std::system(script.c_str()));
+}
+
+constexpr const char* kLargeModel = " --hidden 1024 --layers 4 --heads 8 --dtype f32 ";
+
 TEST(CliRefusals, AnInterruptedMakeModelLeavesNothing) {
   const TemporaryFolder folder;
   const std::string out = (folder.path() / "m.gguf").string();
-  const std::string program = PARTITA_BINARY_DIR "/bin/partita";
-  const std::string script =
-      program + " make-model --hidden 1024 --layers 16 --heads 8 --dtype f32 --format gguf --out " +
-      out + " & pid=$!; while [ -z \"$(ls " + folder.path().string() +
-      ")\" ]; do kill -0 $pid || exit 99; done; kill -TERM $pid; wait $pid";
-  const int status = std::system(script.c_str());
-  EXPECT_EQ(WEXITSTATUS(status), exit_code(ErrorCode::kCancelled));
+  EXPECT_EQ(interrupt_when_writing(str("make-model --format gguf --out ", out, kLargeModel),
+                                   folder.path()),
+            exit_code(ErrorCode::kCancelled));
   EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+TEST(CliRefusals, AnInterruptedPartitionLeavesNothing) {
+  const TemporaryFolder folder;
+  const std::string model = (folder.path() / "model").string();
+  ASSERT_EQ(run_program(str("make-model --out ", model, kLargeModel)).exit_code, 0);
+  const fs::path parts = folder.path() / "parts";
+  EXPECT_EQ(interrupt_when_writing(
+                str("partition ", model, " --mesh tp=2 ", kDevices, " --out-dir ", parts.string()),
+                parts),
+            exit_code(ErrorCode::kCancelled));
+  EXPECT_FALSE(fs::exists(parts));
 }
 
 }  // namespace
