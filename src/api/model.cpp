@@ -37,7 +37,7 @@ void load_parts(const LoadOptions& options, Model::Impl& impl) {
                     " weights; run it with --weights auto, or partition the checkpoint again"));
   }
   impl.imported = std::move(parts.model);
-  impl.partition = {std::move(parts.plan), std::move(parts.manifest)};
+  impl.partition = std::move(parts.partition);
 }
 
 // Stores the large weights in blocks and says which ones cannot be.
@@ -94,7 +94,8 @@ const text::Tokenizer& Model::Impl::require_tokenizer() const {
                   " has no tokenizer; copy tokenizer.json from the model's repository"));
 }
 
-Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+std::shared_ptr<Model::Impl> Model::Impl::load(const std::filesystem::path& directory,
+                                               const LoadOptions& options) {
   auto impl = std::make_shared<Impl>();
   impl->imported.directory = directory;
   if (api::is_partition(directory)) {
@@ -104,6 +105,11 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   }
   impl->requested_dtype = options.dtype;
   impl->dtype = to_string(impl->imported.info.weight_dtype);
+  return impl;
+}
+
+Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+  std::shared_ptr<Impl> impl = Impl::load(directory, options);
   impl->tokenizer = api::load_tokenizer(directory);
   return Model(std::move(impl));
 }
@@ -139,9 +145,9 @@ CheckReport check_checkpoint(const std::filesystem::path& directory) {
   importer::CheckReport found;
   if (api::is_partition(directory)) {
     const api::PartitionedModel parts = api::load_partition(directory);
-    found =
-        importer::check_weights(parts.model.graph, api::open_partition(directory, parts.manifest),
-                                /*scans_all=*/true);
+    found = importer::check_weights(parts.model.graph,
+                                    api::open_partition(directory, parts.partition.manifest),
+                                    /*scans_all=*/true);
   } else {
     found = importer::check_model(directory);
   }

@@ -2,10 +2,11 @@
 // What stands behind the public Model.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 
-#include "api/partition_manifest.h"
+#include "api/partition_files.h"
 #include "formats/checkpoint.h"
 #include "importer/importer.h"
 #include "partita/model.h"
@@ -20,12 +21,11 @@ struct Model::Impl {
   std::string dtype;                                 // of most weights
   std::string requested_dtype;  // LoadOptions::dtype: what makes other processes load the same
   std::string notes;            // lines
-  // What write_partition() has noted, when that is what the directory holds. Read once per process.
-  struct Partition {
-    plan::Plan plan;  // the one it was cut by
-    api::PartitionManifest manifest;
-  };
-  std::optional<Partition> partition;
+  std::optional<api::Partition> partition;  // when that is what the directory holds
+
+  // All but the tokenizer, which ranks do not need and which takes some MB.
+  [[nodiscard]] static std::shared_ptr<Impl> load(const std::filesystem::path& directory,
+                                                  const LoadOptions& options);
 
   // The weights. Throws kNotFound when the directory holds only a config.
   [[nodiscard]] formats::Checkpoint open_checkpoint() const;

@@ -196,25 +196,28 @@ void write_parts(const importer::ImportedModel& model,
 
 // Kernels trust these numbers, so that they may not be others than those the parts were cut with.
 void check_manifest(const PartitionedModel& model, const fs::path& file) {
-  const PartitionManifest expected = make_manifest(model.model, model.plan);
-  if (model.manifest.max_sizes != expected.max_sizes) contradicts_plan(file, "max_sizes");
-  if (model.manifest.groups != expected.groups) contradicts_plan(file, "groups");
-  const auto ranks = static_cast<int64_t>(model.manifest.ranks.size());
-  if (ranks != model.plan.ranks()) contradicts_plan(file, str("the number of ranks, ", ranks, ","));
+  const auto& [plan, manifest] = model.partition;
+  const PartitionManifest expected = make_manifest(model.model, plan);
+  if (manifest.max_sizes != expected.max_sizes) contradicts_plan(file, "max_sizes");
+  if (manifest.groups != expected.groups) contradicts_plan(file, "groups");
+  const auto ranks = static_cast<int64_t>(manifest.ranks.size());
+  if (ranks != plan.ranks()) contradicts_plan(file, str("the number of ranks, ", ranks, ","));
 }
 
 // The program in the file of a rank, which is the one that its plan gives.
-partition::RankProgram read_program(const PartitionedModel& model, int rank) {
-  const fs::path file = model.model.directory / program_name(rank);
-  partition::RankProgram program = partition::partition_rank(model.model.graph, model.plan, rank);
+partition::RankProgram read_program(const importer::ImportedModel& model,
+                                    const Partition& partition,
+                                    int rank) {
+  const fs::path file = model.directory / program_name(rank);
+  partition::RankProgram program = partition::partition_rank(model.graph, partition.plan, rank);
   const ir::Graph expected = over_own_file(program.graph);
   program.graph = ir::parse_graph(read_text(file));
   if (ir::hash_of(program.graph) != ir::hash_of(expected)) contradicts_plan(file, "the program");
-  const RankEntry& entry = model.manifest.ranks[static_cast<size_t>(rank)];
+  const RankEntry& entry = partition.manifest.ranks[static_cast<size_t>(rank)];
   const bool is_same = entry.stage == program.stage && entry.has_logits == program.has_logits &&
                        entry.weights == program.weights;
   if (!is_same) {
-    contradicts_plan(model.model.directory / kManifestName, str("what is said of rank ", rank));
+    contradicts_plan(model.directory / kManifestName, str("what is said of rank ", rank));
   }
   return program;
 }
@@ -247,15 +250,15 @@ PartitionedModel load_partition(const fs::path& directory) {
   PartitionManifest manifest = manifest_from_json(json, what);
   PartitionedModel result{
       {ir::parse_graph(read_text(directory / kModelGraphName)), manifest.info, directory},
-      {},
-      std::move(manifest)};
+      {{}, std::move(manifest)}};
   if (!json.contains("plan")) {
     throw Error(ErrorCode::kInvalidFile,
                 str("[partition] ", what, ": the key \"plan\" is missing; cut the model again"));
   }
   ops::verify_types(result.model.graph);
-  result.plan = plan::plan_from_json(json["plan"], result.model.graph, what);
-  plan::validate(result.plan, result.model.graph);
+  plan::Plan& plan = result.partition.plan;
+  plan = plan::plan_from_json(json["plan"], result.model.graph, what);
+  plan::validate(plan, result.model.graph);
   check_manifest(result, what);
   return result;
 }
@@ -267,21 +270,20 @@ formats::Checkpoint open_partition(const fs::path& directory, const PartitionMan
   return formats::Checkpoint::open_parts(directory, files);
 }
 
-RankPart load_rank_part(const fs::path& directory, const PartitionManifest& manifest, int rank) {
+RankPart load_rank_part(const importer::ImportedModel& model,
+                        const Partition& partition,
+                        int rank) {
+  const PartitionManifest& manifest = partition.manifest;
   if (rank < 0 || rank >= static_cast<int>(manifest.ranks.size())) {
     throw Error(ErrorCode::kInvalidArgument,
-                str("[partition] ", directory.string(), " has no rank ", rank, "; expected 0 .. ",
-                    manifest.ranks.size() - 1));
-  }
-  const PartitionedModel model = load_partition(directory);
-  if (rank >= static_cast<int>(model.manifest.ranks.size())) {
-    contradicts_plan(directory / kManifestName, "the number of ranks");
+                str("[partition] ", model.directory.string(), " has no rank ", rank,
+                    "; expected 0 .. ", manifest.ranks.size() - 1));
   }
   return {.rank = rank,
-          .program = read_program(model, rank),
-          .groups = model.manifest.groups,
-          .max_sizes = model.manifest.max_sizes,
-          .all_reduce = all_reduce_options(model.plan)};
+          .program = read_program(model, partition, rank),
+          .groups = manifest.groups,
+          .max_sizes = manifest.max_sizes,
+          .all_reduce = all_reduce_options(partition.plan)};
 }
 
 formats::Checkpoint open_rank_part(const fs::path& directory, int rank) {

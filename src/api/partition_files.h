@@ -37,12 +37,17 @@ void write_partition(const importer::ImportedModel& model,
 // Whether `directory` holds a partition.
 [[nodiscard]] bool is_partition(const std::filesystem::path& directory);
 
+// What is in a partition beside the model.
+struct Partition {
+  plan::Plan plan;  // the one it was cut by, for the graph of the model
+  PartitionManifest manifest;
+};
+
 // A partition as a model: its graph reads the parts, so any plan can be made for it, at any rank
 // count.
 struct PartitionedModel {
   importer::ImportedModel model;
-  plan::Plan plan;  // the one it was cut by, for this graph
-  PartitionManifest manifest;
+  Partition partition;
 };
 
 // Throws kNotFound, kInvalidFile naming file and rule. Reads no weights.
@@ -53,10 +58,10 @@ struct PartitionedModel {
                                                  const PartitionManifest& manifest);
 
 // The part of one rank as it was written, and the checkpoint it reads: of the weights in the folder
-// its own only. Throws what load_partition() throws, and kInvalidFile when program or manifest are
-// not what the plan gives.
-[[nodiscard]] RankPart load_rank_part(const std::filesystem::path& directory,
-                                      const PartitionManifest& manifest,
+// its own only. `model` and `partition` are from load_partition(). Throws kNotFound and
+// kInvalidFile, the latter also when program or manifest are not what the plan gives.
+[[nodiscard]] RankPart load_rank_part(const importer::ImportedModel& model,
+                                      const Partition& partition,
                                       int rank);
 [[nodiscard]] formats::Checkpoint open_rank_part(const std::filesystem::path& directory, int rank);
 

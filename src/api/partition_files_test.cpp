@@ -86,16 +86,16 @@ TEST_P(PartitionFiles, RecutPartsKeepEveryBit) {
   for (const auto& [mesh, name] :
        {std::pair{"dp=2,tp=2", "grid"}, {"tp=2", "two"}, {"tp=1", "one"}}) {
     const PartitionedModel parts = load_partition(from);
-    const formats::Checkpoint checkpoint = open_partition(from, parts.manifest);
+    const formats::Checkpoint checkpoint = open_partition(from, parts.partition.manifest);
     EXPECT_EQ(weights_of(parts.model.graph, checkpoint), expected) << name;
     const fs::path to = folder_.path() / name;
     write_partition(parts.model, random_plan(parts.model.graph, mesh, 2), checkpoint, to);
     from = to;
   }
   const PartitionedModel one = load_partition(from);
-  EXPECT_EQ(weights_of(one.model.graph, open_partition(from, one.manifest)), expected);
+  EXPECT_EQ(weights_of(one.model.graph, open_partition(from, one.partition.manifest)), expected);
   // One rank holds the plain weights under their own names.
-  const RankPart part = load_rank_part(from, one.manifest, 0);
+  const RankPart part = load_rank_part(one.model, one.partition, 0);
   EXPECT_EQ(weights_of(part.program.graph, open_rank_part(from, 0)), expected);
 }
 
@@ -126,7 +126,7 @@ TEST_P(PartitionFiles, PartsRunAlone) {
   const PartitionedModel loaded = load_partition(folder);
   std::vector<RankPart> parts;
   for (int rank = 0; rank < 3; ++rank) {
-    parts.push_back(load_rank_part(folder, loaded.manifest, rank));
+    parts.push_back(load_rank_part(loaded.model, loaded.partition, rank));
   }
   InProcessRunner alone(std::move(parts), limits,
                         [&](int rank) { return open_rank_part(folder, rank); });
@@ -139,8 +139,9 @@ TEST_P(PartitionFiles, PartsRunAlone) {
 
   EXPECT_EQ(loaded.model.info.vocab_size, model_.info.vocab_size);
   EXPECT_EQ(loaded.model.info.eos_tokens, model_.info.eos_tokens);
-  const auto open = [&](int) { return open_partition(folder, loaded.manifest); };
-  EXPECT_EQ(logits_of(*make_in_process_runner(loaded.model.graph, loaded.plan, open)), expected);
+  const auto open = [&](int) { return open_partition(folder, loaded.partition.manifest); };
+  EXPECT_EQ(logits_of(*make_in_process_runner(loaded.model.graph, loaded.partition.plan, open)),
+            expected);
   const plan::Plan other = random_plan(loaded.model.graph, "tp=2", 3);
   const std::vector<float> again =
       logits_of(*make_in_process_runner(loaded.model.graph, other, open));
@@ -207,7 +208,8 @@ TEST_F(OneModel, BrokenManifestsAreRefusedByName) {
   expect_refused([](Json& json) { json["groups"] = {"0"}; }, "groups is not what");
   expect_refused([](Json& json) { json["ranks"].erase(1); }, "the number of ranks, 1,");
   write_json(folder / kManifestName, good);
-  EXPECT_THROW((void)load_rank_part(folder, load_partition(folder).manifest, 2), Error);
+  const PartitionedModel loaded = load_partition(folder);
+  EXPECT_THROW((void)load_rank_part(loaded.model, loaded.partition, 2), Error);
 }
 
 // A norm is on every rank; the copy of the last one counts for that rank alone.
@@ -233,10 +235,10 @@ TEST_F(OneModel, EditedProgramsAreRefused) {
                   folder);
   const fs::path program = folder / program_name(0);
   const std::string good = read_text(program);
-  const PartitionManifest manifest = load_partition(folder).manifest;
-  const auto expect_refused = [&](const PartitionManifest& said, const std::string& message) {
+  const auto expect_refused = [&](const std::string& message) {
     try {
-      (void)load_rank_part(folder, said, 0);
+      const PartitionedModel loaded = load_partition(folder);
+      (void)load_rank_part(loaded.model, loaded.partition, 0);
       ADD_FAILURE() << message;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInvalidFile) << error.what();
@@ -250,14 +252,15 @@ TEST_F(OneModel, EditedProgramsAreRefused) {
     ASSERT_NE(at, std::string::npos) << from;
     edited.replace(at, std::string(from).size(), to);
     std::ofstream(program) << edited;
-    expect_refused(manifest, "rank-0.graph: the program is not what the plan");
+    expect_refused("rank-0.graph: the program is not what the plan");
   }
   std::ofstream(program) << good;
-  EXPECT_NO_THROW((void)load_rank_part(folder, manifest, 0));
+  const PartitionedModel loaded = load_partition(folder);
+  EXPECT_NO_THROW((void)load_rank_part(loaded.model, loaded.partition, 0));
   Json json = read_json(folder / kManifestName);
   json["ranks"][0]["has_logits"] = false;
   write_json(folder / kManifestName, json);
-  expect_refused(manifest, "what is said of rank 0 is not what the plan");
+  expect_refused("what is said of rank 0 is not what the plan");
 }
 
 TEST_F(OneModel, APartitionThatFailsLeavesNothingAndCanBeTriedAgain) {

@@ -170,8 +170,8 @@ LoadedRank load_rank(Channel& channel,
                      const launch::RankEnvironment& self) {
   LoadedRank rank;
   const auto start = Clock::now();
-  const Model model = Model::load(setup.directory, {.dtype = setup.dtype});
-  const ir::Graph& graph = model.impl().imported.graph;
+  const auto model = Model::Impl::load(setup.directory, {.dtype = setup.dtype});
+  const ir::Graph& graph = model->imported.graph;
   const plan::Plan plan =
       plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");
   plan::validate(plan, graph);  // the hash is one of the text only
@@ -188,17 +188,15 @@ LoadedRank load_rank(Channel& channel,
     channel.send_json(FrameType::kProgress, Json{{"bytes", done}, {"total_bytes", total}});
   };
   // A part that was cut by this very plan is read from its own two files.
-  const auto& partition = model.impl().partition;
+  const auto& partition = model->partition;
   const bool reuses_part = partition && plan::hash_of(partition->plan, graph) == rank.plan_hash;
-  api::RankPart part = reuses_part
-                           ? api::load_rank_part(setup.directory, partition->manifest, seat.rank)
-                           : api::make_rank_part(graph, plan, self.rank);
+  api::RankPart part = reuses_part ? api::load_rank_part(model->imported, *partition, seat.rank)
+                                   : api::make_rank_part(graph, plan, self.rank);
   part.rank = self.rank;
   part.replica = seat.replica;
   part.program_seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  const formats::Checkpoint checkpoint = reuses_part
-                                             ? api::open_rank_part(setup.directory, seat.rank)
-                                             : model.impl().open_checkpoint();
+  const formats::Checkpoint checkpoint =
+      reuses_part ? api::open_rank_part(setup.directory, seat.rank) : model->open_checkpoint();
   rank.runner =
       std::make_unique<api::RankRunner>(std::move(part), checkpoint, *rank.world, on_progress);
   return rank;

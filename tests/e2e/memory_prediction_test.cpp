@@ -3,28 +3,15 @@
 // The memory that a plan predicts for each rank beside the most that its process ever held.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "e2e/made_model.h"
 #include "partita/partita.h"
 
 namespace partita::tests {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A checkpoint with pseudo-random weights, written once by the committed script.
-fs::path checkpoint(const std::string& name, const std::string& arguments) {
-  const fs::path folder = fs::path(PARTITA_BINARY_DIR) / name;
-  if (!fs::exists(folder / "model.safetensors")) {
-    const std::string script = std::string(PARTITA_SOURCE_DIR) + "/tools/make_shape_checkpoint.py";
-    EXPECT_EQ(
-        std::system(("python3 " + script + " " + arguments + " " + folder.string() + " >/dev/null")
-                        .c_str()),
-        0);
-  }
-  return folder;
-}
 
 // A machine profile measured now, because its reserve is what a rank's process holds anyway.
 fs::path measured_profile() {
@@ -66,7 +53,7 @@ void expect_predicted(const Model& model, const char* mesh, const Budget& budget
 
 TEST(MemoryPrediction, IsWithinATenthForGpt2) {
   const Model model =
-      Model::load(checkpoint("gpt2-124m", "--preset gpt2-124m --dtype f32"), {.dtype = "f32"});
+      Model::load(made_model("gpt2-124m", kGpt2Shape, {.dtype = "f32"}), {.dtype = "f32"});
   for (const char* mesh : {"tp=2", "pp=2"}) {
     for (const Budget& budget : {Budget{0.45, 56, 1}, {0.6, 248, 4}, {1.0, 504, 16}}) {
       SCOPED_TRACE(testing::Message() << mesh << " within " << budget.gigabytes << " GB");
@@ -76,10 +63,14 @@ TEST(MemoryPrediction, IsWithinATenthForGpt2) {
 }
 
 TEST(MemoryPrediction, IsWithinATenthForLlama) {
-  const Model model = Model::load(checkpoint("llama-180m",
-                                             "--family llama --hidden 1024 --layers 12 --heads 16 "
-                                             "--kv-heads 4 --ffn 3072 --vocab 16000 --dtype bf16"),
-                                  {.dtype = "bf16"});
+  const ModelShape shape = {.hidden = 1024,
+                            .layers = 12,
+                            .heads = 16,
+                            .kv_heads = 4,
+                            .feed_forward = 3072,
+                            .vocab_size = 16000};
+  const Model model =
+      Model::load(made_model("llama-180m", shape, {.dtype = "bf16"}), {.dtype = "bf16"});
   for (const char* mesh : {"tp=2", "pp=2"}) {
     for (const Budget& budget : {Budget{0.3, 56, 1}, {0.4, 248, 4}, {0.6, 504, 16}}) {
       SCOPED_TRACE(testing::Message() << mesh << " within " << budget.gigabytes << " GB");

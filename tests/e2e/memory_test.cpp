@@ -3,35 +3,23 @@
 // What a rank reads and holds while it loads a checkpoint that is large against everything else.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "e2e/golden.h"
+#include "e2e/made_model.h"
 
 namespace partita::tests {
 namespace {
 
 namespace fs = std::filesystem;
 
-// GPT-2 124M in f32 (475 MiB) with pseudo-random weights, written once by the committed script.
-fs::path large_checkpoint() {
-  const fs::path folder = fs::path(PARTITA_BINARY_DIR) / "gpt2-124m";
-  if (!fs::exists(folder / "model.safetensors")) {
-    const std::string script = std::string(PARTITA_SOURCE_DIR) + "/tools/make_shape_checkpoint.py";
-    EXPECT_EQ(std::system(("python3 " + script + " --preset gpt2-124m --dtype f32 " +
-                           folder.string() + " >/dev/null")
-                              .c_str()),
-              0);
-  }
-  return folder;
-}
-
 class Memory : public testing::TestWithParam<const char*> {};
 
 TEST_P(Memory, ARankReadsAndHoldsOnlyItsShards) {
-  const Model model = Model::load(large_checkpoint(), {.dtype = GetParam()});
-  const int64_t stored_bytes = Model::load(large_checkpoint(), {.dtype = "f32"}).weight_bytes();
+  const fs::path checkpoint = made_model("gpt2-124m", kGpt2Shape, {.dtype = "f32"});
+  const Model model = Model::load(checkpoint, {.dtype = GetParam()});
+  const int64_t stored_bytes = Model::load(checkpoint, {.dtype = "f32"}).weight_bytes();
   // What a rank reads of the file is as large as its weights would be in f32.
   const double stored_share =
       static_cast<double>(stored_bytes) / static_cast<double>(model.weight_bytes());
@@ -61,17 +49,14 @@ INSTANTIATE_TEST_SUITE_P(Weights, Memory, testing::Values("f32", "bf16", "q8", "
 
 // 6 layers and a head larger than the pieces that weights are packed in, stored as they are run.
 fs::path large_gguf(const std::string& dtype) {
-  const fs::path file = fs::path(PARTITA_BINARY_DIR) / ("llama-225m-" + dtype + ".gguf");
-  if (!fs::exists(file)) {
-    make_model({.hidden = 1536,
-                .layers = 6,
-                .heads = 24,
-                .kv_heads = 8,
-                .feed_forward = 4096,
-                .vocab_size = 24000},
-               {.dtype = dtype, .format = "gguf"}, file);
-  }
-  return file;
+  return made_model("llama-225m-" + dtype + ".gguf",
+                    {.hidden = 1536,
+                     .layers = 6,
+                     .heads = 24,
+                     .kv_heads = 8,
+                     .feed_forward = 4096,
+                     .vocab_size = 24000},
+                    {.dtype = dtype, .format = "gguf"});
 }
 
 class MemoryOfGguf : public testing::TestWithParam<const char*> {};
