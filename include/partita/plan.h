@@ -106,7 +106,7 @@ class Plan {
  public:
   // Throws InfeasibleError; kInvalidArgument for a bad mesh or an unknown solver, for pins that
   // match nothing or contradict each other, and for options that would change nothing: a partition
-  // is not planned again unless mesh, ranks or another layout is asked for.
+  // is not planned again unless mesh, ranks or another cut is asked for.
   [[nodiscard]] static Plan make(const Model& model, const PlanOptions& options = {});
   // Reads plan.json, possibly edited by hand, and checks it against the model. Throws kNotFound,
   // kInvalidFile and kInvalidArgument naming the file.

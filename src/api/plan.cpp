@@ -4,6 +4,7 @@
 
 #include "api/machine_profile.h"
 #include "api/model_impl.h"
+#include "api/own_plan.h"
 #include "api/partition_files.h"
 #include "api/plan_impl.h"
 #include "api/plan_options.h"

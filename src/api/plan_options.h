@@ -15,13 +15,6 @@ namespace partita::api {
 // model or another option. Reads no file and measures nothing.
 void check_plan_options(const Model& model, const PlanOptions& options);
 
-// Whether the model is a partition and the options ask for no other layout, so that the plan it was
-// cut by stays.
-[[nodiscard]] bool keeps_own_plan(const Model& model, const PlanOptions& options);
-
-// Throws kInvalidArgument naming every option that has no effect on a plan that stays.
-void refuse_options_beside_own_plan(const Model& model, const PlanOptions& options);
-
 // Of a benchmark, whose context is the prompt and the output. Throws kInvalidArgument naming both
 // when the model has no room for them.
 void check_bench_context(const Model& model, const PlanOptions& options);

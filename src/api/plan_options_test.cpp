@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/own_plan.h"
 #include "formats/test_directory.h"
 #include "partita/error.h"
 
@@ -86,18 +87,18 @@ TEST_F(PlanOptionsTest, DefaultsGiveWayToAShortContextAndStagesMayBeTheSearchs) 
   EXPECT_EQ(refusal([](O& o) { o.split_at = {"layers.1"}; }), "accepted");
 }
 
-TEST_F(PlanOptionsTest, APartitionKeepsItsPlanUntilAnotherLayoutIsAskedFor) {
+TEST_F(PlanOptionsTest, APartitionKeepsItsPlanUntilAnotherCutIsAskedFor) {
   const formats::TestDirectory folder;
   const Plan cut = Plan::make(model_, {.mesh = "tp=2", .devices = kDevices});
   write_partition(model_, cut, folder.path() / "parts");
   const Model parts = Model::load(folder.path() / "parts");
   EXPECT_TRUE(keeps_own_plan(parts, with([](O& o) { o.max_context = 100; })));
   EXPECT_FALSE(keeps_own_plan(model_, {}));
-  const std::vector<Change> layouts = {
+  const std::vector<Change> cuts = {
       [](O& o) { o.mesh = "tp=3"; },  [](O& o) { o.ranks = 2; },
       [](O& o) { o.wire = "bf16"; },  [](O& o) { o.split_at = {"layers.1"}; },
       [](O& o) { o.pins = {"a=b"}; }, [](O& o) { o.optimize = "latency"; }};
-  for (const Change& layout : layouts) EXPECT_FALSE(keeps_own_plan(parts, with(layout)));
+  for (const Change& other : cuts) EXPECT_FALSE(keeps_own_plan(parts, with(other)));
   EXPECT_EQ(Plan::make(parts).ranks(), 2);
   const PlanOptions ignored = with([](O& o) { o.max_context = 100, o.solver = "ilp"; });
   EXPECT_THAT(refusal_of([&] { (void)Plan::make(parts, ignored); }),

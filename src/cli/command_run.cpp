@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "api/plan_options.h"
+#include "api/own_plan.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
 #include "cli/console.h"
