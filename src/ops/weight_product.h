@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of activations with weight matrices: the heavy part of linear, router and experts. By
-// oneDNN, but for packed weights and up to 8 rows by own loops on oneDNN's layout, which come
-// nearer to the speed of memory (one row of 4096 x 4096 bf16: 0.84 -> 0.99 of a raw read on one
-// core). Without AVX-512 packed weights and bf16 are computed by own loops for all numbers of rows.
+// Products of activations with weight matrices: the heavy part of linear, router and experts.
+// Packed weights are multiplied by own loops (ops/product/dense_product.h), which need no padding
+// of rows and are faster than oneDNN's for few rows (4096 x 4096 bf16 on one core: 16 rows in 0.7 of
+// the time) and as fast for many. Weights that stay as they are, are oneDNN's, where it has such
+// products: bf16 only with AVX-512.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +11,23 @@
 #include <memory>
 
 #include "ops/kernel.h"
+#include "ops/product/dense_product.h"
 #include "support/dtype.h"
 #include "support/range.h"
 
 namespace partita::ops {
 
-// Rows of x that one call takes. A new shape costs 0.1 to 0.4 ms of code generation, so only some
-// row counts exist: x is padded to the next one (at most a third more work), and longer inputs go
-// in runs of the largest.
+// Rows of x that one call takes: longer inputs come in parts.
 inline constexpr int64_t kMostProductRows = 512;
-// The row count that `rows` (1 .. kMostProductRows) are padded to.
-[[nodiscard]] int64_t padded_rows(int64_t rows);
 
 // Weights w[n, k] of one shape and element type: y[rows, n] f32 = x[rows, k] * w^T, accumulated in
-// f32; x has the weights' type. Rows of y lie `y_columns` elements apart. n and k are at least 1.
+// f32. Rows of y lie `y_columns` elements apart. n and k are at least 1.
 struct ProductShape {
   DType weight = DType::kF32;  // f32 or bf16
   int64_t n = 0;
   int64_t k = 0;
   int64_t y_columns = 0;
+  bool x_is_f32 = false;  // else x is rounded to bf16 where the weights are: see DenseProduct
 };
 // Whether x and w have types that these products take.
 [[nodiscard]] bool is_product_call(const ir::TensorType& x, const ir::TensorType& weight);
@@ -42,32 +41,28 @@ class WeightProduct {
   WeightProduct(WeightProduct&&) noexcept;
   WeightProduct& operator=(WeightProduct&&) noexcept;
 
-  // Once, before the first run(): weights come as they are, [n, k], or in the layout that is
-  // best for up to `most_rows` rows. One packed copy serves all row counts.
+  // Once, before the first run(): weights come as they are, [n, k], or packed in tiles of kTileRows
+  // rows, each contiguous, so that pieces can be packed to their place in the whole.
   void use_plain_weights();
-  void use_packed_weights(int64_t most_rows);
-  // Packed in tiles, whatever number of rows likes another layout better: for readers of rows.
-  void use_tiled_weights();
-  [[nodiscard]] int64_t packed_bytes() const;
-  // Both aligned to 64 bytes; [n, k] -> the packed layout.
-  void pack(const void* plain, void* packed);
-
-  // Whether the packed layout is one of tiles of kTileRows rows, each contiguous, so that pieces
-  // can be packed to their place in the whole. Then up to 8 rows of x are not oneDNN's.
+  void use_packed_weights();
   static constexpr int64_t kTileRows = 64;
-  [[nodiscard]] bool is_tiled() const;
-  // Packs the rows [begin, end), of which `plain` is the first; begin is a multiple of kTileRows,
-  // as is end unless it is n.
-  void pack_tiles(const void* plain, Range rows, std::byte* packed);
-
-  // Row `row` of weights in tiles as f32, to[k].
+  [[nodiscard]] int64_t packed_bytes() const;
+  // Packs the rows [begin, end), of which `plain` is the first, to their place in `packed` (aligned
+  // to 64 bytes); begin is a multiple of kTileRows, as is end unless it is n.
+  void pack(const void* plain, Range rows, std::byte* packed) const;
+  // Row `row` of packed weights as f32, to[k].
   void read_row(const std::byte* packed, int64_t row, float* to) const;
 
-  // Compiles for all row counts up to `rows`, so that no later run() with fewer compiles anything.
+  // Compiles for all numbers of rows up to `rows`, so that no later run() with fewer compiles
+  // anything. A new one costs 0.1 to 0.4 ms with plain weights, nothing with packed ones.
   void prepare(int64_t rows);
-  // `rows` is a padded row count. `weights` is plain or packed, see above. Compiles on first use of
-  // a row count.
-  void run(const void* x, int64_t rows, const void* weights, float* y, Scratch& scratch);
+
+  // Rows of x as run() takes them, at `input` (aligned to 64 bytes, of input_bytes(rows)). Products
+  // share them if their shapes differ in n only and their weights are alike plain or packed.
+  [[nodiscard]] int64_t input_bytes(int64_t rows) const;
+  void make_input(const DenseRows& rows, std::byte* input) const;
+  // y[rows, n]; up to kMostProductRows.
+  void run(const std::byte* input, int64_t rows, const void* weights, float* y, Scratch& scratch);
 
  private:
   struct Impl;
@@ -80,16 +75,5 @@ struct AlignedDelete {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
 [[nodiscard]] AlignedBytes aligned_bytes(int64_t bytes);
-
-// Converts x[rows, k] to `weight`'s type at `to`, with zero rows up to `padded` rows. A gather when
-// `row_ids` is given: row i is x[row_ids[i]].
-struct ProductRows {
-  const float* x = nullptr;
-  const int64_t* row_ids = nullptr;
-  int64_t rows = 0;
-  int64_t padded = 0;
-  int64_t k = 0;
-};
-void copy_product_rows(const ProductRows& rows, DType weight, std::byte* to);
 
 }  // namespace partita::ops

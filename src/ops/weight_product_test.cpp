@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with packed dense weights: few rows (own loops) and many (oneDNN) against sums in
-// double.
+// Products with packed and with plain dense weights against sums in double.
 #include "ops/weight_product.h"
 
 #include <gtest/gtest.h>
@@ -29,20 +28,42 @@ class PackedProductOf : public ::testing::TestWithParam<Case> {
  protected:
   PackedProductOf() : values_(random_floats(n_ * k_, 1)), product_({type_, n_, k_, n_}) {}
 
-  // y[rows, n] of x, whose rows are a bucket of oneDNN's.
   std::vector<float> multiply(const std::vector<float>& x, int64_t rows) {
     if (packed_ == nullptr) {
-      std::vector<std::byte> plain(values_.size() * static_cast<size_t>(size_of(type_)));
-      convert_from_f32(values_.data(), type_, plain.data(), n_ * k_);
-      product_.use_packed_weights(512);
+      plain_.resize(values_.size() * static_cast<size_t>(size_of(type_)));
+      convert_from_f32(values_.data(), type_, plain_.data(), n_ * k_);
+      product_.use_packed_weights();
       packed_ = aligned_bytes(product_.packed_bytes());
-      product_.pack(plain.data(), packed_.get());
+      product_.pack(plain_.data(), {0, n_}, packed_.get());
     }
-    std::vector<std::byte> narrow(static_cast<size_t>(rows * k_ * size_of(type_)));
-    copy_product_rows({x.data(), nullptr, rows, rows, k_}, type_, narrow.data());
+    return run(product_, packed_.get(), x, rows);
+  }
+
+  std::vector<float> run(WeightProduct& product,
+                         const void* weights,
+                         const std::vector<float>& x,
+                         int64_t rows) {
+    const AlignedBytes input = aligned_bytes(product.input_bytes(rows));
+    product.make_input({.x = x.data(), .rows = rows}, input.get());
     std::vector<float> y(static_cast<size_t>(rows * n_), 7);
-    product_.run(narrow.data(), rows, packed_.get(), y.data(), scratch_);
+    product.run(input.get(), rows, weights, y.data(), scratch_);
     return y;
+  }
+
+  void expect_sums(const std::vector<float>& x, const std::vector<float>& y, int64_t rows) const {
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t column = 0; column < n_; ++column) {
+        const float found = y[static_cast<size_t>(row * n_ + column)];
+        double sum = 0;
+        for (int64_t i = 0; i < k_; ++i) {
+          sum += static_cast<double>(rounded(x[static_cast<size_t>(row * k_ + i)])) *
+                 static_cast<double>(rounded(values_[static_cast<size_t>(column * k_ + i)]));
+        }
+        // k terms of at most 1 in f32: the error of each addition is 2^-24 of the sum so far.
+        const double bound = 0x1p-24 * static_cast<double>(k_) * std::sqrt(double(k_)) + 1e-6;
+        ASSERT_NEAR(found, sum, bound) << rows << " rows, " << row << ", " << column;
+      }
+    }
   }
 
   [[nodiscard]] float rounded(float value) const {
@@ -53,6 +74,7 @@ class PackedProductOf : public ::testing::TestWithParam<Case> {
   int64_t n_ = GetParam().n;
   int64_t k_ = GetParam().k;
   std::vector<float> values_;
+  std::vector<std::byte> plain_;
   WeightProduct product_;
   AlignedBytes packed_;
   Scratch scratch_;
@@ -70,55 +92,55 @@ INSTANTIATE_TEST_SUITE_P(Shapes,
                                            Case{DType::kBF16, 515, 700}));
 
 TEST_P(PackedProductOf, EqualsTheSums) {
-  for (const int64_t rows : {1, 2, 3, 4, 6, 8, 12, 64}) {
+  for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 64, 70}) {
     const std::vector<float> x = random_floats(rows * k_, 2);
-    const std::vector<float> y = multiply(x, rows);
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t column = 0; column < n_; ++column) {
-        const float found = y[static_cast<size_t>(row * n_ + column)];
-        double sum = 0;
-        for (int64_t i = 0; i < k_; ++i) {
-          sum += static_cast<double>(rounded(x[static_cast<size_t>(row * k_ + i)])) *
-                 static_cast<double>(rounded(values_[static_cast<size_t>(column * k_ + i)]));
-        }
-        // k terms of at most 1 in f32: the error of each addition is 2^-24 of the sum so far.
-        const double bound = 0x1p-24 * static_cast<double>(k_) * std::sqrt(double(k_)) + 1e-6;
-        ASSERT_NEAR(found, sum, bound) << rows << " rows, " << row << ", " << column;
-      }
-    }
+    expect_sums(x, multiply(x, rows), rows);
   }
 }
 
-TEST_P(PackedProductOf, GivesARowTheSameBitsBesideUpToSevenOthers) {
-  const std::vector<float> x = random_floats(8 * k_, 3);
-  const std::vector<float> all = multiply(x, 8);
-  for (const int64_t rows : {1, 3, 6}) {
+TEST_P(PackedProductOf, EqualsTheSumsWithPlainWeights) {
+  (void)multiply(random_floats(k_, 2), 1);
+  WeightProduct product({type_, n_, k_, n_});
+  product.use_plain_weights();
+  for (const int64_t rows : {1, 5, 8, 13, 70}) {
+    const std::vector<float> x = random_floats(rows * k_, 2);
+    expect_sums(x, run(product, plain_.data(), x, rows), rows);
+  }
+}
+
+TEST_P(PackedProductOf, GivesARowTheSameBitsBesideOthers) {
+  const std::vector<float> x = random_floats(100 * k_, 3);
+  const std::vector<float> all = multiply(x, 100);
+  for (const int64_t rows : {1, 3, 6, 7, 8, 9, 17, 64}) {
     const std::vector<float> some(x.begin(), x.begin() + rows * k_);
     const std::vector<float> y = multiply(some, rows);
     for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], all[i]) << rows;
   }
 }
 
+TEST_P(PackedProductOf, GathersRows) {
+  const std::vector<float> x = random_floats(10 * k_, 5);
+  const std::vector<float> all = multiply(x, 10);
+  const std::vector<int64_t> ids = {7, 0, 7};
+  const AlignedBytes input = aligned_bytes(product_.input_bytes(3));
+  product_.make_input({x.data(), 3, ids.data()}, input.get());
+  std::vector<float> y(static_cast<size_t>(3 * n_));
+  product_.run(input.get(), 3, packed_.get(), y.data(), scratch_);
+  for (int64_t row = 0; row < 3; ++row) {
+    const auto* expected = all.data() + ids[static_cast<size_t>(row)] * n_;
+    EXPECT_TRUE(std::equal(expected, expected + n_, y.data() + row * n_)) << row;
+  }
+}
+
 TEST_P(PackedProductOf, GivesTheSameWhenItsTilesArePackedInPieces) {
-  const std::vector<float> x = random_floats(12 * k_, 4);
-  const std::vector<float> few = multiply({x.begin(), x.begin() + k_}, 1);
-  const std::vector<float> many = multiply(x, 12);
-  ASSERT_TRUE(product_.is_tiled());
-  std::vector<std::byte> plain(values_.size() * static_cast<size_t>(size_of(type_)));
-  convert_from_f32(values_.data(), type_, plain.data(), n_ * k_);
+  (void)multiply(random_floats(k_, 4), 1);
+  const std::vector<std::byte> at_once(packed_.get(), packed_.get() + product_.packed_bytes());
   std::fill_n(packed_.get(), product_.packed_bytes(), std::byte{1});
   for (int64_t row = (n_ - 1) / 64 * 64; row >= 0; row -= 64) {
-    product_.pack_tiles(plain.data() + row * k_ * size_of(type_), {row, std::min(n_, row + 64)},
-                        packed_.get());
+    product_.pack(plain_.data() + row * k_ * size_of(type_), {row, std::min(n_, row + 64)},
+                  packed_.get());
   }
-  EXPECT_EQ(multiply({x.begin(), x.begin() + k_}, 1), few);
-  EXPECT_EQ(multiply(x, 12), many);
-  const std::vector<std::byte> in_pieces(packed_.get(), packed_.get() + product_.packed_bytes());
-  std::fill_n(packed_.get(), product_.packed_bytes(), std::byte{2});
-  product_.pack_tiles(plain.data(), {0, n_}, packed_.get());
-  EXPECT_TRUE(std::equal(in_pieces.begin(), in_pieces.end(), packed_.get()));
-  product_.pack(plain.data(), packed_.get());
-  EXPECT_TRUE(std::equal(in_pieces.begin(), in_pieces.end(), packed_.get()));
+  EXPECT_TRUE(std::equal(at_once.begin(), at_once.end(), packed_.get()));
 }
 
 }  // namespace

@@ -26,16 +26,16 @@ class DenseExpertMatrices {
   void use_plain_weights() { product_.use_plain_weights(); }
   // Takes the data of weight[experts, n, k] over expert by expert and gives the memory of each
   // finished one back.
-  void pack(const TensorView& weight, int64_t most_rows);
+  void pack(const TensorView& weight);
   // Makes all ready for products of up to `rows` rows.
   void prepare(int64_t rows) { product_.prepare(rows); }
 
-  // Rows that results take: those of x and some of padding.
-  [[nodiscard]] int64_t padded(int64_t rows) const { return padded_rows(rows); }
-  [[nodiscard]] int64_t input_bytes(int64_t rows) const;
+  [[nodiscard]] int64_t input_bytes(int64_t rows) const { return product_.input_bytes(rows); }
   // Row i of the product is x[i], or x[row_ids[i]] when these are given.
-  void prepare_input(const float* x, const int64_t* row_ids, int64_t rows, std::byte* to) const;
-  // y[padded(rows), n] = x * weight[expert]^T.
+  void prepare_input(const float* x, const int64_t* row_ids, int64_t rows, std::byte* to) const {
+    product_.make_input({x, rows, row_ids}, to);
+  }
+  // y[rows, n] = x * weight[expert]^T.
   void run(const TensorView& weight,
            int64_t expert,
            const std::byte* x,
@@ -45,8 +45,7 @@ class DenseExpertMatrices {
 
  private:
   WeightProduct product_;
-  DType dtype_;
-  int64_t k_;
+  int64_t n_;
   int64_t matrix_bytes_;
   std::vector<AlignedBytes> packed_;
 };
@@ -57,10 +56,9 @@ class BlockExpertMatrices {
   BlockExpertMatrices(DType dtype, int64_t n, int64_t k);
 
   void use_plain_weights() {}
-  void pack(const TensorView& weight, int64_t most_rows);
+  void pack(const TensorView& weight);
   void prepare(int64_t rows) { (void)rows; }
 
-  [[nodiscard]] int64_t padded(int64_t rows) const { return rows; }
   [[nodiscard]] int64_t input_bytes(int64_t rows) const { return product_.quantised_bytes(rows); }
   void prepare_input(const float* x, const int64_t* row_ids, int64_t rows, std::byte* to) const {
     product_.quantise({x, rows, row_ids}, to);

@@ -159,7 +159,7 @@ class GroupedExperts final : public BoundKernel {
   // How many tokens an expert gets depends on the data, so everything is made ready for the most
   // that a step of this size can give: later steps of this size or less allocate nothing.
   void reserve(const Sizes& sizes) {
-    const int64_t rows = padded_rows(std::min(sizes.tokens, kMostProductRows));
+    const int64_t rows = std::min(sizes.tokens, kMostProductRows);
     if (rows > prepared_rows_) {
       for (ExpertMatrices* matrices : {&matrices_.gate, &matrices_.up, &matrices_.down}) {
         matrices->prepare(rows);
@@ -229,8 +229,7 @@ void take_weight(const BindArgs& args, size_t input, ExpertMatrices& matrices) {
     matrices.use_plain_weights();
     return;
   }
-  // A token goes to an expert at most once.
-  matrices.pack(*args.weights[input], args.inputs[kTokens].shape(args.max_sizes)[0]);
+  matrices.pack(*args.weights[input]);
   args.release_weight[input] = true;
 }
 

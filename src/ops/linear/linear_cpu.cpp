@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// linear on the CPU: oneDNN or own kernels with packed weights, and a plain reference.
+// linear on the CPU: with packed weights where the loader gives them away, and a plain reference.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -23,89 +23,48 @@ int64_t rows_per_block(int64_t n, int64_t row_bytes) {
   return std::clamp<int64_t>(rows, std::min(n, kBlockRowMultiple), n);
 }
 
-// x[rows, k] f32 times w[n, k] f32 or bf16 gives y[rows, n] f32; accumulation in f32. Packed
-// weights come in blocks of rows, plain ones in one block.
-class OneDnnLinear final : public BoundKernel, public PackedRows {
+// x[rows, k] f32 times w[n, k] f32 or bf16 gives y[rows, n] f32; accumulation in f32.
+class DenseLinear final : public BoundKernel, public PackedRows {
  public:
-  struct Block {
-    WeightProduct product;
-    AlignedBytes packed;  // null: the plain weight
-    int64_t first_row = 0;
-  };
-
-  OneDnnLinear(const BindArgs& args, std::vector<Block> blocks)
-      : blocks_(std::move(blocks)), scratch_(args), weight_(args.inputs[1].dtype) {}
+  // `packed` is null where the plain weight is read.
+  DenseLinear(const BindArgs& args, WeightProduct product, AlignedBytes packed)
+      : product_(std::move(product)), packed_(std::move(packed)), scratch_(args) {}
 
   void run(Views inputs, Views outputs) override {
-    const TensorView& x = inputs[0];
     const int64_t n = inputs[1].shape[0];
     const int64_t k = inputs[1].shape[1];
-    const int64_t rows = elements_of(x.shape, 0, x.shape.size() - 1);
+    const int64_t rows = elements_of(inputs[0].shape, 0, inputs[0].shape.size() - 1);
+    const auto* x = inputs[0].as<const float>();
     auto* y = outputs[0].as<float>();
     if (rows == 0 || n == 0) return;
     if (k == 0) {
       std::fill_n(y, rows * n, 0.0F);
       return;
     }
+    const void* weight = packed_ == nullptr ? inputs[1].data : packed_.get();
     for (int64_t row = 0; row < rows; row += kMostProductRows) {
-      const int64_t part_rows = std::min(kMostProductRows, rows - row);
-      run_rows({x.as<const float>() + row * k, inputs[1].data, y + row * n, part_rows, n, k});
+      const int64_t part = std::min(kMostProductRows, rows - row);
+      std::byte* input = scratch_->reserve(Scratch::kInput, product_.input_bytes(part));
+      product_.make_input({.x = x + row * k, .rows = part}, input);
+      product_.run(input, part, weight, y + row * n, *scratch_);
     }
   }
 
   [[nodiscard]] const PackedRows* packed_rows(size_t input) const override {
-    const bool has_rows = input == 1 && blocks_.size() == 1 && blocks_[0].packed != nullptr;
-    return has_rows && blocks_[0].product.is_tiled() ? this : nullptr;
+    return input == 1 && packed_ != nullptr ? this : nullptr;
   }
   void read_row(int64_t row, float* to) const override {
-    blocks_[0].product.read_row(blocks_[0].packed.get(), row, to);
+    product_.read_row(packed_.get(), row, to);
   }
 
  private:
-  struct Rows {
-    const float* x;
-    const void* weight;
-    float* y;
-    int64_t rows;
-    int64_t n;
-    int64_t k;
-  };
-
-  void run_rows(const Rows& part) {
-    const int64_t padded = padded_rows(part.rows);
-    float* y = part.y;
-    if (padded != part.rows) {
-      const int64_t bytes = padded * part.n * size_of(DType::kF32);
-      y = reinterpret_cast<float*>(scratch_->reserve(Scratch::kOutput, bytes));
-    }
-    const void* x = input_rows(part, padded);
-    for (Block& block : blocks_) {
-      const void* weight = block.packed == nullptr ? part.weight : block.packed.get();
-      block.product.run(x, padded, weight, y + block.first_row, *scratch_);
-    }
-    if (y != part.y) std::copy_n(y, part.rows * part.n, part.y);
-  }
-
-  // The rows of x as the product takes them: of the weights' type, padded with zero rows.
-  const void* input_rows(const Rows& part, int64_t padded) {
-    if (weight_ == DType::kF32 && padded == part.rows) return part.x;
-    std::byte* x = scratch_->reserve(Scratch::kInput, padded * part.k * size_of(weight_));
-    copy_product_rows({part.x, nullptr, part.rows, padded, part.k}, weight_, x);
-    return x;
-  }
-
-  std::vector<Block> blocks_;
+  WeightProduct product_;
+  AlignedBytes packed_;
   ScratchHandle scratch_;
-  DType weight_;
 };
 
-int64_t most_rows(const BindArgs& args) {
-  const std::vector<int64_t> shape = args.inputs[0].shape(args.max_sizes);
-  return elements_of(shape, 0, shape.size() - 1);
-}
-
-// Packs the weight block by block into one whole and gives the memory of each finished block back.
-OneDnnLinear::Block pack_tiles(const TensorView& weight, WeightProduct product) {
+// Block by block, and gives the memory of each finished one back.
+AlignedBytes pack(const TensorView& weight, const WeightProduct& product) {
   const int64_t n = weight.shape[0];
   const int64_t row_bytes = weight.shape[1] * size_of(weight.dtype);
   AlignedBytes packed = aligned_bytes(product.packed_bytes());
@@ -113,65 +72,32 @@ OneDnnLinear::Block pack_tiles(const TensorView& weight, WeightProduct product) 
   for (int64_t row = 0; row < n; row += block_rows) {
     const Range rows{row, std::min(n, row + block_rows)};
     auto* data = weight.as<std::byte>() + row * row_bytes;
-    product.pack_tiles(data, rows, packed.get());
+    product.pack(data, rows, packed.get());
     // Of a small weight the loader reuses the memory as it is.
     if (rows.size() < n) device::discard_pages(data, rows.size() * row_bytes);
   }
-  return {std::move(product), std::move(packed), 0};
+  return packed;
 }
 
-// For layouts that cannot be put together: a product for each block.
-std::vector<OneDnnLinear::Block> pack_blocks(const BindArgs& args, int64_t n, int64_t k) {
-  const TensorView& weight = *args.weights[1];
-  const int64_t row_bytes = k * size_of(weight.dtype);
-  const int64_t block_rows = rows_per_block(n, row_bytes);
-  std::vector<OneDnnLinear::Block> blocks;
-  for (int64_t row = 0; row < n; row += block_rows) {
-    const int64_t rows = std::min(block_rows, n - row);
-    auto* data = weight.as<std::byte>() + row * row_bytes;
-    WeightProduct product({weight.dtype, rows, k, n});
-    product.use_packed_weights(most_rows(args));
-    AlignedBytes packed = aligned_bytes(product.packed_bytes());
-    product.pack(data, packed.get());
-    // Of a small weight the loader reuses the memory as it is.
-    if (rows < n) device::discard_pages(data, rows * row_bytes);
-    blocks.push_back({std::move(product), std::move(packed), row});
-  }
-  return blocks;
-}
-
-bool rows_are_read(const BindArgs& args) {
-  return !args.rows_are_read.empty() && args.rows_are_read[1];
-}
-
-std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
+std::unique_ptr<BoundKernel> bind_dense(const BindArgs& args) {
   if (!is_product_call(args.inputs[0], args.inputs[1])) return nullptr;
   const std::vector<int64_t> w = args.inputs[1].shape();
-  // oneDNN 2.6 refuses empty layouts; run() returns before it would use them.
+  // Products are not empty; run() returns before it would use them.
   const int64_t n = std::max<int64_t>(w[0], 1);
   const int64_t k = std::max<int64_t>(w[1], 1);
   WeightProduct product({args.inputs[1].dtype, n, k, n});
   // Packing gives the plain data away, so it needs the loader's consent.
   const bool may_pack =
       !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();
-  std::vector<OneDnnLinear::Block> blocks;
+  AlignedBytes packed;
   if (may_pack && w[0] > 0 && w[1] > 0) {
-    if (rows_are_read(args)) {
-      product.use_tiled_weights();
-    } else {
-      product.use_packed_weights(most_rows(args));
-    }
-    if (product.is_tiled()) {
-      blocks.push_back(pack_tiles(*args.weights[1], std::move(product)));
-    } else {
-      blocks = pack_blocks(args, n, k);
-    }
+    product.use_packed_weights();
+    packed = pack(*args.weights[1], product);
     args.release_weight[1] = true;
   } else {
     product.use_plain_weights();
-    blocks.push_back({std::move(product), nullptr, 0});
   }
-  return std::make_unique<OneDnnLinear>(args, std::move(blocks));
+  return std::make_unique<DenseLinear>(args, std::move(product), std::move(packed));
 }
 
 // y[row, column] = sum over k of x * w in double; x rounded to bf16 first where w is bf16.
@@ -205,9 +131,9 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   return kernel;
 }
 
-// Dense weights by oneDNN, those in blocks by own kernels.
+// Dense weights, or those in blocks.
 std::unique_ptr<BoundKernel> bind_packed(const BindArgs& args) {
-  return is_block_type(args.inputs[1].dtype) ? bind_packed_linear(args) : bind_onednn(args);
+  return is_block_type(args.inputs[1].dtype) ? bind_packed_linear(args) : bind_dense(args);
 }
 
 constexpr std::array<Kernel, 2> kKernels = {

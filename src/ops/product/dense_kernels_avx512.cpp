@@ -26,21 +26,29 @@ struct DenseBF16 {
   }
 };
 
+// The same with x in two parts, which meet the same weights.
+struct DenseSplitBF16 {
+  static constexpr int64_t kWords = 2;
+  using Weights = __m512bh;
+  struct Factor {
+    __m512bh high;
+    __m512bh low;
+  };
+  static Weights weights(const std::byte* from) { return DenseBF16::weights(from); }
+  static Factor factor(const float* x) { return {DenseBF16::factor(x), DenseBF16::factor(x + 1)}; }
+  static Vector add(Vector sum, const Weights& w, const Factor& x) {
+    return DenseBF16::add(DenseBF16::add(sum, w, x.high), w, x.low);
+  }
+};
+
 }  // namespace
 
 const DenseKernels& dense_kernels_avx512() {
   static constexpr DenseKernels kKernels = {
-      .f32_rows = 8,
-      .bf16_rows = 8,
       .widens = false,
-      .f32 = {nullptr, dense_tile_product<DenseF32, 1>, dense_tile_product<DenseF32, 2>,
-              dense_tile_product<DenseF32, 3>, dense_tile_product<DenseF32, 4>,
-              dense_tile_product<DenseF32, 5>, dense_tile_product<DenseF32, 6>,
-              dense_tile_product<DenseF32, 7>, dense_tile_product<DenseF32, 8>},
-      .bf16 = {nullptr, dense_tile_product<DenseBF16, 1>, dense_tile_product<DenseBF16, 2>,
-               dense_tile_product<DenseBF16, 3>, dense_tile_product<DenseBF16, 4>,
-               dense_tile_product<DenseBF16, 5>, dense_tile_product<DenseBF16, 6>,
-               dense_tile_product<DenseBF16, 7>, dense_tile_product<DenseBF16, 8>},
+      .f32 = dense_loops<DenseF32, PanelF32, 8>(),
+      .bf16 = dense_loops<DenseBF16, PanelRounded, 8>(),
+      .bf16_exact = dense_loops<DenseSplitBF16, PanelSplit, 8>(),
       .pack = dense_pack_avx512};
   return kKernels;
 }

@@ -45,24 +45,28 @@ void pack_rows(const Element* plain, int64_t rows, int64_t k, int64_t depth, Ele
   }
 }
 
-// x[rows, k] as [step][rows][kDepth], which an odd k lacks the last element of.
-template <int64_t kDepth, typename To, typename From, typename Convert>
-void interleave(const From* x, Range rows, int64_t k, To* panel, const Convert& convert) {
-  for (int64_t row = 0; row < rows.size(); ++row) {
-    const From* from = x + (rows.begin + row) * k;
-    To* to = panel + row * kDepth;
-    int64_t i = 0;
-    for (; i + kDepth <= k; i += kDepth, to += rows.size() * kDepth) {
-      for (int64_t part = 0; part < kDepth; ++part) to[part] = convert(from[i + part]);
-    }
-    for (int64_t part = 0; i < k && part < kDepth; ++part) {
-      to[part] = i + part < k ? convert(from[i + part]) : To{};
-    }
-  }
+const DenseLoops& loops_of(const DenseKernels& kernels, const DenseShape& shape) {
+  if (shape.weight == DType::kF32) return kernels.f32;
+  return shape.x_is_f32 ? kernels.bf16_exact : kernels.bf16;
 }
 
-// Steps that many panels meet one after the other: 64 KiB of weights, of the L2 cache.
-constexpr int64_t kStepsOfPanels = 256;
+// Steps that panels meet one after the other, and passes over some of the columns: 16 KiB of
+// weights, of the L1 cache, to which the next ones come meanwhile.
+constexpr int64_t kRunSteps = 64;
+// How far ahead weights are fetched that are used once (see block_kernels_avx512.cpp).
+constexpr int64_t kAheadBytes = 8192;
+// Panels whose sums are kept at once, up to 16 KiB.
+constexpr int64_t kGroupPanels = 8;
+
+// Calls visit(Range) for the parts of the rows, as few as have up to `most` and of nearly equal
+// size: groups of panels, and the panels of a group.
+template <typename Visit>
+void visit_parts(Range rows, int64_t most, const Visit& visit) {
+  for (int64_t panel = 0; panel < panels_of(rows.size(), most); ++panel) {
+    const Range own = panel_rows(rows.size(), most, panel);
+    visit(Range{rows.begin + own.begin, rows.begin + own.end});
+  }
+}
 
 // A tile costs its memory traffic, or with several rows of x its computation.
 Split tile_split(int64_t tiles, int64_t tile_bytes, int64_t rows) {
@@ -74,23 +78,17 @@ Split tile_split(int64_t tiles, int64_t tile_bytes, int64_t rows) {
 static_assert(DenseProduct::kTileRows == kDenseTileRows);
 
 DenseProduct::DenseProduct(const DenseShape& shape, device::Instructions level)
-    : shape_(shape), kernels_(&kernels_of(level)) {
+    : shape_(shape), kernels_(&kernels_of(level)), loops_(&loops_of(*kernels_, shape)) {
   CHECK(shape.weight == DType::kF32 || shape.weight == DType::kBF16, "weights of ",
         to_string(shape.weight));
   CHECK(shape.n >= 1 && shape.k >= 1, "shape of dense weights");
 }
 
-int64_t DenseProduct::panel_rows() const {
-  return shape_.weight == DType::kBF16 ? kernels_->bf16_rows : kernels_->f32_rows;
-}
 int64_t DenseProduct::tiles() const { return (shape_.n + kTileRows - 1) / kTileRows; }
 int64_t DenseProduct::steps() const {
   return shape_.weight == DType::kBF16 ? (shape_.k + 1) / 2 : shape_.k;
 }
 int64_t DenseProduct::stored_steps() const { return (steps() + 15) / 16 * 16; }
-int64_t DenseProduct::step_bytes_per_row() const {
-  return shape_.weight == DType::kBF16 && kernels_->widens ? 8 : 4;
-}
 int64_t DenseProduct::tile_bytes() const { return stored_steps() * kDenseStepBytes; }
 int64_t DenseProduct::packed_bytes() const { return tiles() * tile_bytes(); }
 
@@ -139,71 +137,104 @@ void DenseProduct::read_row(const std::byte* packed, int64_t row, float* to) con
   }
 }
 
-int64_t DenseProduct::panel_bytes(int64_t rows) const {
-  return rows * steps() * step_bytes_per_row();
+int64_t DenseProduct::panel_bytes(int64_t rows) const { return panel_bytes_of(rows, steps()); }
+int64_t DenseProduct::panel_bytes_of(int64_t rows, int64_t steps) const {
+  return rows * steps * loops_->words * kDenseWordBytes;
 }
 
-const std::byte* DenseProduct::make_panels(const void* x, int64_t rows, std::byte* panels) const {
-  const bool is_bf16 = shape_.weight == DType::kBF16;
-  const bool widens = is_bf16 && kernels_->widens;
-  const bool has_whole_steps = !is_bf16 || shape_.k % 2 == 0;
-  if (rows == 1 && has_whole_steps && !widens) return static_cast<const std::byte*>(x);
-  const int64_t most = panel_rows();
-  const int64_t panel_cost = most * shape_.k * size_of(DType::kF32);
-  const Split split{.items = panels_of(rows, most), .bytes_per_item = panel_cost};
-  const auto same = [](auto value) { return value; };
-  parallel_ranges(split, [&](Range range) {
-    for (int64_t panel = range.begin; panel < range.end; ++panel) {
-      const Range own = ops::panel_rows(rows, most, panel);
-      std::byte* to = panels + panel_bytes(own.begin);
-      if (widens) {
-        interleave<2>(static_cast<const BFloat16*>(x), own, shape_.k, reinterpret_cast<float*>(to),
-                      [](BFloat16 value) { return value.to_float(); });
-      } else if (is_bf16) {
-        interleave<2>(static_cast<const uint16_t*>(x), own, shape_.k,
-                      reinterpret_cast<uint16_t*>(to), same);
-      } else {
-        interleave<1>(static_cast<const float*>(x), own, shape_.k, reinterpret_cast<float*>(to),
-                      same);
+// One run of steps after the other, of each group: there its panels, [step][rows].
+void DenseProduct::make_panels(const DenseRows& rows, std::byte* panels) const {
+  // A number costs about as much as reading four times as much memory.
+  const Split split{
+      .items = steps(), .bytes_per_item = 4 * panel_bytes_of(rows.rows, 1), .multiple = kRunSteps};
+  parallel_ranges(split, [&](Range steps) {
+    visit_parts({0, rows.rows}, kGroupPanels * loops_->most_rows, [&](Range group) {
+      std::byte* to = panels + panel_bytes(group.begin) + panel_bytes_of(group.size(), steps.begin);
+      for (int64_t step = steps.begin; step < steps.end; step += kRunSteps) {
+        const int64_t count = std::min(kRunSteps, steps.end - step);
+        visit_parts(group, loops_->most_rows, [&](Range panel) {
+          make_panel(rows, panel, {step, step + count}, to);
+          to += panel_bytes_of(panel.size(), count);
+        });
       }
+    });
+  });
+}
+
+void DenseProduct::make_panel(const DenseRows& rows,
+                              Range panel,
+                              Range steps,
+                              std::byte* to) const {
+  const float* x[kMostPanelRows];  // NOLINT
+  for (int64_t row = 0; row < panel.size(); ++row) {
+    const int64_t id = panel.begin + row;
+    x[row] = rows.x + (rows.row_ids == nullptr ? id : rows.row_ids[id]) * shape_.k;
+  }
+  loops_->panel({.x = x,
+                 .rows = panel.size(),
+                 .k = shape_.k,
+                 .first_step = steps.begin,
+                 .end_step = steps.end,
+                 .panel = to});
+}
+
+struct DenseProduct::TileRun {
+  const std::byte* panels;
+  int64_t rows;
+  DenseOutput output;
+};
+
+// y[rows][64] = a group of panels times one tile.
+void DenseProduct::run_panels(const TileRun& run,
+                              const std::byte* tile,
+                              Range rows,
+                              float* y) const {
+  const int64_t count = panels_of(rows.size(), loops_->most_rows);
+  const bool is_alone = count == 1;
+  const bool is_whole = is_alone && rows.size() <= loops_->whole_rows;
+  const DenseTileKernel* const kernels = is_alone ? loops_->alone : loops_->beside;
+  const int64_t ahead_bytes = (kDenseStepBytes + count - 1) / count;
+  const int64_t most_steps = is_whole ? steps() : kRunSteps;
+  const std::byte* x = run.panels + panel_bytes(rows.begin);
+  for (int64_t step = 0; step < steps(); step += most_steps) {
+    const std::byte* weights = tile + step * kDenseStepBytes;
+    const std::byte* ahead = weights + (is_whole ? kAheadBytes : most_steps * kDenseStepBytes);
+    const int64_t own_steps = std::min(most_steps, steps() - step);
+    visit_parts(rows, loops_->most_rows, [&](Range panel) {
+      kernels[panel.size()]({.weights = weights,
+                             .steps = own_steps,
+                             .panel = x,
+                             .y = y + (panel.begin - rows.begin) * kDenseTileRows,
+                             .continues = step > 0,
+                             .ahead = ahead,
+                             .ahead_bytes = ahead_bytes});
+      ahead += own_steps * ahead_bytes;
+      x += panel_bytes_of(panel.size(), own_steps);
+    });
+  }
+}
+
+void DenseProduct::run_tile(const TileRun& run, const std::byte* tile, int64_t index) const {
+  const int64_t first = index * kTileRows;
+  const auto row_bytes = static_cast<size_t>(std::min(kTileRows, shape_.n - first)) * sizeof(float);
+  visit_parts({0, run.rows}, kGroupPanels * loops_->most_rows, [&](Range group) {
+    alignas(64) float y[kGroupPanels * kMostPanelRows * kDenseTileRows];  // NOLINT
+    run_panels(run, tile, group, y);
+    for (int64_t row = 0; row < group.size(); ++row) {
+      std::memcpy(run.output.y + (group.begin + row) * run.output.columns + first,
+                  y + row * kDenseTileRows, row_bytes);
     }
   });
-  return panels;
-}
-
-void DenseProduct::run_tile(const std::byte* panels,
-                            int64_t rows,
-                            const std::byte* tile,
-                            int64_t index,
-                            const DenseOutput& output) const {
-  const DenseTileKernel* const by_rows =
-      shape_.weight == DType::kBF16 ? kernels_->bf16 : kernels_->f32;
-  const int64_t most = panel_rows();
-  const int64_t count = panels_of(rows, most);
-  const int64_t most_steps = count == 1 ? steps() : kStepsOfPanels;
-  const int64_t first = index * kTileRows;
-  for (int64_t step = 0; step < steps(); step += most_steps) {
-    for (int64_t panel = 0; panel < count; ++panel) {
-      const Range own = ops::panel_rows(rows, most, panel);
-      by_rows[own.size()](
-          {.tile = tile + step * kDenseStepBytes,
-           .steps = std::min(most_steps, steps() - step),
-           .panel = panels + panel_bytes(own.begin) + step * own.size() * step_bytes_per_row(),
-           .y = output.y + own.begin * output.columns + first,
-           .y_columns = output.columns,
-           .tile_rows = std::min(kTileRows, shape_.n - first),
-           .continues = step > 0});
-    }
-  }
 }
 
 void DenseProduct::run(const std::byte* panels,
                        int64_t rows,
                        const std::byte* packed,
                        const DenseOutput& output) const {
+  const TileRun run{panels, rows, output};
   parallel_ranges(tile_split(tiles(), tile_bytes(), rows), [&](Range range) {
     for (int64_t tile = range.begin; tile < range.end; ++tile) {
-      run_tile(panels, rows, packed + tile * tile_bytes(), tile, output);
+      run_tile(run, packed + tile * tile_bytes(), tile);
     }
   });
 }
@@ -216,6 +247,7 @@ void DenseProduct::run_plain(const std::byte* panels,
                              std::byte* tiles_memory,
                              const DenseOutput& output) const {
   const int64_t row_bytes = shape_.k * size_of(shape_.weight);
+  const TileRun run{panels, rows, output};
   pack_and_run_tiles(
       tile_split(tiles(), tile_bytes(), rows), tiles_memory, tile_bytes(),
       [&](int64_t tile, std::byte* memory) {
@@ -223,7 +255,7 @@ void DenseProduct::run_plain(const std::byte* panels,
         pack_tile(static_cast<const std::byte*>(plain) + first * row_bytes,
                   std::min(kTileRows, shape_.n - first), memory);
       },
-      [&](int64_t tile, const std::byte* memory) { run_tile(panels, rows, memory, tile, output); });
+      [&](int64_t tile, const std::byte* memory) { run_tile(run, memory, tile); });
 }
 
 }  // namespace partita::ops

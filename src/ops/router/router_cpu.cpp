@@ -90,10 +90,7 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
 class OneDnnRouter final : public BoundKernel {
  public:
   OneDnnRouter(const BindArgs& args, WeightProduct product)
-      : product_(std::move(product)),
-        scratch_(args),
-        choice_(choice_of(args.node)),
-        weight_(args.inputs[1].dtype) {}
+      : product_(std::move(product)), scratch_(args), choice_(choice_of(args.node)) {}
 
   void run(Views inputs, Views outputs) override {
     const int64_t tokens = inputs[0].shape[0];
@@ -101,13 +98,11 @@ class OneDnnRouter final : public BoundKernel {
     const int64_t experts = inputs[1].shape[0];
     for (int64_t begin = 0; begin < tokens; begin += kMostProductRows) {
       const int64_t rows = std::min(kMostProductRows, tokens - begin);
-      const int64_t padded = padded_rows(rows);
-      std::byte* x = scratch_->reserve(Scratch::kInput, padded * k * size_of(weight_));
+      std::byte* x = scratch_->reserve(Scratch::kInput, product_.input_bytes(rows));
       auto* logits = reinterpret_cast<float*>(
-          scratch_->reserve(Scratch::kOutput, padded * experts * size_of(DType::kF32)));
-      const float* from = inputs[0].as<const float>() + begin * k;
-      copy_product_rows({from, nullptr, rows, padded, k}, weight_, x);
-      product_.run(x, padded, inputs[1].data, logits, *scratch_);
+          scratch_->reserve(Scratch::kOutput, rows * experts * size_of(DType::kF32)));
+      product_.make_input({.x = inputs[0].as<const float>() + begin * k, .rows = rows}, x);
+      product_.run(x, rows, inputs[1].data, logits, *scratch_);
       float* to = outputs[0].as<float>() + begin * experts;
       for (int64_t row = 0; row < rows; ++row) {
         choose(logits + row * experts, to + row * experts, experts, choice_);
@@ -119,7 +114,6 @@ class OneDnnRouter final : public BoundKernel {
   WeightProduct product_;
   ScratchHandle scratch_;
   Choice choice_;
-  DType weight_;
 };
 
 std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
