@@ -26,7 +26,10 @@ class Pass {
 [[nodiscard]] const Pass& remove_unused_nodes();
 [[nodiscard]] const Pass& merge_equal_collectives();
 [[nodiscard]] const Pass& drop_identity_nodes();
-[[nodiscard]] const Pass& fuse_add_norm();  // of rank programs
-[[nodiscard]] const Pass& fuse_gated();     // of rank programs
+// Of rank programs.
+[[nodiscard]] const Pass& fuse_add_norm();
+[[nodiscard]] const Pass& fuse_gated();
+[[nodiscard]] const Pass& quantize_rows_once();
+[[nodiscard]] const Pass& fuse_quantize_rows();
 
 }  // namespace partita::passes

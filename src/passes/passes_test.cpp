@@ -293,6 +293,122 @@ TEST(FuseGated, LeavesWhatOthersReadOrHasNoGatedForm) {
   }
 }
 
+constexpr const char* kBlocksHead = R"(graph "g" {
+  input %x : f32[t,64]
+  weight %q : q8_0[32,64] = tensor("q")
+  weight %k : q8_0[32,64] = tensor("k")
+  weight %h : q4_0[32,64] = tensor("h")
+  weight %f : f32[32,64] = tensor("f")
+  weight %w : f32[64] = tensor("w")
+)";
+
+std::string after_head(const Pass& pass, const std::string& nodes) {
+  return after(pass, kBlocksHead + nodes).substr(std::string(kBlocksHead).size());
+}
+
+TEST(QuantizeRowsOnce, OneNodeServesAllProductsWithOneTypeOfWeights) {
+  EXPECT_EQ(after_head(quantize_rows_once(), R"(  %r : f32[t,64] = relu(%x)
+  %a : f32[t,32] = linear(%r, %q) {layer = 1}
+  %b : f32[t,32] = linear(%r, %h) {layer = 1}
+  %c : f32[t,32] = linear(%r, %k) {layer = 1}
+  %d : f32[t,32] = linear(%r, %f) {layer = 1}
+  %e : f32[t,32] = linear(%x, %k) {layer = 2}
+  return %a, %b, %c, %d, %e
+}
+)"),
+            R"(  %r : f32[t,64] = relu(%x)
+  %r.q8_0 : u8[t,2,40] = quantize_rows(%r) {layer = 1, quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%r.q8_0, %q) {layer = 1}
+  %r.q4_0 : u8[t,2,40] = quantize_rows(%r) {layer = 1, quantized_for = "q4_0"}
+  %b : f32[t,32] = linear(%r.q4_0, %h) {layer = 1}
+  %c : f32[t,32] = linear(%r.q8_0, %k) {layer = 1}
+  %d : f32[t,32] = linear(%r, %f) {layer = 1}
+  %x.q8_0 : u8[t,2,40] = quantize_rows(%x) {layer = 2, quantized_for = "q8_0"}
+  %e : f32[t,32] = linear(%x.q8_0, %k) {layer = 2}
+  return %a, %b, %c, %d, %e
+}
+)");
+}
+
+TEST(QuantizeRowsOnce, LeavesTakenNamesAndWhatItMadeBefore) {
+  const std::string taken = R"(  %r : f32[t,64] = relu(%x)
+  %r.q8_0 : f32[t,64] = relu(%x)
+  %a : f32[t,32] = linear(%r, %q)
+  %b : f32[t,32] = linear(%r, %k)
+  return %a, %b, %r.q8_0
+}
+)";
+  EXPECT_EQ(after_head(quantize_rows_once(), taken), taken);
+  const ir::Graph once = quantize_rows_once().run(ir::parse_graph(
+      std::string(kBlocksHead) + "  %a : f32[t,32] = linear(%x, %q)\n  return %a\n}\n"));
+  EXPECT_EQ(ir::print_graph(quantize_rows_once().run(once)), ir::print_graph(once));
+}
+
+TEST(FuseQuantizeRows, TheOperatorThatMakesRowsQuantisesThem) {
+  EXPECT_EQ(
+      after_head(
+          fuse_quantize_rows(),
+          R"(  %s, %s.1 : f32[t,64], f32[t,64] = add_rms_norm(%x, %x, %w) {layer = 1, eps = 1e-05}
+  %s.1.q8_0 : u8[t,2,40] = quantize_rows(%s.1) {layer = 1, quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%s.1.q8_0, %q) {layer = 1}
+  %b : f32[t,32] = linear(%s.1.q8_0, %k) {layer = 1}
+  %g : f32[t,64] = gated(%s, %s) {activation = "silu"}
+  %g.q4_0 : u8[t,2,40] = quantize_rows(%g) {quantized_for = "q4_0"}
+  %c : f32[t,32] = linear(%g.q4_0, %h)
+  return %a, %b, %c
+}
+)"),
+      R"(  %s, %s.1 : f32[t,64], u8[t,2,40] = add_rms_norm(%x, %x, %w) {layer = 1, eps = 1e-05, quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%s.1, %q) {layer = 1}
+  %b : f32[t,32] = linear(%s.1, %k) {layer = 1}
+  %g : u8[t,2,40] = gated(%s, %s) {activation = "silu", quantized_for = "q4_0"}
+  %c : f32[t,32] = linear(%g, %h)
+  return %a, %b, %c
+}
+)");
+}
+
+TEST(FuseQuantizeRows, LeavesRowsThatOthersReadToo) {
+  // Another operator; a result; quantised for two types of weights; the sum, which is no last
+  // output; made by an operator that does not quantise.
+  for (const std::string nodes : {
+           R"(  %n : f32[t,64] = rms_norm(%x, %w) {eps = 1e-05}
+  %n.q8_0 : u8[t,2,40] = quantize_rows(%n) {quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%n.q8_0, %q)
+  %y : f32[t,64] = add(%x, %n)
+  return %a, %y
+}
+)",
+           R"(  %n : f32[t,64] = rms_norm(%x, %w) {eps = 1e-05}
+  %n.q8_0 : u8[t,2,40] = quantize_rows(%n) {quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%n.q8_0, %q)
+  return %a, %n
+}
+)",
+           R"(  %n : f32[t,64] = rms_norm(%x, %w) {eps = 1e-05}
+  %n.q8_0 : u8[t,2,40] = quantize_rows(%n) {quantized_for = "q8_0"}
+  %n.q4_0 : u8[t,2,40] = quantize_rows(%n) {quantized_for = "q4_0"}
+  %a : f32[t,32] = linear(%n.q8_0, %q)
+  %b : f32[t,32] = linear(%n.q4_0, %h)
+  return %a, %b
+}
+)",
+           R"(  %s, %s.1 : f32[t,64], f32[t,64] = add_rms_norm(%x, %x, %w) {eps = 1e-05}
+  %s.q8_0 : u8[t,2,40] = quantize_rows(%s) {quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%s.q8_0, %q)
+  return %a, %s.1
+}
+)",
+           R"(  %r : f32[t,64] = relu(%x)
+  %r.q8_0 : u8[t,2,40] = quantize_rows(%r) {quantized_for = "q8_0"}
+  %a : f32[t,32] = linear(%r.q8_0, %q)
+  return %a
+}
+)"}) {
+    EXPECT_EQ(after_head(fuse_quantize_rows(), nodes), nodes);
+  }
+}
+
 TEST(Pipeline, RunsAllPassesInOrderAndReportsEach) {
   const PipelineResult result = run_standard_pipeline(ir::parse_graph(kTwoDeadNodes));
   ASSERT_EQ(result.reports.size(), all_passes().size());

@@ -62,7 +62,8 @@ std::span<const Pass* const> all_passes() {
 }
 
 std::span<const Pass* const> rank_passes() {
-  static const std::array<const Pass*, 2> passes = {&fuse_add_norm(), &fuse_gated()};
+  static const std::array<const Pass*, 4> passes = {&fuse_add_norm(), &fuse_gated(),
+                                                    &quantize_rows_once(), &fuse_quantize_rows()};
   return passes;
 }
 

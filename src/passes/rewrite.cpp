@@ -20,17 +20,19 @@ class Builder {
       : rewrite_(rewrite),
         source_(rewrite.source),
         result_(source_.name()),
-        new_id_(source_.values().size(), kNoId) {}
+        new_id_(rewrite.replaced_by.size(), kNoId) {
+    for (size_t i = 0; i < rewrite.added.size(); ++i) {
+      added_before_[rewrite.added[i].before].push_back(i);
+    }
+  }
 
   ir::Graph build() {
     for (size_t id = 0; id < source_.nodes().size(); ++id) {
       const auto changed = rewrite_.new_nodes.find(static_cast<ir::NodeId>(id));
       const ir::Node& node =
           changed == rewrite_.new_nodes.end() ? source_.nodes()[id] : changed->second;
-      ValueId last = kNoId;
-      for (const ValueId value : node.inputs) last = std::max(last, value);
-      for (const ValueId value : node.outputs) last = std::max(last, value);
-      add_plain_values(last + 1);
+      add_added(static_cast<ir::NodeId>(id));
+      add_plain_values(one_past(node));
       if (rewrite_.keep_node[id]) add_node(node);
     }
     add_plain_values(static_cast<ValueId>(source_.values().size()));
@@ -41,6 +43,31 @@ class Builder {
   }
 
  private:
+  // One past the last value of the source that the node reads or makes.
+  ValueId one_past(const ir::Node& node) const {
+    const auto end = static_cast<ValueId>(source_.values().size());
+    ValueId last = kNoId;
+    for (const std::vector<ValueId>* values : {&node.inputs, &node.outputs}) {
+      for (const ValueId value : *values) {
+        if (value < end) last = std::max(last, value);
+      }
+    }
+    return last + 1;
+  }
+
+  // The new nodes that come before node `before`.
+  void add_added(ir::NodeId before) {
+    const auto found = added_before_.find(before);
+    if (found == added_before_.end()) return;
+    for (const size_t index : found->second) {
+      ir::Node node = rewrite_.added[index].node;
+      add_plain_values(one_past(node));
+      for (ValueId& input : node.inputs) input = mapped(input);
+      const ir::NodeId id = result_.add_node(std::move(node), {&rewrite_.added[index].type, 1});
+      new_id_[source_.values().size() + index] = result_.node(id).outputs[0];
+    }
+  }
+
   // Adds the inputs, weights and states with ids below `end` that are not there yet.
   void add_plain_values(ValueId end) {
     for (; next_plain_ < end; ++next_plain_) {
@@ -65,7 +92,11 @@ class Builder {
     for (ValueId& input : copy.inputs) input = mapped(input);
     copy.outputs.clear();
     std::vector<ir::TensorType> types;
-    for (const ValueId output : node.outputs) types.push_back(source_.value(output).type);
+    for (const ValueId output : node.outputs) {
+      const auto changed = rewrite_.result_type.find(output);
+      const bool is_changed = changed != rewrite_.result_type.end();
+      types.push_back(is_changed ? changed->second : source_.value(output).type);
+    }
     const ir::NodeId id = result_.add_node(std::move(copy), types);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       new_id_[static_cast<size_t>(node.outputs[i])] = result_.node(id).outputs[i];
@@ -74,14 +105,15 @@ class Builder {
 
   ValueId mapped(ValueId value) const {
     const ValueId id = new_id_[static_cast<size_t>(rewrite_.resolve(value))];
-    CHECK(id != kNoId, "a kept node or output reads the removed value ", source_.value(value).name);
+    CHECK(id != kNoId, "a kept node or output reads the removed value ", value);
     return id;
   }
 
   const Rewrite& rewrite_;
   const ir::Graph& source_;
   ir::Graph result_;
-  std::vector<ValueId> new_id_;
+  std::vector<ValueId> new_id_;  // by value of the source, then by added node
+  std::map<ir::NodeId, std::vector<size_t>> added_before_;
   ValueId next_plain_ = 0;
 };
 
@@ -99,6 +131,12 @@ ValueId Rewrite::resolve(ValueId value) const {
   while (replaced_by[static_cast<size_t>(value)] != value)
     value = replaced_by[static_cast<size_t>(value)];
   return value;
+}
+
+ValueId Rewrite::add_before(ir::NodeId before, ir::Node node, ir::TensorType type) {
+  added.push_back({before, std::move(node), std::move(type)});
+  replaced_by.push_back(static_cast<ValueId>(replaced_by.size()));
+  return replaced_by.back();
 }
 
 ir::Graph Rewrite::apply() const { return Builder(*this).build(); }

@@ -5,6 +5,7 @@
 
 #include "ops/add_norm/parts.h"
 #include "ops/declaration.h"
+#include "ops/quantized_rows.h"
 
 namespace partita::ops {
 namespace {
@@ -31,8 +32,10 @@ spec::Notation bind_add_norm(const OpCall& call, const AddNormKind& kind) {
     notation.inputs.push_back(is_full ? index_of(dims) : row);
   }
   notation.outputs = {index_of(dims), index_of(dims)};
-  return bound(call, std::move(notation));
+  return with_quantized_output(call, bound(call, std::move(notation)));
 }
+
+std::vector<DType> add_norm_dtypes(const OpCall& call) { return quantized_dtypes(call, 2); }
 
 template <bool kIsLayerNorm, bool kIsCollective>
 spec::Notation bind(const OpCall& call) {
@@ -64,6 +67,7 @@ constexpr OpDef op(std::string_view name, std::string_view summary, std::string_
           .summary = summary,
           .notation = notation,
           .bind = bind<kIsLayerNorm, kIsCollective>,
+          .output_dtypes = add_norm_dtypes,
           .flops = add_norm_flops,
           .samples = samples<kIsLayerNorm, kIsCollective>,
           .has_side_effect = kIsCollective,
@@ -73,20 +77,22 @@ constexpr OpDef op(std::string_view name, std::string_view summary, std::string_
 constexpr std::array kOps = {
     op<false, false>("add_rms_norm",
                      "s = x + bias + r, y = rms_norm(s, w). The bias [d] may be left out. "
-                     "Attribute eps.",
+                     "Attributes eps, quantized_for (see quantize_rows).",
                      "s[..,d], y[..,d] = f(x[..,:], bias[d], r[..,:], w[d]); map ..; whole d"),
     op<true, false>("add_layer_norm",
                     "s = x + bias + r, y = layer_norm(s, w, b). The bias [d] may be left out. "
-                    "Attribute eps.",
+                    "Attributes eps, quantized_for (see quantize_rows).",
                     "s[..,d], y[..,d] = f(x[..,:], bias[d], r[..,:], w[d], b[d]); map ..; "
                     "whole d"),
-    op<false, true>("all_reduce_add_rms_norm",
-                    "s = all_reduce(x) + bias + r, y = rms_norm(s, w), the reduction being a sum. "
-                    "The bias [d] may be left out. Attributes group, eps.",
-                    "s[..,d], y[..,d] = f(x[..,:], bias[d], r[..,:], w[d]); whole .. d"),
+    op<false, true>(
+        "all_reduce_add_rms_norm",
+        "s = all_reduce(x) + bias + r, y = rms_norm(s, w), the reduction being a sum. "
+        "The bias [d] may be left out. Attributes group, eps, quantized_for (see quantize_rows).",
+        "s[..,d], y[..,d] = f(x[..,:], bias[d], r[..,:], w[d]); whole .. d"),
     op<true, true>("all_reduce_add_layer_norm",
                    "s = all_reduce(x) + bias + r, y = layer_norm(s, w, b), the reduction being a "
-                   "sum. The bias [d] may be left out. Attributes group, eps.",
+                   "sum. The bias [d] may be left out. Attributes group, eps, quantized_for (see "
+                   "quantize_rows).",
                    "s[..,d], y[..,d] = f(x[..,:], bias[d], r[..,:], w[d], b[d]); whole .. d"),
 };
 

@@ -2,11 +2,13 @@
 // Sum, residual and norm on the CPU: each row is added up and normalised while it is in the cache.
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "comm/communicator.h"
 #include "ops/add_norm/parts.h"
 #include "ops/cpu_kernel.h"
 #include "ops/parallel.h"
+#include "ops/product/quantised_output.h"
 #include "ops/vector/row_kernels_cpu.h"
 
 namespace partita::ops {
@@ -33,15 +35,19 @@ void plain_layer_norm(const NormRows& norm) {
   normalise_row(norm, sum / static_cast<double>(norm.width));
 }
 
-// x, residual, sum, y [rows, width]; bias, weights [width].
+// x, residual, sum, y [rows, width]; bias, weights [width]. y may be quantised.
 class AddNorm final : public BoundKernel {
  public:
-  // `normalise` is called for one row at a time.
-  AddNorm(const BindArgs& args, const AddNormKind& kind, NormFunction normalise)
+  // `normalise` is called for one row at a time; `level` quantises them.
+  AddNorm(const BindArgs& args,
+          const AddNormKind& kind,
+          NormFunction normalise,
+          device::Instructions level = device::Instructions::kPortable)
       : parts_(add_norm_parts(args.inputs.size(), kind.is_layer_norm)),
         normalise_(normalise),
         eps_(static_cast<float>(args.node.attributes.number("eps"))),
         is_layer_norm_(kind.is_layer_norm) {
+    if (has_quantised_output(args)) quantised_.emplace(args, level);
     if (!kind.is_collective) return;
     const std::string& name = args.node.attributes.text("group");
     if (args.groups == nullptr) {
@@ -83,26 +89,28 @@ class AddNorm final : public BoundKernel {
     const auto* shift = is_layer_norm_ ? inputs[parts_.weight + 1].as<const float>() : nullptr;
     const auto* bias = parts_.has_bias ? inputs[parts_.bias].as<const float>() : nullptr;
     const auto* residual = inputs[parts_.residual].as<const float>();
-    auto* sum = outputs[0].as<float>();
-    auto* y = outputs[1].as<float>();
+    auto* sums = outputs[0].as<float>();
+    const auto make_row = [&](int64_t row, float* y) {
+      const int64_t at = row * size.width;
+      // The order of the unfused operators: (terms + bias) + residual.
+      const std::array more = {bias, residual + at};
+      comm::add_terms(terms, at, std::span(more).subspan(bias == nullptr ? 1 : 0),
+                      {sums + at, static_cast<size_t>(size.width)});
+      normalise_({.x = sums + at,
+                  .w = weight,
+                  .b = shift,
+                  .y = y,
+                  .rows = 1,
+                  .width = size.width,
+                  .eps = eps_});
+    };
     // A row of every term, the residual and both outputs.
     const auto streams = static_cast<int64_t>(terms.by_rank.size()) + 3;
     const Split split{size.rows, streams * size.width * int64_t{sizeof(float)}};
+    if (quantised_) return quantised_->make_rows(split, outputs[1], make_row);
+    auto* y = outputs[1].as<float>();
     parallel_ranges(split, [&](const Range& range) {
-      for (int64_t row = range.begin; row < range.end; ++row) {
-        const int64_t at = row * size.width;
-        // The order of the unfused operators: (terms + bias) + residual.
-        const std::array more = {bias, residual + at};
-        comm::add_terms(terms, at, std::span(more).subspan(bias == nullptr ? 1 : 0),
-                        {sum + at, static_cast<size_t>(size.width)});
-        normalise_({.x = sum + at,
-                    .w = weight,
-                    .b = shift,
-                    .y = y + at,
-                    .rows = 1,
-                    .width = size.width,
-                    .eps = eps_});
-      }
+      for (int64_t row = range.begin; row < range.end; ++row) make_row(row, y + row * size.width);
     });
   }
 
@@ -111,19 +119,22 @@ class AddNorm final : public BoundKernel {
   float eps_;
   bool is_layer_norm_;
   comm::Communicator* group_ = nullptr;
+  std::optional<QuantisedOutput> quantised_;
 };
+
+bool accepts(const BindArgs& args) { return all_f32(args) || has_quantised_output(args); }
 
 template <bool kIsLayerNorm, bool kIsCollective>
 std::unique_ptr<BoundKernel> bind(const BindArgs& args, device::Instructions level) {
-  if (!all_f32(args)) return nullptr;
+  if (!accepts(args)) return nullptr;
   const RowKernels& kernels = row_kernels(level);
   return std::make_unique<AddNorm>(args, AddNormKind{kIsLayerNorm, kIsCollective},
-                                   kIsLayerNorm ? kernels.layer_norm : kernels.rms_norm);
+                                   kIsLayerNorm ? kernels.layer_norm : kernels.rms_norm, level);
 }
 
 template <bool kIsLayerNorm, bool kIsCollective>
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
-  if (!all_f32(args)) return nullptr;
+  if (!accepts(args)) return nullptr;
   return std::make_unique<AddNorm>(args, AddNormKind{kIsLayerNorm, kIsCollective},
                                    kIsLayerNorm ? plain_layer_norm : plain_rms_norm);
 }

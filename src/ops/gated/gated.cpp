@@ -5,6 +5,7 @@
 
 #include "ops/activations.h"
 #include "ops/declaration.h"
+#include "ops/quantized_rows.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -25,8 +26,10 @@ spec::Notation bind_gated(const OpCall& call) {
   notation.inputs = {index_of(dims), index_of(dims)};
   notation.outputs = {index_of(dims)};
   notation.linear_in = {{1}};
-  return bound(call, std::move(notation));
+  return with_quantized_output(call, bound(call, std::move(notation)));
 }
+
+std::vector<DType> gated_dtypes(const OpCall& call) { return quantized_dtypes(call, 1); }
 
 OpSample gated_sample(std::initializer_list<int64_t> shape, const char* activation) {
   OpSample sample = float_sample({f32(shape), f32(shape)});
@@ -41,10 +44,11 @@ std::vector<OpSample> gated_samples() {
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "gated",
-     .summary = "f(gate) * up without broadcasting. Attribute activation: gelu, gelu_tanh, relu, "
-                "silu.",
+     .summary = "f(gate) * up without broadcasting. Attributes activation: gelu, gelu_tanh, relu, "
+                "silu; quantized_for (see quantize_rows).",
      .notation = "y[..] = f(gate[..]) * up[..]; map ..; linear up",
      .bind = bind_gated,
+     .output_dtypes = gated_dtypes,
      .samples = gated_samples},
 }};
 

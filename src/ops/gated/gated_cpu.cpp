@@ -5,6 +5,7 @@
 #include "ops/activations.h"
 #include "ops/cpu_kernel.h"
 #include "ops/parallel.h"
+#include "ops/product/quantised_output.h"
 #include "ops/vector/row_kernels_cpu.h"
 
 namespace partita::ops {
@@ -17,10 +18,30 @@ BinaryRow gated_row(const RowKernels& kernels, std::string_view activation) {
   return activation == "silu" ? kernels.gated_silu : nullptr;
 }
 
+// The same with rows that are quantised: see ops/quantized_rows.h.
+std::unique_ptr<BoundKernel> bind_quantised(const BindArgs& args,
+                                            BinaryRow row_kernel,
+                                            device::Instructions level) {
+  return make_kernel(
+      [row_kernel, quantised = QuantisedOutput(args, level)](Views inputs, Views outputs) {
+        const std::vector<int64_t>& shape = inputs[0].shape;
+        const int64_t width = shape.back();
+        const Split rows = {.items = elements_of(shape, 0, shape.size() - 1),
+                            .bytes_per_item = 4 * width * int64_t{sizeof(float)},
+                            .least_bytes = 256 << 10};
+        quantised.make_rows(rows, outputs[0], [&](int64_t row, float* to) {
+          row_kernel(inputs[0].as<const float>() + row * width,
+                     inputs[1].as<const float>() + row * width, to, width);
+        });
+      });
+}
+
 // y[i] = f(gate[i]) * up[i] over any shape, in ranges of whole cache lines.
 std::unique_ptr<BoundKernel> bind_rows(const BindArgs& args, device::Instructions level) {
   const BinaryRow row = gated_row(row_kernels(level), args.node.attributes.text("activation"));
-  if (!all_f32(args) || row == nullptr) return nullptr;
+  if (row == nullptr) return nullptr;
+  if (has_quantised_output(args)) return bind_quantised(args, row, level);
+  if (!all_f32(args)) return nullptr;
   return make_kernel([row](Views inputs, Views outputs) {
     const Split split = {.items = outputs[0].elements(),
                          .bytes_per_item = 3 * int64_t{sizeof(float)},
@@ -34,6 +55,7 @@ std::unique_ptr<BoundKernel> bind_rows(const BindArgs& args, device::Instruction
 }
 
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
+  if (has_quantised_output(args)) return bind_and_quantise(args, bind_reference);
   if (!all_f32(args)) return nullptr;
   std::unique_ptr<BoundKernel> kernel;
   visit_activation(args.node.attributes.text("activation"), [&]<typename Function>(Function) {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ops/declaration.h"
+#include "ops/quantized_rows.h"
 
 namespace partita::ops {
 namespace {
@@ -14,9 +15,12 @@ spec::Notation bind_layer_norm(const OpCall& call) {
   require_rank(call, 2, 1);
   const size_t leading = call.inputs[0].dims.size() - 1;
   const std::string x = leading_dims(leading) + "e]";
-  return bind_text(
-      call, "y[" + x + " = x[" + x + ", w[e], b[e]; map " + leading_factors(leading) + "; whole e");
+  const std::string text =
+      "y[" + x + " = x[" + x + ", w[e], b[e]; map " + leading_factors(leading) + "; whole e";
+  return with_quantized_output(call, bind_text(call, text));
 }
+
+std::vector<DType> layer_norm_dtypes(const OpCall& call) { return quantized_dtypes(call, 1); }
 
 double layer_norm_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
   return 7 * product_of_dims(call.inputs[0],
@@ -33,9 +37,10 @@ constexpr std::array<OpDef, 1> kOps = {{
     {.name = "layer_norm",
      .summary =
          "y = (x - mean(x)) / sqrt(var(x) + eps) * w + b over the last dim; var divides by the "
-         "number of columns. Attribute eps.",
+         "number of columns. Attributes eps, quantized_for (see quantize_rows).",
      .notation = "y[..,d] = f(x[..,:], w[d], b[d]); map ..; whole d",
      .bind = bind_layer_norm,
+     .output_dtypes = layer_norm_dtypes,
      .flops = layer_norm_flops,
      .samples = layer_norm_samples},
 }};

@@ -33,6 +33,7 @@ void layer_norm(double eps, Views inputs, Views outputs) {
 }
 
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
+  if (has_quantised_output(args)) return bind_and_quantise(args, bind_reference);
   if (!all_f32(args)) return nullptr;
   const double eps = args.node.attributes.number("eps");
   return make_kernel([eps](Views inputs, Views outputs) { layer_norm(eps, inputs, outputs); });

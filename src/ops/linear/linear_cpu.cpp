@@ -122,8 +122,8 @@ void reference_linear(Views inputs, Views outputs) {
 }
 
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
-  if (args.inputs[0].dtype != DType::kF32) return nullptr;
   if (is_block_type(args.inputs[1].dtype)) return bind_blocks_reference(args);
+  if (args.inputs[0].dtype != DType::kF32) return nullptr;
   std::unique_ptr<BoundKernel> kernel;
   visit_float_type(args.inputs[1].dtype, [&]<typename Weight>(Weight) {
     kernel = make_kernel(reference_linear<Weight>);

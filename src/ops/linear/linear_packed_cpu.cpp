@@ -9,34 +9,30 @@
 #include "ops/op.h"
 #include "ops/packed_rows.h"
 #include "ops/product/block_product.h"
+#include "ops/product/row_quantiser.h"
+#include "ops/quantized_rows.h"
 
 namespace partita::ops {
 namespace {
-
-// Rows of x that are quantised at once: enough that the weights' way from memory costs nothing.
-constexpr int64_t kMostRows = 512;
 
 class PackedLinear final : public BoundKernel, public PackedRows {
  public:
   // `packed` is empty where the plain weight is read.
   PackedLinear(const BindArgs& args, const BlockProduct& product, device::Buffer packed)
-      : product_(product), packed_(std::move(packed)), scratch_(args) {}
+      : product_(product),
+        packed_(std::move(packed)),
+        scratch_(args),
+        is_quantised_(is_quantized_rows(args.inputs[0])) {}
 
   void run(Views inputs, Views outputs) override {
+    constexpr int64_t kMostRows = RowQuantiser::kRunRows;
+    const TensorView& x = inputs[0];
     const int64_t n = inputs[1].shape[0];
-    const int64_t k = inputs[1].shape[1];
-    const int64_t rows = elements_of(inputs[0].shape, 0, inputs[0].shape.size() - 1);
+    const int64_t rows = elements_of(x.shape, 0, x.shape.size() - (is_quantised_ ? 2 : 1));
     for (int64_t row = 0; row < rows; row += kMostRows) {
       const int64_t part = std::min(kMostRows, rows - row);
-      std::byte* x = scratch_->reserve(Scratch::kInput, product_.quantised_bytes(part));
-      product_.quantise({.x = inputs[0].as<const float>() + row * k, .rows = part}, x);
-      const BlockOutput y{outputs[0].as<float>() + row * n, n};
-      if (packed_.data() != nullptr) {
-        product_.run(x, part, packed_.data(), y);
-      } else {
-        std::byte* tiles = scratch_->reserve(Scratch::kLibrary, product_.plain_scratch_bytes());
-        product_.run_plain(x, part, inputs[1].as<const std::byte>(), tiles, y);
-      }
+      run_rows(quantised_rows(inputs, row, part), part, inputs[1],
+               {outputs[0].as<float>() + row * n, n});
     }
   }
 
@@ -48,9 +44,28 @@ class PackedLinear final : public BoundKernel, public PackedRows {
   }
 
  private:
+  // The rows [row, row + count) of x.
+  const std::byte* quantised_rows(Views inputs, int64_t row, int64_t count) const {
+    if (is_quantised_) return inputs[0].as<const std::byte>() + product_.quantised_bytes(row);
+    std::byte* to = scratch_->reserve(Scratch::kInput, product_.quantised_bytes(count));
+    const int64_t k = inputs[1].shape[1];
+    product_.quantise({.x = inputs[0].as<const float>() + row * k, .rows = count}, to);
+    return to;
+  }
+
+  void run_rows(const std::byte* x,
+                int64_t rows,
+                const TensorView& weight,
+                const BlockOutput& y) const {
+    if (packed_.data() != nullptr) return product_.run(x, rows, packed_.data(), y);
+    std::byte* tiles = scratch_->reserve(Scratch::kLibrary, product_.plain_scratch_bytes());
+    product_.run_plain(x, rows, weight.as<const std::byte>(), tiles, y);
+  }
+
   BlockProduct product_;
   device::Buffer packed_;
   ScratchHandle scratch_;
+  bool is_quantised_;  // x
 };
 
 // Piece by piece, so that the memory of each can be given back when it is packed.
@@ -75,7 +90,9 @@ device::Buffer pack(const BlockProduct& product, const TensorView& weight) {
 
 std::unique_ptr<BoundKernel> bind_packed_linear(const BindArgs& args) {
   const ir::TensorType& weight = args.inputs[1];
-  if (args.inputs[0].dtype != DType::kF32 || !is_block_type(weight.dtype)) return nullptr;
+  const bool is_quantised = is_quantized_rows(args.inputs[0]);
+  if (args.inputs[0].dtype != DType::kF32 && !is_quantised) return nullptr;
+  if (!is_block_type(weight.dtype)) return nullptr;
   if (!weight.is_static()) return nullptr;
   const std::vector<int64_t> shape = weight.shape();
   const BlockProduct product({weight.dtype, shape[0], shape[1]});

@@ -73,6 +73,8 @@ class BlockProduct {
   // Quantises rows of x to `quantised` (aligned to 64 bytes). Products whose weights have the same
   // type and k share the result.
   void quantise(const BlockRows& rows, std::byte* quantised) const;
+  // Quantises one row, x[k], to the place that quantise() gives row `row` of `rows`.
+  void quantise_row(const float* x, int64_t row, int64_t rows, std::byte* quantised) const;
 
   // y[rows, n] = x[rows, k] * w[n, k]^T.
   void run(const std::byte* quantised,

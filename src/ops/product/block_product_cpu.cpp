@@ -159,6 +159,15 @@ void BlockProduct::quantise(const BlockRows& rows, std::byte* quantised) const {
   });
 }
 
+void BlockProduct::quantise_row(const float* x,
+                                int64_t row,
+                                int64_t rows,
+                                std::byte* quantised) const {
+  const Range panel = panel_with_row(rows, kPanelRows, row);
+  kernels_->quantise({x, blocks_, zero_of(shape_.weight), quantised + quantised_bytes(panel.begin),
+                      panel.size(), row - panel.begin});
+}
+
 // The tile stays in the cache while all panels pass by.
 void BlockProduct::run_tile(const std::byte* quantised,
                             int64_t rows,

@@ -16,5 +16,10 @@ namespace partita::ops {
   const int64_t panels = panels_of(rows, most);
   return {rows * panel / panels, rows * (panel + 1) / panels};
 }
+// The panel that holds row `row`.
+[[nodiscard]] inline Range panel_with_row(int64_t rows, int64_t most, int64_t row) {
+  const int64_t panels = panels_of(rows, most);
+  return panel_rows(rows, most, ((row + 1) * panels - 1) / rows);
+}
 
 }  // namespace partita::ops

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ops/declaration.h"
+#include "ops/quantized_rows.h"
 
 namespace partita::ops {
 namespace {
@@ -13,9 +14,12 @@ spec::Notation bind_rms_norm(const OpCall& call) {
   require_rank(call, 1, 1);
   const size_t leading = call.inputs[0].dims.size() - 1;
   const std::string x = leading_dims(leading) + "e]";
-  return bind_text(
-      call, "y[" + x + " = x[" + x + ", w[e]; map " + leading_factors(leading) + "; whole e");
+  const std::string text =
+      "y[" + x + " = x[" + x + ", w[e]; map " + leading_factors(leading) + "; whole e";
+  return with_quantized_output(call, bind_text(call, text));
 }
+
+std::vector<DType> rms_norm_dtypes(const OpCall& call) { return quantized_dtypes(call, 1); }
 
 double rms_norm_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
   return 4 * product_of_dims(call.inputs[0], symbols);  // square, add, two products
@@ -29,9 +33,11 @@ std::vector<OpSample> rms_norm_samples() {
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "rms_norm",
-     .summary = "y = x / sqrt(mean(x * x) + eps) * w over the last dim. Attribute eps.",
+     .summary = "y = x / sqrt(mean(x * x) + eps) * w over the last dim. Attributes eps, "
+                "quantized_for (see quantize_rows).",
      .notation = "y[..,d] = f(x[..,:], w[d]); map ..; whole d",
      .bind = bind_rms_norm,
+     .output_dtypes = rms_norm_dtypes,
      .flops = rms_norm_flops,
      .samples = rms_norm_samples},
 }};
