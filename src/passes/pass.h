@@ -29,6 +29,7 @@ class Pass {
 // Of rank programs.
 [[nodiscard]] const Pass& fuse_add_norm();
 [[nodiscard]] const Pass& fuse_gated();
+[[nodiscard]] const Pass& fuse_rope();
 [[nodiscard]] const Pass& quantize_rows_once();
 [[nodiscard]] const Pass& fuse_quantize_rows();
 

@@ -293,6 +293,62 @@ TEST(FuseGated, LeavesWhatOthersReadOrHasNoGatedForm) {
   }
 }
 
+constexpr const char* kAttentionHead = R"(graph "g" {
+  input %positions : i32[t]
+  input %other : i32[t]
+  input %sequences : i32[t]
+  input %tables : i32[s,m]
+  input %v : f32[t,2,8]
+  input %x : f32[t,4,8]
+  input %z : f32[t,2,8]
+  state %kc : f32[2,c,8,16]
+  state %vc : f32[2,c,16,8]
+)";
+
+std::string rope_fused(const std::string& nodes) {
+  const std::string text = after(fuse_rope(), kAttentionHead + nodes);
+  return text.substr(std::string(kAttentionHead).size());
+}
+
+TEST(FuseRope, AttentionTakesTheRotationOfQueriesAndKeys) {
+  EXPECT_EQ(rope_fused(R"(  %q : f32[t,4,8] = relu(%x)
+  %q_rope : f32[t,4,8] = rope(%q, %positions) {layer = 1, theta = 10000.0}
+  %k_rope : f32[t,2,8] = rope(%z, %positions) {layer = 1, theta = 10000.0}
+  %o : f32[t,4,8] = attention(%q_rope, %k_rope, %v, %kc, %vc, %positions, %sequences, %tables) {layer = 1, scale = 0.5}
+  return %o
+}
+)"),
+            R"(  %q : f32[t,4,8] = relu(%x)
+  %o : f32[t,4,8] = attention(%q, %z, %v, %kc, %vc, %positions, %sequences, %tables) {layer = 1, scale = 0.5, theta = 10000.0}
+  return %o
+}
+)");
+}
+
+TEST(FuseRope, LeavesWhatAttentionAloneDoesNotReadOrTurnsOtherwise) {
+  const std::string attention =
+      "  %o : f32[t,4,8] = attention(%q, %k, %v, %kc, %vc, %positions, %sequences, %tables)\n";
+  // Keys that another reads; that are a result; other frequencies; other positions; queries alone.
+  for (const std::string& nodes :
+       {std::string("  %q : f32[t,4,8] = rope(%x, %positions) {theta = 10000.0}\n"
+                    "  %k : f32[t,2,8] = rope(%z, %positions) {theta = 10000.0}\n") +
+            attention + "  %y : f32[t,2,8] = relu(%k)\n  return %o, %y\n}\n",
+        std::string("  %q : f32[t,4,8] = rope(%x, %positions) {theta = 10000.0}\n"
+                    "  %k : f32[t,2,8] = rope(%z, %positions) {theta = 10000.0}\n") +
+            attention + "  return %o, %k\n}\n",
+        std::string("  %q : f32[t,4,8] = rope(%x, %positions) {theta = 10000.0}\n"
+                    "  %k : f32[t,2,8] = rope(%z, %positions) {theta = 500.0}\n") +
+            attention + "  return %o\n}\n",
+        std::string("  %q : f32[t,4,8] = rope(%x, %other) {theta = 10000.0}\n"
+                    "  %k : f32[t,2,8] = rope(%z, %other) {theta = 10000.0}\n") +
+            attention + "  return %o\n}\n",
+        std::string("  %q : f32[t,4,8] = rope(%x, %positions) {theta = 10000.0}\n"
+                    "  %k : f32[t,2,8] = relu(%z)\n") +
+            attention + "  return %o\n}\n"}) {
+    EXPECT_EQ(rope_fused(nodes), nodes);
+  }
+}
+
 constexpr const char* kBlocksHead = R"(graph "g" {
   input %x : f32[t,64]
   weight %q : q8_0[32,64] = tensor("q")

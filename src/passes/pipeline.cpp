@@ -62,7 +62,7 @@ std::span<const Pass* const> all_passes() {
 }
 
 std::span<const Pass* const> rank_passes() {
-  static const std::array<const Pass*, 4> passes = {&fuse_add_norm(), &fuse_gated(),
+  static const std::array<const Pass*, 5> passes = {&fuse_add_norm(), &fuse_gated(), &fuse_rope(),
                                                     &quantize_rows_once(), &fuse_quantize_rows()};
   return passes;
 }

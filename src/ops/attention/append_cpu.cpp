@@ -30,8 +30,33 @@ Run run_at(const Step& step, int64_t begin) {
   return run;
 }
 
+// Keys of `rows` tokens, `stride` apart, to consecutive places of a block.
 template <typename Cache>
-void append_run(const Step& step, const Run& run, int64_t kv_head) {
+void store_keys(const float* key, int64_t stride, int64_t rows, const Step& step, Cache* to) {
+  for (int64_t e = 0; e < step.head_dim; ++e) {
+    for (int64_t row = 0; row < rows; ++row) {
+      store(to + e * step.block_size + row, key[row * stride + e]);
+    }
+  }
+}
+
+// The same with keys that are rotated before, in `memory`.
+template <typename Cache>
+void store_rotated(
+    const float* key, int64_t stride, const Run& run, const Step& step, float* memory, Cache* to) {
+  for (int64_t token = run.begin; token < run.end; token += StepRotation::kRotatedKeys) {
+    const int64_t rows = std::min(StepRotation::kRotatedKeys, run.end - token);
+    for (int64_t row = 0; row < rows; ++row, key += stride) {
+      step.rotation.rotation->rotate(key, 1, step.rotation.of(token + row),
+                                     memory + row * step.head_dim);
+    }
+    store_keys(memory, step.head_dim, rows, step, to + (token - run.begin));
+  }
+}
+
+// `memory`: see StepRotation::keys.
+template <typename Cache>
+void append_run(const Step& step, const Run& run, int64_t kv_head, float* memory) {
   const int64_t head_dim = step.head_dim;
   const int64_t token_stride = step.kv_heads * head_dim;
   const int64_t from = run.begin * token_stride + kv_head * head_dim;
@@ -41,10 +66,10 @@ void append_run(const Step& step, const Run& run, int64_t kv_head) {
   Cache* values =
       step.inputs[kValueCache].as<Cache>() + step.offset(kv_head, run.block) + run.row * head_dim;
   const int64_t rows = run.end - run.begin;
-  for (int64_t e = 0; e < head_dim; ++e) {
-    for (int64_t row = 0; row < rows; ++row) {
-      store(keys + e * step.block_size + row, key[row * token_stride + e]);
-    }
+  if (step.rotation.rotation == nullptr) {
+    store_keys(key, token_stride, rows, step, keys);
+  } else {
+    store_rotated(key, token_stride, run, step, memory, keys);
   }
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t e = 0; e < head_dim; ++e) {
@@ -62,11 +87,14 @@ void append(const Step& step) {
                        .bytes_per_item = 8 * step.tokens * step.head_dim * int64_t{sizeof(float)},
                        .least_bytes = 256 << 10};
   visit_float_type(step.inputs[kKeyCache].dtype, [&]<typename Cache>(Cache) {
-    parallel_ranges(heads, [&](Range range) {
+    const int64_t ranges = ranges_of(heads, team_size());
+    parallel_for(ranges, [&](int64_t index) {
+      const Range range = split_range(heads, index, ranges);
+      float* memory = step.rotation.keys + index * StepRotation::kRotatedKeys * step.head_dim;
       for (int64_t token = 0; token < step.tokens;) {
         const Run run = run_at(step, token);
         for (int64_t head = range.begin; head < range.end; ++head) {
-          append_run<Cache>(step, run, head);
+          append_run<Cache>(step, run, head, memory);
         }
         token = run.end;
       }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ops/declaration.h"
+#include "ops/rope/rope_attributes.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -56,6 +57,7 @@ constexpr std::string_view kPiece =
 
 spec::Notation bind_attention(const OpCall& call) {
   check_inputs(call);
+  if (has_rope(call.attributes)) check_rope(call);
   const int64_t heads = call.inputs[kQuery].dims[1].size;
   const int64_t kv_heads = call.inputs[kKey].dims[1].size;
   const int64_t phase = call.attributes.integer_or("h_phase", 0);
@@ -81,7 +83,9 @@ double context(const OpCall& call, const ir::SymbolSizes& symbols) {
 }
 
 double attention_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
-  return 4 * product_of_dims(call.inputs[kQuery], symbols) * context(call, symbols);
+  const double queries = product_of_dims(call.inputs[kQuery], symbols);
+  const double rotated = queries + product_of_dims(call.inputs[kKey], symbols);
+  return 4 * queries * context(call, symbols) + (has_rope(call.attributes) ? 3 * rotated : 0);
 }
 
 double attention_bytes(const OpCall& call, const ir::SymbolSizes& symbols) {
@@ -118,8 +122,19 @@ OpSample attention_sample(int64_t heads, int64_t kv_heads, int64_t head_dim) {
   return sample;
 }
 
+// The same with heads that come unrotated, of which some elements stay as they are.
+OpSample rotated_sample(int64_t heads, int64_t kv_heads, int64_t head_dim) {
+  OpSample sample = attention_sample(heads, kv_heads, head_dim);
+  sample.attributes.set("theta", 100.0);
+  sample.attributes.set("rotary_dim", int64_t{4});
+  sample.attributes.set("rope_type", "linear");
+  sample.attributes.set("factor", 2.0);
+  return sample;
+}
+
 std::vector<OpSample> attention_samples() {
-  return {attention_sample(6, 2, 5), attention_sample(5, 5, 3), attention_sample(7, 1, 4)};
+  return {attention_sample(6, 2, 5), attention_sample(5, 5, 3), attention_sample(7, 1, 4),
+          rotated_sample(6, 3, 6)};
 }
 
 constexpr std::array<OpDef, 1> kOps = {{
@@ -129,7 +144,8 @@ constexpr std::array<OpDef, 1> kOps = {{
          "positions[t] / p] and place positions[t] mod p; then token t attends to positions "
          "0..positions[t] of its own sequence. Query head i uses KV head (i + h_phase) / "
          "group. Attributes scale (default 1 / sqrt(e)), group (required in a piece), h_phase "
-         "(default 0).",
+         "(default 0). With theta and the other attributes of rope, q and k are first rotated as "
+         "rope does.",
      .notation =
          "o[t,h,e] = f(q[t,h,e], k[t,h/r,e], v[t,h/r,e], k_cache[h/r,c,e,p], v_cache[h/r,c,p,e], "
          "positions[t], sequence_ids[t], block_tables[s,m]); map h; whole t e c p s m",

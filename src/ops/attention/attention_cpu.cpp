@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ops/attention/attention_step_cpu.h"
+#include "ops/rope/rope_attributes.h"
 
 namespace partita::ops {
 namespace attention {
@@ -70,6 +71,43 @@ std::unique_ptr<BoundKernel> bind_level(const BindArgs& args, device::Instructio
   return accepts(args) ? bind_blocked(args, level) : nullptr;
 }
 
+// Rotates queries and keys as rope does, then attends.
+class RotatedAttention final : public BoundKernel {
+ public:
+  RotatedAttention(const BindArgs& args, std::unique_ptr<BoundKernel> attention)
+      : attention_(std::move(attention)) {
+    ir::Node node = args.node;
+    node.op = "rope";
+    for (const size_t input : {kQuery, kKey}) {
+      const std::array types = {args.inputs[input], args.inputs[kPositions]};
+      rope_[input] = bind_cpu_kernel({.node = node,
+                                      .inputs = types,
+                                      .outputs = {types.data(), 1},
+                                      .weights = {},
+                                      .release_weight = {},
+                                      .max_sizes = args.max_sizes,
+                                      .groups = nullptr},
+                                     "reference");
+    }
+  }
+
+  void run(Views inputs, Views outputs) override {
+    std::vector<TensorView> rotated(inputs.begin(), inputs.end());
+    for (const size_t input : {kQuery, kKey}) {
+      const std::array read = {inputs[input], inputs[kPositions]};
+      rows_[input].resize(static_cast<size_t>(inputs[input].elements()));
+      rotated[input].data = rows_[input].data();
+      rope_[input]->run(read, {&rotated[input], 1});
+    }
+    attention_->run(rotated, outputs);
+  }
+
+ private:
+  std::unique_ptr<BoundKernel> attention_;
+  std::array<std::unique_ptr<BoundKernel>, 2> rope_;  // of queries and keys
+  std::array<std::vector<float>, 2> rows_;
+};
+
 std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   if (!accepts(args)) return nullptr;
   std::unique_ptr<BoundKernel> kernel;
@@ -78,7 +116,8 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
       reference_attention<Cache>(settings, inputs, outputs);
     });
   });
-  return kernel;
+  if (!has_rope(args.node.attributes)) return kernel;
+  return std::make_unique<RotatedAttention>(args, std::move(kernel));
 }
 
 constexpr auto kKernels = leveled_kernels<bind_level>(bind_reference);

@@ -10,6 +10,7 @@
 
 #include "device/cpu/instructions.h"
 #include "ops/cpu_kernel.h"
+#include "ops/rope/rotation.h"
 
 namespace partita::ops::attention {
 
@@ -29,6 +30,20 @@ struct Settings {
   float scale;
   int64_t group;
   int64_t h_phase;
+};
+
+// How queries and keys are rotated that come as rope would take them.
+struct StepRotation {
+  const Rotation* rotation = nullptr;  // null: they come rotated, or are not
+  const float* angles = nullptr;       // of every token: [tokens, rotation->angle_floats()]
+  float* keys =
+      nullptr;  // each thread's memory to rotate keys in: [threads, kRotatedKeys, head_dim]
+
+  static constexpr int64_t kRotatedKeys = 16;
+
+  [[nodiscard]] const float* of(int64_t token) const {
+    return angles + token * rotation->angle_floats();
+  }
 };
 
 // Borrows the views of one run(). Thread-compatible.
@@ -87,6 +102,7 @@ struct Step {
 
   Views inputs;
   Settings settings;
+  StepRotation rotation;
   float* out;
   int64_t tokens, heads, head_dim, kv_heads, block_count, block_size, sequences,
       blocks_per_sequence;

@@ -59,7 +59,7 @@ struct BlockKernels {
   void (*merge)(const Partial& sum, const Partial& next, int64_t rows, int64_t width);
   // out[i] = values[i] / weight, i < count
   void (*divide)(const float* values, float weight, int64_t count, float* out);
-  void (*scale)(const float* x, float factor, int64_t count, float* out);
+  void (*scale)(const float* x, float factor, int64_t count, float* out);  // out may be x
 };
 
 extern const BlockKernels kBlockKernelsPortable;

@@ -3,11 +3,13 @@
 // for few tokens with long contexts also ranges of keys.
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <vector>
 
 #include "ops/attention/attention_step_cpu.h"
 #include "ops/attention/block_kernels.h"
 #include "ops/parallel.h"
+#include "ops/rope/rope_attributes.h"
 
 namespace partita::ops::attention {
 namespace {
@@ -78,12 +80,17 @@ struct Sizes {
 
 class BlockedAttention final : public BoundKernel {
  public:
-  BlockedAttention(const BindArgs& args, const BlockKernels& kernels)
+  BlockedAttention(const BindArgs& args, Instructions level)
       : settings_(settings_of(args)),
-        kernels_(kernels),
+        kernels_(block_kernels(level)),
         sizes_(settings_, args.inputs[kQuery].dims[2].size),
         scratch_(args) {
-    runs_.reserve(static_cast<size_t>(args.inputs[kPositions].shape(args.max_sizes)[0]));
+    const int64_t most_tokens = args.inputs[kPositions].shape(args.max_sizes)[0];
+    runs_.reserve(static_cast<size_t>(most_tokens));
+    if (has_rope(args.node.attributes)) {
+      rotation_.emplace(args.node.attributes, sizes_.head_dim, level);
+      static_cast<void>(rotation_memory(most_tokens));
+    }
     const int64_t most_keys = args.inputs[kBlockTables].shape(args.max_sizes)[1] *
                               args.inputs[kKeyCache].shape(args.max_sizes)[3];
     // All threads' memory, and the partial results of a step that splits keys.
@@ -91,7 +98,8 @@ class BlockedAttention final : public BoundKernel {
   }
 
   void run(Views inputs, Views outputs) override {
-    const Step step(inputs, outputs[0], settings_);
+    Step step(inputs, outputs[0], settings_);
+    if (rotation_) step.rotation = make_angles(step);
     append(step);
     const int64_t units = find_runs(step);
     if (units == 0) return;
@@ -100,6 +108,29 @@ class BlockedAttention final : public BoundKernel {
   }
 
  private:
+  // Memory to rotate keys in, then the angles of `tokens` tokens.
+  float* rotation_memory(int64_t tokens) const {
+    return floats(Scratch::kLibrary, rotated_keys() + tokens * rotation_->angle_floats());
+  }
+  int64_t rotated_keys() const {
+    return team_size() * StepRotation::kRotatedKeys * sizes_.head_dim;
+  }
+
+  StepRotation make_angles(const Step& step) const {
+    float* keys = rotation_memory(step.tokens);
+    float* angles = keys + rotated_keys();
+    const int64_t token_floats = rotation_->angle_floats();
+    const Split tokens = {.items = step.tokens,
+                          .bytes_per_item = 8 * token_floats * int64_t{sizeof(float)},
+                          .least_bytes = 256 << 10};
+    parallel_ranges(tokens, [&](Range range) {
+      for (int64_t token = range.begin; token < range.end; ++token) {
+        rotation_->make_angles(step.position(token), angles + token * token_floats);
+      }
+    });
+    return {&*rotation_, angles, keys};
+  }
+
   void reserve(int64_t threads, int64_t partials) {
     work_ = floats(Scratch::kInput, threads * sizes_.thread());
     partials_ = floats(Scratch::kOutput, partials * sizes_.partial(kMostSplitRows));
@@ -159,11 +190,17 @@ class BlockedAttention final : public BoundKernel {
     return unit;
   }
 
-  // The unit with its queries scaled into `memory`, for any range of keys.
+  // The unit with its queries rotated and scaled into `memory`, for any range of keys.
   Block block_of(const Step& step, const Unit& unit, float* memory) const {
+    const int64_t token_floats = unit.heads * step.head_dim;
     for (int64_t i = 0; i < unit.tokens; ++i) {
-      kernels_.scale(step.query(unit.token + i, unit.head), settings_.scale,
-                     unit.heads * step.head_dim, memory + i * unit.heads * step.head_dim);
+      const float* query = step.query(unit.token + i, unit.head);
+      float* scaled = memory + i * token_floats;
+      if (rotation_) {
+        rotation_->rotate(query, unit.heads, step.rotation.of(unit.token + i), scaled);
+        query = scaled;
+      }
+      kernels_.scale(query, settings_.scale, token_floats, scaled);
     }
     const TensorView& keys = step.inputs[kKeyCache];
     const int64_t offset = step.offset(unit.kv_head, 0) * size_of(keys.dtype);
@@ -261,12 +298,13 @@ class BlockedAttention final : public BoundKernel {
   float* work_ = nullptr;      // of all threads
   float* partials_ = nullptr;  // by unit and segment
   std::vector<Run> runs_;
+  std::optional<Rotation> rotation_;
 };
 
 }  // namespace
 
 std::unique_ptr<BoundKernel> bind_blocked(const BindArgs& args, Instructions level) {
-  return std::make_unique<BlockedAttention>(args, block_kernels(level));
+  return std::make_unique<BlockedAttention>(args, level);
 }
 
 }  // namespace partita::ops::attention
