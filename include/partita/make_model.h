@@ -21,6 +21,10 @@ struct ModelShape {
   int64_t vocab_size = 32000;
   int64_t max_positions = 2048;
   bool tied = false;  // the head is the embedding
+  // Families with experts: how many a layer has (0 = 8), each as wide as feed_forward, and how many
+  // a token uses (0 = 2).
+  int64_t experts = 0;
+  int64_t experts_per_token = 0;
 };
 
 struct MakeModelOptions {

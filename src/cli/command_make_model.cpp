@@ -57,6 +57,10 @@ void add_shape_options(CLI::App& command, Options& options, CLI::Option& from) {
   command.add_option("--ffn", shape.feed_forward, "Width of the feed-forward (0 = 4 * hidden)");
   command.add_option("--vocab", shape.vocab_size, "Size of the vocabulary")->capture_default_str();
   command.add_option("--context", shape.max_positions, "Most positions")->capture_default_str();
+  command.add_option("--experts", shape.experts,
+                     "Families with experts: how many, each as wide as --ffn (0 = 8)");
+  command.add_option("--experts-per-token", shape.experts_per_token,
+                     "How many of them a token uses (0 = 2)");
   command.add_flag("--tied", shape.tied, "The head is the embedding");
   command.add_option("--seed", options.make.seed, "The same seed gives the same bytes")
       ->check(at_least(0))

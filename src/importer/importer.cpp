@@ -69,7 +69,7 @@ void check_options(const ImportOptions& options) {
 DType main_dtype(const ir::Graph& graph) {
   std::map<DType, int64_t> elements;
   for (const ir::Value& value : graph.values()) {
-    if (value.kind == ir::ValueKind::kWeight && value.type.dims.size() == 2) {
+    if (value.kind == ir::ValueKind::kWeight && value.type.dims.size() >= 2) {
       elements[value.type.dtype] += value.type.elements();
     }
   }

@@ -35,9 +35,12 @@ class ShapeWalk {
           inner.at(static_cast<size_t>(source.integers.at(dim))) = shape[dim];
         }
         return visit(source.inputs[0], inner);
+      case Kind::kStack:
+        inner.erase(inner.begin());
+        for (const WeightSource& part : source.inputs) visit(part, inner);
+        return;
       case Kind::kReshape:
       case Kind::kConcat:
-      case Kind::kStack:
         throw Error(ErrorCode::kUnsupported,
                     str("[importer] weight ", weight_->name, " is ", ir::to_string(source),
                         "; the shapes of its tensors do not follow from its own"));

@@ -45,6 +45,8 @@ struct Shape {
   int64_t vocab_size = 0;
   int64_t max_positions = 0;
   bool tied = false;
+  int64_t experts = 0;  // 0: a dense feed-forward; else `feed_forward` is that of one expert
+  int64_t experts_per_token = 0;  // of `experts`
 };
 
 // One family. Each file NAME.cpp in this folder without a header of its own defines `const Family&
@@ -60,6 +62,7 @@ struct Family {
   // config.json of a model of that shape, without special tokens and dtype. Throws kInvalidArgument
   // for shapes that the family cannot have. Null where nobody has asked for made-up models.
   Json (*config_of)(const Shape& shape) = nullptr;
+  bool has_experts = false;  // config_of() asks for them
 };
 
 // All families, sorted by name (generated table).

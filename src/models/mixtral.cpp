@@ -21,13 +21,22 @@ BuiltModel build(const formats::HfConfig& config, const BuildOptions& options) {
   return build_rope_decoder(model, config, options);
 }
 
+Json config_of(const Shape& shape) {
+  Json config = rope_decoder_config(shape, "mixtral", "MixtralForCausalLM");
+  config["num_local_experts"] = shape.experts;
+  config["num_experts_per_tok"] = shape.experts_per_token;
+  return config;
+}
+
 }  // namespace
 
 const Family& mixtral_family() {
   static constexpr Family family{.name = "mixtral",
                                  .model_type = "mixtral",
                                  .architecture = "MixtralForCausalLM",
-                                 .build = build};
+                                 .build = build,
+                                 .config_of = config_of,
+                                 .has_experts = true};
   return family;
 }
 

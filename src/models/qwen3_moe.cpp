@@ -48,13 +48,24 @@ BuiltModel build(const HfConfig& config, const BuildOptions& options) {
   return build_rope_decoder(model, config, options);
 }
 
+Json config_of(const Shape& shape) {
+  Json config = rope_decoder_config(shape, "qwen3_moe", "Qwen3MoeForCausalLM");
+  config["num_experts"] = shape.experts;
+  config["num_experts_per_tok"] = shape.experts_per_token;
+  config["moe_intermediate_size"] = shape.feed_forward;
+  config["norm_topk_prob"] = true;
+  return config;
+}
+
 }  // namespace
 
 const Family& qwen3_moe_family() {
   static constexpr Family family{.name = "qwen3_moe",
                                  .model_type = "qwen3_moe",
                                  .architecture = "Qwen3MoeForCausalLM",
-                                 .build = build};
+                                 .build = build,
+                                 .config_of = config_of,
+                                 .has_experts = true};
   return family;
 }
 

@@ -11,6 +11,7 @@
 #include "importer/check.h"
 #include "ir/weight_type.h"
 #include "models/family.h"
+#include "models/rope_decoder.h"
 #include "runtime/weight_loader.h"
 #include "support/error.h"
 
@@ -29,9 +30,13 @@ void require_absent(const fs::path& out) {
   if (fs::exists(out, ignored)) refuse(str(out.string(), " exists; name a new one or remove it"));
 }
 
-std::string known_families() {
+// Those that make_model() knows, or of these the ones with experts.
+std::string known_families(bool with_experts = false) {
   std::string names;
-  for (const std::string& name : makeable_families()) names += str(names.empty() ? "" : ", ", name);
+  for (const models::Family* family : models::all_families()) {
+    if (family->config_of == nullptr || (with_experts && !family->has_experts)) continue;
+    names += str(names.empty() ? "" : ", ", family->name);
+  }
   return names;
 }
 
@@ -42,7 +47,7 @@ const models::Family& makeable_family(const std::string& name) {
   refuse(str("family \"", name, "\"; expected one of ", known_families()));
 }
 
-models::Shape checked_shape(const ModelShape& shape) {
+models::Shape checked_shape(const ModelShape& shape, bool has_experts) {
   models::Shape result{.hidden = shape.hidden,
                        .layers = shape.layers,
                        .heads = shape.heads,
@@ -51,7 +56,9 @@ models::Shape checked_shape(const ModelShape& shape) {
                        .feed_forward = shape.feed_forward,
                        .vocab_size = shape.vocab_size,
                        .max_positions = shape.max_positions,
-                       .tied = shape.tied};
+                       .tied = shape.tied,
+                       .experts = shape.experts,
+                       .experts_per_token = shape.experts_per_token};
   const auto check = [](const char* name, int64_t value, int64_t least, const char* other = "") {
     constexpr int64_t kMost = int64_t{1} << 24;  // far above any model; products stay below 2^63
     if (value < least || value > kMost) {
@@ -68,6 +75,22 @@ models::Shape checked_shape(const ModelShape& shape) {
   if (result.head_dim == 0) result.head_dim = result.hidden / result.heads;
   check("ffn", result.feed_forward, 1, ", or 0 = 4 * hidden");
   check("head-dim", result.head_dim, 1, ", or 0 = hidden / heads");
+  if (!has_experts) {
+    if (shape.experts == 0 && shape.experts_per_token == 0) return result;
+    refuse(str("family \"", shape.family, "\" has no experts; leave experts out, or take one of ",
+               known_families(true)));
+  }
+  if (result.experts == 0) result.experts = 8;
+  if (result.experts_per_token == 0)
+    result.experts_per_token = std::min<int64_t>(2, result.experts);
+  check("experts", result.experts, 1, ", or 0 = 8");
+  if (result.experts > models::kMaxExperts) {
+    refuse(str("experts is ", result.experts, "; expected at most ", models::kMaxExperts));
+  }
+  if (result.experts_per_token < 1 || result.experts_per_token > result.experts) {
+    refuse(str("experts-per-token is ", result.experts_per_token, "; expected 1 .. the ",
+               result.experts, " experts"));
+  }
   return result;
 }
 
@@ -103,7 +126,7 @@ int64_t make_model(const ModelShape& shape, const MakeModelOptions& options, con
   (void)api::matrix_dtype(options);
   require_absent(out);
   const models::Family& family = makeable_family(shape.family);
-  Json config = family.config_of(checked_shape(shape));
+  Json config = family.config_of(checked_shape(shape, family.has_experts));
   config["torch_dtype"] = options.dtype == "f32"   ? "float32"
                           : options.dtype == "f16" ? "float16"
                                                    : "bfloat16";

@@ -11,6 +11,7 @@
 
 #include "formats/test_directory.h"
 #include "partita/partita.h"
+#include "support/json.h"
 
 namespace partita {
 namespace {
@@ -34,6 +35,11 @@ void expect_close(const std::vector<float>& actual, const std::vector<float>& ex
   for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 2e-5) << i;
 }
 
+// GGUF files of qwen3_moe are not written.
+bool has_gguf_name(const std::string& family) { return family != "qwen3_moe"; }
+
+bool has_experts(const std::string& family) { return family == "mixtral" || family == "qwen3_moe"; }
+
 ModelShape small_shape(const std::string& family) {
   return {.family = family,
           .hidden = 64,
@@ -43,7 +49,8 @@ ModelShape small_shape(const std::string& family) {
           .feed_forward = 96,
           .vocab_size = 300,
           .max_positions = 64,
-          .tied = family == "qwen3"};
+          .tied = family == "qwen3",
+          .experts = has_experts(family) ? 4 : 0};
 }
 
 std::string bytes_of(const std::filesystem::path& file) {
@@ -55,6 +62,7 @@ TEST(MakeModel, BothFormatsAndTheConversionHoldTheSameModel) {
   const formats::TestDirectory directory;
   ASSERT_THAT(makeable_families(), testing::IsSupersetOf({"gpt2", "llama"}));
   for (const std::string& family : makeable_families()) {
+    if (!has_gguf_name(family)) continue;
     SCOPED_TRACE(family);
     const auto folder = directory.path() / family;
     const auto file = directory.path() / (family + ".gguf");
@@ -75,9 +83,29 @@ TEST(MakeModel, BothFormatsAndTheConversionHoldTheSameModel) {
   }
 }
 
+TEST(MakeModel, ExpertsAreAsManyAsAskedFor) {
+  const formats::TestDirectory directory;
+  for (const std::string family : {"mixtral", "qwen3_moe"}) {
+    SCOPED_TRACE(family);
+    const auto folder = directory.path() / family;
+    ModelShape shape = small_shape(family);
+    shape.experts = 5;
+    shape.experts_per_token = 3;
+    const int64_t bytes = make_model(shape, {.dtype = "f32"}, folder);
+    shape.experts = 6;
+    const int64_t more = make_model(shape, {.dtype = "f32"}, directory.path() / (family + "6"));
+    // Another expert of three matrices and its row of the router, in each of two layers.
+    EXPECT_EQ(more - bytes, 2 * 4 * (3 * 96 * 64 + 64));
+    const Json config = parse_json(bytes_of(folder / "config.json"), "config");
+    EXPECT_EQ(config.at("num_experts_per_tok"), 3);
+    const std::vector<float> expected = logits_of(folder, "tp=1");
+    for (const char* mesh : {"tp=2", "pp=2"}) expect_close(logits_of(folder, mesh), expected);
+  }
+}
+
 TEST(MakeModel, BlocksAreReadAsStoredAndCutAtBlocks) {
   const formats::TestDirectory directory;
-  for (const std::string family : {"llama", "gpt2"}) {
+  for (const std::string family : {"llama", "gpt2", "mixtral"}) {
     for (const std::string dtype : {"bf16", "q8_0", "q4_0"}) {
       SCOPED_TRACE(family + " " + dtype);
       const auto file = directory.path() / (family + "." + dtype + ".gguf");
@@ -190,6 +218,16 @@ TEST(MakeModel, WrongOptionsAreRefusedAndNothingStaysBehind) {
   bad = good;
   bad.family = "gpt2";
   EXPECT_THAT(refusal(bad, {}), HasSubstr("as many kv heads as heads"));
+  bad = good;
+  bad.experts = 4;
+  EXPECT_THAT(refusal(bad, {}),
+              HasSubstr("family \"llama\" has no experts; leave experts out, or take one of "
+                        "mixtral, qwen3_moe"));
+  bad.family = "mixtral";
+  bad.experts_per_token = 5;
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("experts-per-token is 5; expected 1 .. the 4 experts"));
+  bad.experts = 5000;
+  EXPECT_THAT(refusal(bad, {}), HasSubstr("experts is 5000; expected at most 4096"));
   bad = good;
   bad.kv_heads = bad.heads = 1 << 12;
   bad.hidden = 1 << 20;

@@ -127,6 +127,27 @@ TEST_F(GgufImport, MatricesKeepTheTypeTheyAreStoredIn) {
   EXPECT_EQ(import_file().info.weight_dtype, DType::kF32);
 }
 
+// Experts multiply with matrices of one type.
+TEST_F(GgufImport, ExpertsKeepTheTypeTheyAreStoredInWhereItIsOne) {
+  Metadata metadata = rotary_metadata();
+  metadata["llama.expert_count"] = GgufValue::u32(2);
+  metadata["llama.expert_used_count"] = GgufValue::u32(1);
+  for (const DType down : {DType::kBF16, DType::kF32}) {
+    std::vector<TensorDeclaration> tensors = rotary_tensors(DType::kBF16);
+    tensors.resize(tensors.size() - 3);
+    tensors.push_back({"blk.0.ffn_gate_inp.weight", DType::kF32, {2, 8}});
+    tensors.push_back({"blk.0.ffn_gate_exps.weight", DType::kBF16, {2, 12, 8}});
+    tensors.push_back({"blk.0.ffn_up_exps.weight", DType::kBF16, {2, 12, 8}});
+    tensors.push_back({"blk.0.ffn_down_exps.weight", down, {2, 8, 12}});
+    write(metadata, tensors);
+    const ImportedModel model = import_file();
+    for (const char* name : {"gate", "up", "down"}) {
+      const auto id = model.graph.find_value(str("layers.0.mlp.experts.", name, ".weight"));
+      EXPECT_EQ(model.graph.value(id.value()).type.dtype, down) << name;
+    }
+  }
+}
+
 TEST_F(GgufImport, UnknownKeysOfTheArchitectureAreRefusedUnlessTheyAreOff) {
   Metadata metadata = rotary_metadata();
   metadata["llama.attention.sliding_window"] = GgufValue::u32(0);
