@@ -8,6 +8,8 @@
 #include "ops/cpu_kernel.h"
 #include "ops/experts/expert_matrices.h"
 #include "ops/experts/experts_blocks.h"
+#include "ops/parallel.h"
+#include "ops/vector/row_kernels_cpu.h"
 #include "ops/weight_product.h"
 #include "support/quant_blocks.h"
 
@@ -126,11 +128,14 @@ std::array<std::byte*, 3> carve(Scratch& scratch,
 // For each expert: gather its tokens, three products, scatter. An expert without tokens is not
 // touched, so a decoded token reads the weights of its own experts only. Tokens are added to y in
 // the order of the experts, whatever the batch.
-template <typename ExpertMatrices, typename Function>
+template <typename ExpertMatrices>
 class GroupedExperts final : public BoundKernel {
  public:
   GroupedExperts(const BindArgs& args, Matrices<ExpertMatrices> matrices)
-      : matrices_(std::move(matrices)), scratch_(args), e_begin_(first_expert(args)) {}
+      : matrices_(std::move(matrices)),
+        gated_(gated_kernel(row_kernels(device::usable_instructions()), activation_of(args))),
+        scratch_(args),
+        e_begin_(first_expert(args)) {}
 
   void run(Views inputs, Views outputs) override {
     const Sizes sizes = sizes_of(inputs);
@@ -195,19 +200,32 @@ class GroupedExperts final : public BoundKernel {
     matrices_.gate.prepare_input(inputs[kTokens].as<const float>(), group.tokens, rows, x_);
     matrices_.gate.run(inputs[kGate], group.expert, x_, rows, gate_, *scratch_);
     matrices_.up.run(inputs[kUp], group.expert, x_, rows, up_, *scratch_);
-    for (int64_t i = 0; i < group.rows * sizes.f; ++i) gate_[i] = Function{}(gate_[i]) * up_[i];
+    parallel_ranges(floats_split(rows * sizes.f, 1), [&](Range range) {
+      gated_(gate_ + range.begin, up_ + range.begin, gate_ + range.begin, range.size());
+    });
     matrices_.down.prepare_input(gate_, nullptr, rows, h_);
     matrices_.down.run(inputs[kDown], group.expert, h_, rows, down_, *scratch_);
-    for (int64_t row = 0; row < group.rows; ++row) {
-      const int64_t token = group.tokens[row];
-      const float share = share_of(inputs[kRouting], token, e_begin_ + group.expert);
-      float* to = y + token * sizes.d;
-      const float* from = down_ + row * sizes.d;
-      for (int64_t i = 0; i < sizes.d; ++i) to[i] += share * from[i];
-    }
+    parallel_ranges(floats_split(rows, sizes.d), [&](Range range) {
+      for (int64_t row = range.begin; row < range.end; ++row) {
+        const int64_t token = group.tokens[row];
+        const float share = share_of(inputs[kRouting], token, e_begin_ + group.expert);
+        float* to = y + token * sizes.d;
+        const float* from = down_ + row * sizes.d;
+        for (int64_t i = 0; i < sizes.d; ++i) to[i] += share * from[i];
+      }
+    });
+  }
+
+  // Items of so many floats, of which each is read twice and written once; whole cache lines.
+  static Split floats_split(int64_t items, int64_t floats) {
+    return {.items = items,
+            .bytes_per_item = 3 * floats * int64_t{sizeof(float)},
+            .multiple = floats == 1 ? 16 : 1,
+            .least_bytes = 256 << 10};
   }
 
   Matrices<ExpertMatrices> matrices_;
+  BinaryRow gated_;
   ScratchHandle scratch_;
   int64_t e_begin_;
   int64_t prepared_rows_ = 0;
@@ -245,11 +263,7 @@ std::unique_ptr<BoundKernel> bind_grouped_with(const BindArgs& args) {
   take_weight(args, kGate, matrices.gate);
   take_weight(args, kUp, matrices.up);
   take_weight(args, kDown, matrices.down);
-  std::unique_ptr<BoundKernel> kernel;
-  visit_activation(activation_of(args), [&]<typename Function>(Function) {
-    kernel = std::make_unique<GroupedExperts<ExpertMatrices, Function>>(args, std::move(matrices));
-  });
-  return kernel;
+  return std::make_unique<GroupedExperts<ExpertMatrices>>(args, std::move(matrices));
 }
 
 std::unique_ptr<BoundKernel> bind_grouped(const BindArgs& args) {

@@ -16,4 +16,11 @@ const RowKernels& row_kernels(device::Instructions level) {
   return kRowKernelsPortable;
 }
 
+BinaryRow gated_kernel(const RowKernels& kernels, std::string_view activation) {
+  if (activation == "gelu") return kernels.gated_gelu;
+  if (activation == "gelu_tanh") return kernels.gated_gelu_tanh;
+  if (activation == "relu") return kernels.gated_relu;
+  return activation == "silu" ? kernels.gated_silu : nullptr;
+}
+
 }  // namespace partita::ops

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "device/cpu/instructions.h"
 
@@ -63,5 +64,8 @@ extern const RowKernels kRowKernelsAvx512;  // in a build without AVX-512 the sa
 
 // Those of a level, which must be usable.
 [[nodiscard]] const RowKernels& row_kernels(device::Instructions level);
+
+// activation(a) * b for one of kActivationNames; null for other names.
+[[nodiscard]] BinaryRow gated_kernel(const RowKernels& kernels, std::string_view activation);
 
 }  // namespace partita::ops
