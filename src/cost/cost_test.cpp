@@ -188,7 +188,9 @@ TEST(OpCost, MoreRowsOrBytesNeverTakeLessWhateverWasMeasured) {
     device.shared_bandwidth = {{1, 1e9 * noise()}, {2, 1e9 * noise()}, {4, 1e9 * noise()}};
     double before = 0;
     for (int64_t rows = 1; rows < 3000; rows += 1 + rows / 3) {
-      const Work work = {.flops = 1e5 * static_cast<double>(rows), .op = "linear", .rows = rows};
+      const Work work = {.flops = 1e5 * static_cast<double>(rows),
+                         .op = "linear",
+                         .rows = static_cast<double>(rows)};
       EXPECT_GE(seconds_of(work, device), before * (1 - 1e-12));
       before = seconds_of(work, device);
     }

@@ -53,9 +53,11 @@ double largest_share(const spec::Notation& notation, const spec::Strategy& strat
   return product;
 }
 
-// Tokens: the product of the symbolic dims of the first input; without any, of all dims but the
-// last.
-int64_t rows_of(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
+// What the operator says, else tokens: the product of the symbolic dims of the first input; without
+// any, of all dims but the last.
+double rows_of(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
+  const ops::OpDef& op = ops::find_op(call.op);
+  if (op.rows != nullptr) return op.rows(call, symbols);
   if (call.inputs.empty()) return 1;
   const ir::TensorType& type = call.inputs.front();
   const std::vector<int64_t> shape = type.shape(symbols);
@@ -64,7 +66,7 @@ int64_t rows_of(const ops::OpCall& call, const ir::SymbolSizes& symbols) {
   for (size_t dim = 0; dim < shape.size(); ++dim) {
     if (is_static ? dim + 1 < shape.size() : type.dims[dim].is_symbolic()) rows *= shape[dim];
   }
-  return rows;
+  return static_cast<double>(rows);
 }
 
 // The measured rates of the op for as many ranks at once, or the next more, or the most measured.
@@ -165,6 +167,7 @@ Work local_work(const PricedCall& priced,
     const ops::OpCall piece = {priced.call.op, priced.call.attributes, pieces};
     work.flops = ops::flops_of(piece, symbols);
     work.bytes = ops::bytes_of(piece, symbols);
+    if (op.rows != nullptr) work.rows = op.rows(piece, symbols);
   }
   work.activation_bytes = std::min(work.bytes, static_cast<double>(activation_bytes));
   return work;
@@ -195,7 +198,7 @@ double compute_seconds(const Work& work, const Device& device, int64_t ranks_at_
   if (work.flops <= 0) return 0;
   const KernelRates* rates = find_rates(device, work, ranks_at_once);
   if (rates == nullptr) return work.flops / device.flops(work.dtype);
-  const double rows = std::max(1.0, static_cast<double>(work.rows));
+  const double rows = std::max(1.0, work.rows);
   return work.flops / rows * seconds_per_column(*rates, rows);
 }
 

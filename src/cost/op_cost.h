@@ -19,7 +19,7 @@ struct Work {
   double activation_bytes = 0;  // those of `bytes` that an op of this step made or will read
   DType dtype = DType::kF32;
   std::string_view op = {};  // for measured rates; borrowed from the call
-  int64_t rows = 1;          // tokens: the symbolic dims of the first input
+  double rows = 1;           // that each weight meets: tokens, or what the op says
 };
 
 // A call with what is already known of it, so that pricing many strategies reads the notation once.

@@ -54,6 +54,9 @@ struct OpDef {
   double (*flops)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
   // Bytes read and written; null = all inputs and outputs once.
   double (*bytes)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
+  // Rows that each weight in use meets, at least 1: what the rate of the kernel depends on; null =
+  // the tokens.
+  double (*rows)(const OpCall& call, const ir::SymbolSizes& symbols) = nullptr;
   std::vector<OpSample> (*samples)() = nullptr;
   bool has_side_effect =
       false;  // changes a state input in place, or talks to other ranks: never removed or merged

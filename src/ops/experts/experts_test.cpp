@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "ops/declaration.h"
 #include "ops/evaluate.h"
@@ -139,6 +142,10 @@ TEST(Experts, NothingToAddGivesZeros) {
   }
 }
 
+struct Load {
+  double pairs, rows;
+};
+
 double bytes_for(int64_t tokens, int64_t held, int64_t inner) {
   const std::vector<ir::TensorType> inputs = {f32({tokens, 1}), f32({tokens, 8}),
                                               f32({held, inner, 100}), f32({held, inner, 100}),
@@ -148,13 +155,61 @@ double bytes_for(int64_t tokens, int64_t held, int64_t inner) {
 }
 
 TEST(Experts, CostsFollowTheExpertsInUse) {
-  const double one = 3 * 100 * 1000 * 4;                // the weights of one expert
-  EXPECT_NEAR(bytes_for(1, 8, 1000) / one, 2, 0.01);    // a token uses two of eight
-  EXPECT_NEAR(bytes_for(3, 8, 1000) / one, 6, 0.01);    // three tokens use six
-  EXPECT_NEAR(bytes_for(100, 8, 1000) / one, 8, 0.1);   // never more than there are
-  EXPECT_NEAR(bytes_for(1, 1, 1000) / one, 1, 0.01);    // one of eight ranks: a whole expert
+  const double one = 3 * 100 * 1000 * 4;              // the weights of one expert
+  EXPECT_NEAR(bytes_for(1, 8, 1000) / one, 2, 0.01);  // a token uses two of eight
+  // Three tokens each leave an expert out with probability 3/4.
+  EXPECT_NEAR(bytes_for(3, 8, 1000) / one, 8 * (1 - std::pow(0.75, 3)), 0.01);
+  EXPECT_NEAR(bytes_for(100, 8, 1000) / one, 8, 0.1);  // never more than there are
+  EXPECT_NEAR(bytes_for(1, 1, 1000) / one, 1, 0.01);   // one of eight ranks: a whole expert
+  // One of two ranks: both of the choices in 3 of 7 cases, else one of them.
+  EXPECT_NEAR(bytes_for(1, 4, 1000) / one, 1 + 3.0 / 7, 0.1);
   EXPECT_NEAR(bytes_for(1, 8, 125) / one, 0.25, 0.01);  // an eighth of every expert
   EXPECT_NEAR(bytes_for(0, 8, 1000), 0, 0.01);
+}
+
+Load of_piece(int64_t tokens, int64_t held, int64_t choices) {
+  const std::vector<ir::TensorType> inputs = {f32({tokens, 1}), f32({tokens, 8}), f32({held, 1, 1}),
+                                              f32({held, 1, 1}), f32({held, 1, 1})};
+  const ir::Attributes call = top(choices);
+  const OpCall piece = {"experts", call, inputs};
+  return {flops_of(piece, {}) / 10, find_op("experts").rows(piece, {})};  // 4 + 4 + 2 of a pair
+}
+
+// The mean of the busiest rank's pairs over random choices, for each number of tokens and ranks.
+TEST(Experts, TheBusiestRankIsThatOfRandomChoices) {
+  std::mt19937 random(1);
+  std::array<int, 8> experts = {0, 1, 2, 3, 4, 5, 6, 7};
+  for (const int held : {4, 2, 1}) {
+    for (const int tokens : {1, 2, 8, 100}) {
+      double sum = 0;
+      constexpr int kTrials = 2000;
+      for (int trial = 0; trial < kTrials; ++trial) {
+        std::array<int, 8> pairs = {};
+        for (int token = 0; token < tokens; ++token) {
+          std::shuffle(experts.begin(), experts.end(), random);
+          for (int choice = 0; choice < 2; ++choice) {
+            ++pairs.at(static_cast<size_t>(experts.at(static_cast<size_t>(choice)) / held));
+          }
+        }
+        sum += *std::max_element(pairs.begin(), pairs.end());
+      }
+      const double mean = sum / kTrials;
+      EXPECT_NEAR(of_piece(tokens, held, 2).pairs, mean, 0.11 * mean) << held << " " << tokens;
+    }
+  }
+}
+
+TEST(Experts, CostsNeverFallWithMoreTokensOrMoreExperts) {
+  for (const int64_t held : {1, 2, 4, 8}) {
+    for (int64_t tokens = 0; tokens < 300; ++tokens) {
+      const Load load = of_piece(tokens, held, 2);
+      EXPECT_GE(load.rows, 1);
+      EXPECT_LE(load.pairs, of_piece(tokens + 1, held, 2).pairs);
+      EXPECT_LE(load.rows, of_piece(tokens + 1, held, 2).rows * (1 + 1e-12));
+      EXPECT_LE(load.pairs, of_piece(tokens, std::min<int64_t>(8, 2 * held), 2).pairs);
+      EXPECT_LE(bytes_for(tokens, held, 1000), bytes_for(tokens + 1, held, 1000));
+    }
+  }
 }
 
 TEST(Experts, KeepsAPackedCopyAndReleasesTheWeights) {
