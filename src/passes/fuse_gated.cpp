@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An activation and the product behind it become one node that reads each operand once.
-#include <algorithm>
-
-#include "ops/activations.h"
+#include "ops/gated/gated_product.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -10,36 +8,6 @@ namespace partita::passes {
 namespace {
 
 using ir::NodeId;
-using ir::ValueId;
-
-class Finder {
- public:
-  explicit Finder(const ir::Graph& graph) : graph_(graph), readers_(graph.consumers()) {}
-
-  // The activation of a factor that nothing else reads; kNoId where there is none.
-  NodeId activation_of(const ir::Node& product) const {
-    if (product.op != "mul") return ir::kNoId;
-    const ir::TensorType& type = graph_.value(product.outputs[0]).type;
-    for (const ValueId input : product.inputs) {
-      if (type.dtype != DType::kF32 || graph_.value(input).type != type) return ir::kNoId;
-    }
-    for (const ValueId input : product.inputs) {
-      const NodeId id = graph_.value(input).producer;
-      if (id == ir::kNoId || !is_activation(graph_.node(id).op)) continue;
-      const bool is_output = std::ranges::find(graph_.outputs(), input) != graph_.outputs().end();
-      if (!is_output && readers_[static_cast<size_t>(input)].size() == 1) return id;
-    }
-    return ir::kNoId;
-  }
-
- private:
-  static bool is_activation(const std::string& op) {
-    return std::ranges::find(ops::kActivationNames, op) != ops::kActivationNames.end();
-  }
-
-  const ir::Graph& graph_;
-  std::vector<std::vector<NodeId>> readers_;
-};
 
 ir::Node gated_node(const ir::Node& activation, const ir::Node& product) {
   const bool is_first = product.inputs[0] == activation.outputs[0];
@@ -61,11 +29,11 @@ class FuseGated : public Pass {
   }
 
   ir::Graph run(const ir::Graph& graph) const override {
-    const Finder finder(graph);
+    const ops::GatedProducts products(graph);
     Rewrite rewrite(graph);
     for (size_t id = 0; id < graph.nodes().size(); ++id) {
       const ir::Node& product = graph.nodes()[id];
-      const NodeId activation = finder.activation_of(product);
+      const NodeId activation = products.activation_of(product);
       if (activation == ir::kNoId) continue;
       rewrite.keep_node[static_cast<size_t>(activation)] = false;
       rewrite.new_nodes.emplace(static_cast<NodeId>(id),

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "ops/add_norm/normalised_sum.h"
+#include "ops/gated/gated_product.h"
 #include "ops/op.h"
 #include "support/error.h"
 
@@ -130,8 +131,14 @@ void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
   const std::vector<bool> is_whole = whole_values(graph_, keep_whole);
   const NotationTable notations(graph_, type_of_);
   const CutClasses classes(graph_, notations.of_node());
+  const ops::GatedProducts products(graph_);
+  std::vector<bool> joins_product(graph_.nodes().size(), false);
+  for (const ir::Node& node : graph_.nodes()) {
+    const ir::NodeId activation = products.activation_of(node);
+    if (activation != ir::kNoId) joins_product[static_cast<size_t>(activation)] = true;
+  }
   using Signature = std::tuple<const spec::Notation*, std::vector<CutMember>, std::vector<bool>,
-                               bool, std::vector<PinCondition>, bool>;
+                               bool, std::vector<PinCondition>, std::string, bool, bool>;
   std::map<Signature, int> known;
   for (int id = 0; id < node_count(); ++id) {
     const ir::Node& node = graph_.node(id);
@@ -147,10 +154,15 @@ void GraphFacts::index_kinds(std::span<const std::string> keep_whole) {
     }
     const auto pins = pins_.conditions_of(id);
     kind.pins.assign(pins.begin(), pins.end());
+    if (const ir::NodeId activation = products.activation_of(node); activation != ir::kNoId) {
+      kind.activation = graph_.node(activation).op;
+    }
+    kind.joins_product = joins_product[static_cast<size_t>(id)];
     kind.joins_norm = joins_norm(node);
-    const auto [found, is_new] = known.try_emplace(
-        {notation, kind.factor_cuts, kind.shard_input, kind.keep_whole, kind.pins, kind.joins_norm},
-        static_cast<int>(kinds_.size()));
+    const auto [found, is_new] =
+        known.try_emplace({notation, kind.factor_cuts, kind.shard_input, kind.keep_whole, kind.pins,
+                           kind.activation, kind.joins_product, kind.joins_norm},
+                          static_cast<int>(kinds_.size()));
     if (is_new) {
       kind.notation = *notation;
       kinds_.push_back(std::move(kind));

@@ -25,7 +25,10 @@ struct NodeKind {
   std::vector<bool> shard_input;
   bool keep_whole = false;         // reads a weight that the user wants whole on every rank
   std::vector<PinCondition> pins;  // on the strategy
-  bool joins_norm = false;         // adds to a stream whose norm may take the addition into itself
+  // A product that takes an activation into itself: its operator, and whether this is the latter.
+  std::string activation;
+  bool joins_product = false;
+  bool joins_norm = false;  // adds to a stream whose norm may take the addition into itself
 };
 
 // A node reading a value; node == kNoId: the value is an output of the graph.

@@ -106,6 +106,30 @@ TEST(Planner, ResidualsStayWholeSinceTheirNormAddsThem) {
 }
 
 // Where two exchanges are measured to cost less than one, they are taken.
+// Programs compute an activation and the product behind it in one kernel, which reads both factors
+// and writes the result once.
+TEST(Planner, AnActivationIsPricedWithinTheProductBehindIt) {
+  const ir::Graph graph = model("llama-3-8b");
+  cost::Profile profile = devices("h100-4x8");
+  const auto compute_of = [&](const std::string& name) {
+    const plan::Plan plan = planned(
+        make_plan({.graph = graph, .mesh = spec::Mesh(), .profile = profile, .dtype = "bf16"}));
+    for (const plan::OpDecision& decision : plan.ops) {
+      if (decision.node == name) return decision.cost.prefill_compute_s;
+    }
+    return -1.0;
+  };
+  EXPECT_EQ(compute_of("layers.0.mlp.activation"), 0);
+  const double bytes = 3.0 * 512 * 14336 * 4;
+  const double launch_s = profile.device.launch_s;
+  EXPECT_NEAR(compute_of("layers.0.mlp.product"),
+              bytes / profile.device.memory_bandwidth + launch_s, 1e-9);
+  profile.device.kernels = {{"gated", DType::kF32, 1, 7e-3, {{1, 1e15}}},
+                            {"mul", DType::kF32, 1, 9e-3, {{1, 1e15}}}};
+  EXPECT_NEAR(compute_of("layers.0.mlp.product"), bytes / profile.device.memory_bandwidth + 7e-3,
+              1e-9);
+}
+
 TEST(Planner, ResidualsAreScatteredWhereAllReducesAreDear) {
   const ir::Graph graph = model("llama-3.2-1b");
   cost::Profile profile = devices("test-cpu");

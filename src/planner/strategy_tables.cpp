@@ -83,8 +83,10 @@ bool is_whole(const spec::TensorSpec& spec) {
 
 // An addition of whole values runs within the norm behind it: instead of the reduced term and the
 // sum, which are neither written nor read back, the residual is read and the sum written, so that
-// the collective and the norm alone cost as much. One rank has no collective to spare.
+// the collective and the norm alone cost as much. One rank has no collective to spare. An
+// activation runs within the product behind it, which is priced as `gated`.
 bool is_free(const NodeKind& kind, const spec::Strategy& strategy, const spec::Mesh& mesh) {
+  if (kind.joins_product) return true;
   return kind.joins_norm && mesh.size() > 1 && is_whole(strategy.outputs.front());
 }
 
@@ -98,7 +100,11 @@ StrategyTable priced_table(const NodeKind& kind,
   std::vector<ir::TensorType> outputs;
   for (const ir::ValueId input : node.inputs) inputs.push_back(graph.value(input).type);
   for (const ir::ValueId output : node.outputs) outputs.push_back(graph.value(output).type);
-  cost::PricedCall priced = {{node.op, node.attributes, inputs}, outputs, kind.notation};
+  ir::Attributes gated;
+  if (!kind.activation.empty()) gated.set("activation", kind.activation);
+  const ops::OpCall call = kind.activation.empty() ? ops::OpCall{node.op, node.attributes, inputs}
+                                                   : ops::OpCall{"gated", gated, inputs};
+  cost::PricedCall priced = {call, outputs, kind.notation};
   for (const ir::ValueId input : node.inputs) {
     priced.is_stored.push_back(is_stored(graph.value(input)));
   }
