@@ -35,6 +35,20 @@ TEST(KernelCases, CountOperationsAsTheOperatorsDeclareThem) {
   EXPECT_TRUE(has_attention);
 }
 
+TEST(KernelCases, RowsOfExpertsAreTokensPerExpert) {
+  int cases = 0;
+  for (const KernelCase& given : kernel_cases(true)) {
+    if (given.op != "experts" || given.size != KernelCase::Size::kMiddle) continue;
+    ++cases;
+    // One expert of 2048 x f: gate, up and down, and 4 operations per element inside.
+    const double per_row = given.flops(0);
+    for (size_t run = 0; run < given.runs.size(); ++run) {
+      EXPECT_DOUBLE_EQ(given.flops(run), per_row * static_cast<double>(given.runs[run].rows));
+    }
+  }
+  EXPECT_EQ(cases, 4);
+}
+
 TEST(RankTeam, RunsAllRanksAtOnceAndReportsTheFirstError) {
   std::atomic<int> arrived{0};
   run_as_ranks({4, 3}, [&](int, StartLine& line) {
@@ -81,14 +95,18 @@ TEST_F(MeasuredProfile, HasEveryTable) {
       return rates.op == op && rates.dtype == dtype && rates.ranks == ranks && rates.launch_s;
     });
   };
-  for (const char* op : {"linear", "attention", "rope", "rms_norm", "silu", "add"}) {
+  for (const char* op : {"linear", "experts", "router", "matmul", "conv2d", "attention", "rope",
+                         "rms_norm", "silu", "gated", "add", "top_k"}) {
     EXPECT_TRUE(has(op, DType::kF32, 1)) << op;
     EXPECT_TRUE(has(op, DType::kF32, 2)) << op;
   }
   for (const DType dtype : {DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
-    EXPECT_TRUE(has("linear", dtype, 1)) << to_string(dtype);
-    EXPECT_TRUE(has("linear", dtype, 2)) << to_string(dtype);
+    for (const char* op : {"linear", "experts"}) {
+      EXPECT_TRUE(has(op, dtype, 1)) << op << " " << to_string(dtype);
+      EXPECT_TRUE(has(op, dtype, 2)) << op << " " << to_string(dtype);
+    }
   }
+  for (const char* op : {"router", "matmul", "attention"}) EXPECT_TRUE(has(op, DType::kBF16, 1));
   EXPECT_EQ(profile_->collectives.size(), 5);
   for (const cost::CollectiveTable& table : profile_->collectives) {
     EXPECT_EQ(table.points.size(), measured_payloads(true).size());
@@ -103,10 +121,24 @@ TEST_F(MeasuredProfile, SurvivesAFile) {
 TEST_F(MeasuredProfile, PricesMoreWorkNoLower) {
   double before = 0;
   for (int64_t rows = 1; rows <= 1024; rows *= 2) {
-    const cost::Work work = {
-        .flops = 1e6 * static_cast<double>(rows), .op = "linear", .rows = rows};
+    const cost::Work work = {.flops = 1e6 * static_cast<double>(rows),
+                             .op = "linear",
+                             .rows = static_cast<double>(rows)};
     EXPECT_GE(cost::seconds_of(work, profile_->device, {2, 0}), before);
     before = cost::seconds_of(work, profile_->device, {2, 0});
+  }
+}
+
+// Tables are read as for linear: log-log between points, and no lower for more tokens.
+TEST_F(MeasuredProfile, PricesMoreTokensPerExpertNoLower) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    double before = 0;
+    for (double rows = 1; rows <= 1024; rows *= 1.5) {
+      const cost::Work work = {.flops = 1e6 * rows, .dtype = dtype, .op = "experts", .rows = rows};
+      const double seconds = cost::seconds_of(work, profile_->device, {2, 0});
+      EXPECT_GE(seconds, before * (1 - 1e-12)) << rows;
+      before = seconds;
+    }
   }
 }
 

@@ -35,8 +35,8 @@ struct KernelCase {
   [[nodiscard]] double flops(size_t run) const;
 };
 
-// Every operator of the known model families that takes time, linear in f32, bf16, q8_0 and q4_0.
-// `is_quick` gives fewer rows.
+// Every operator of the known model families that takes time, and what else multiplies matrices
+// (product_cases.h). `is_quick` gives fewer rows.
 [[nodiscard]] std::vector<KernelCase> kernel_cases(bool is_quick);
 
 // Seconds per node, [case][run].

@@ -84,8 +84,9 @@ double time_at(const KernelCase& given, const std::vector<double>& times, int64_
 // A product over large weights that takes so much longer than with one row is bound by arithmetic.
 constexpr double kBoundByArithmetic = 1.15;
 
-// Rates of linear: of large weights where arithmetic bounds them, else of cached ones.
-void add_linear_rates(const std::vector<KernelCase>& cases,
+// Rates of products with weights: of large weights, where they are measured and arithmetic bounds
+// them, else of cached ones.
+void add_weight_rates(const std::vector<KernelCase>& cases,
                       const CaseTimes& times,
                       const KernelCase& empty,
                       cost::KernelRates& rates) {
@@ -95,14 +96,13 @@ void add_linear_rates(const std::vector<KernelCase>& cases,
   const KernelCase* of_size[] = {find_case(cases, empty, Size::kCached, cached),
                                  find_case(cases, empty, Size::kMiddle, middle),
                                  find_case(cases, empty, Size::kLarge, large)};
-  CHECK(of_size[0] != nullptr && of_size[1] != nullptr && of_size[2] != nullptr,
-        "linear is measured in all sizes");
+  CHECK(of_size[0] != nullptr && of_size[1] != nullptr, "products are measured in two caches");
   for (size_t run = 0; run < of_size[1]->runs.size(); ++run) {
     const int64_t rows = of_size[1]->runs[run].rows;
-    const double large_s = time_at(*of_size[2], times[large], rows);
+    const double large_s = of_size[2] == nullptr ? 0 : time_at(*of_size[2], times[large], rows);
     const double cached_s = time_at(*of_size[0], times[cached], rows);
     double rate = of_size[1]->flops(run) / times[middle][run];
-    if (large_s > kBoundByArithmetic * times[large].front()) {
+    if (large_s > 0 && large_s > kBoundByArithmetic * times[large].front()) {
       rate = of_size[2]->flops(run) / large_s;
     } else if (cached_s > 0) {
       rate = std::max(rate, of_size[0]->flops(run) / cached_s);
@@ -149,10 +149,10 @@ void add_rates(const std::vector<KernelCase>& cases,
   for (size_t i = 0; i < cases.size(); ++i) {
     if (cases[i].size != Size::kEmpty) continue;
     cost::KernelRates rates = {cases[i].op, cases[i].dtype, at_once, times[i].front(), {}};
-    if (cases[i].op == "linear") {
-      add_linear_rates(cases, times, cases[i], rates);
+    size_t working = 0;
+    if (find_case(cases, cases[i], Size::kCached, working) != nullptr) {
+      add_weight_rates(cases, times, cases[i], rates);
     } else {
-      size_t working = 0;
       CHECK(find_case(cases, cases[i], Size::kMiddle, working) != nullptr, "no case with work");
       add_other_rates(cases[working], times[working], rates);
     }

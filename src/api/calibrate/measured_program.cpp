@@ -79,6 +79,8 @@ MeasuredProgram::MeasuredProgram(std::string_view graph_text, const ir::SymbolSi
   }
   floats_.resize(most_floats);
   fill(floats_.data(), most_floats, [](float value) { return value; });
+  halves_.resize(most_floats);
+  fill(halves_.data(), most_floats, BFloat16::from_float);
 }
 
 void MeasuredProgram::run(const ir::SymbolSizes& sizes, int32_t first_position) {
@@ -92,6 +94,7 @@ void MeasuredProgram::run(const ir::SymbolSizes& sizes, int32_t first_position) 
   for (const ir::Value& input : inputs_) {
     const int64_t elements = input.type.elements(all);
     const void* data = floats_.data();
+    if (input.type.dtype == DType::kBF16) data = halves_.data();
     if (input.type.dtype == DType::kI32) {
       std::vector<int32_t>& integers = integers_.at(input.name);
       if (input.name == "positions") {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/executor.h"
+#include "support/dtype.h"
 
 namespace partita::api {
 
@@ -27,7 +28,8 @@ class MeasuredProgram {
  private:
   ir::SymbolSizes max_sizes_;
   std::vector<ir::Value> inputs_;
-  std::vector<float> floats_;                             // of every float input
+  std::vector<float> floats_;                             // of every f32 input
+  std::vector<BFloat16> halves_;                          // of every bf16 input
   std::map<std::string, std::vector<int32_t>> integers_;  // by input
   runtime::Executor executor_;
 };
