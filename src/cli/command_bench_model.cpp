@@ -139,6 +139,10 @@ void add_bench_model_command(CLI::App& bench, Action& action) {
   add_weights_option(*command, options->load);
   command->add_option("--devices", options->bench.plan.devices,
                       "A profile file (default: this machine's, see calibrate)");
+  command
+      ->add_option("--pin", options->bench.plan.pins,
+                   "Decide a tensor or operator, as in plan (repeatable)")
+      ->allow_extra_args(false);
   command->add_option("--prompt-tokens", options->bench.plan.prompt_tokens)->capture_default_str();
   command->add_option("--output-tokens", options->bench.plan.output_tokens)->capture_default_str();
   command->add_option("--batch", options->bench.plan.concurrency, "Requests at once")

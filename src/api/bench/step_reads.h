@@ -11,7 +11,8 @@ namespace partita::api {
 
 struct StepReads {
   struct Stage {
-    double bytes = 0;  // of all ranks together: all weights, but of an embedding only some rows
+    double bytes = 0;  // of all ranks together: weights, of an embedding only some rows, of experts
+                       // those in use
     int threads = 1;   // of all ranks together
   };
   std::vector<Stage> stages;
