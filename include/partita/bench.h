@@ -48,17 +48,27 @@ struct BenchReport {
 
 struct KernelBenchOptions {
   std::vector<int> threads = {};  // one report each; empty: 1, and all cores when there are more
-  int64_t n = 4096;               // of the weights w[n, k]
+  std::vector<std::string> ops = {"linear", "attention"};
+  // linear
+  int64_t n = 4096;  // of the weights w[n, k]
   int64_t k = 4096;
   std::vector<std::string> dtypes = {"f32", "bf16", "q8_0", "q4_0"};  // of the weights
   std::vector<int64_t> rows = {1, 4, 8, 16, 64, 512};                 // of x[rows, k]
+  // attention, with 8 KV heads
+  std::vector<std::string> cache_dtypes = {"f32", "bf16", "f16"};
+  std::vector<int64_t> groups = {1, 4, 8};  // query heads per KV head
+  std::vector<int64_t> head_dims = {64, 128};
+  int64_t context = 8192;  // positions that one decoded token sees
+  int64_t prompt = 512;    // tokens of a prompt, read in one step
   int rounds = 11;
   double quiet_seconds = 20;  // how long to wait until other programs rest
 };
 
-// Multiplies x[rows, k] with weights that come from memory, as no cache holds them: several copies
-// take turns. The kernels are those that models run with. Throws kInvalidArgument for sizes below
-// 1, other dtypes, and a k that is no multiple of 32 for q8_0 and q4_0.
+// linear: multiplies x[rows, k] with weights that come from memory, as no cache holds them: several
+// copies take turns. attention: one token over a paged cache, whose blocks of 16 positions lie in
+// no order, beside a read of as many bytes; and a whole prompt, beside the f32 peak. The kernels
+// are those that models run with. Throws kInvalidArgument for other operators, sizes below 1, other
+// dtypes, and a k that is no multiple of 32 for q8_0 and q4_0.
 [[nodiscard]] std::vector<BenchReport> bench_kernels(const KernelBenchOptions& options);
 
 }  // namespace partita

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public bench_kernels(): products with weights that come from memory.
+// The public bench_kernels(): products with weights that come from memory, and attention.
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "api/bench/attention_calls.h"
 #include "api/bench/harness.h"
 #include "device/cpu/affinity.h"
 #include "ops/cpu_kernel.h"
@@ -32,11 +33,32 @@ DType checked_dtype(const std::string& name, int64_t k) {
   return *dtype;
 }
 
+void check_size(const char* what, int64_t size, int64_t most) {
+  if (size < 1 || size > most) refuse(str(what, " = ", size, "; expected 1 to ", most));
+}
+
+DType checked_cache_dtype(const std::string& name) {
+  const std::optional<DType> dtype = parse_dtype(name);
+  if (dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16) return *dtype;
+  refuse(str("a cache of type \"", name, "\"; expected f32, bf16 or f16"));
+}
+
+void check_attention(const KernelBenchOptions& options) {
+  check_size("context", options.context, 1 << 20);
+  check_size("prompt", options.prompt, 8192);
+  for (const int64_t group : options.groups) check_size("group", group, 64);
+  for (const int64_t dim : options.head_dims) check_size("head dim", dim, 1024);
+  for (const std::string& name : options.cache_dtypes) (void)checked_cache_dtype(name);
+}
+
 void check(const KernelBenchOptions& options) {
   constexpr int64_t kMost = int64_t{1} << 20;
-  const auto check_size = [](const char* what, int64_t size, int64_t most) {
-    if (size < 1 || size > most) refuse(str(what, " = ", size, "; expected 1 to ", most));
-  };
+  for (const std::string& op : options.ops) {
+    if (op != "linear" && op != "attention") {
+      refuse(str("operator \"", op, "\"; expected linear or attention"));
+    }
+  }
+  check_attention(options);
   check_size("n", options.n, kMost);
   check_size("k", options.k, kMost);
   check_size("n * k", options.n * options.k, int64_t{1} << 30);
@@ -143,6 +165,47 @@ std::vector<api::BenchCase> linear_cases(LinearCopies& copies,
   return cases;
 }
 
+void run_linear(const KernelBenchOptions& options, api::Harness& harness) {
+  for (const std::string& name : options.dtypes) {
+    if (options.rows.empty()) return;
+    const DType dtype = checked_dtype(name, options.k);
+    LinearCopies copies(dtype, options);
+    harness.run(linear_cases(copies, dtype, options));
+  }
+}
+
+// One decoded token, which reads the whole cache of its sequence.
+void run_decode(const std::string& name, const api::AttentionShape& shape, api::Harness& harness) {
+  const int64_t bytes =
+      bytes_of(shape.cache, 2 * shape.positions * api::kBenchKvHeads * shape.head_dim);
+  api::AttentionCalls calls(shape, std::max<int64_t>(2, kCopiesBytes / bytes + 1), 1);
+  harness.run({{.name = str(name, " context ", shape.positions),
+                .run = [&calls] { calls.run(1); },
+                .bytes = calls.bytes(),
+                .operations = calls.operations(1)}});
+}
+
+void run_prompt(const std::string& name, const api::AttentionShape& shape, api::Harness& harness) {
+  api::AttentionCalls calls(shape, 2, shape.positions);
+  harness.run({{.name = str(name, " prompt ", shape.positions),
+                .run = [&calls, tokens = shape.positions] { calls.run(tokens); },
+                .operations = calls.operations(shape.positions),
+                .arithmetic = api::Arithmetic::kF32}});
+}
+
+void run_attention(const KernelBenchOptions& options, api::Harness& harness) {
+  for (const std::string& type : options.cache_dtypes) {
+    const DType dtype = checked_cache_dtype(type);
+    for (const int64_t dim : options.head_dims) {
+      for (const int64_t group : options.groups) {
+        const std::string name = str("attention ", type, " group ", group, " head dim ", dim);
+        run_decode(name, {dtype, group, dim, options.context}, harness);
+        run_prompt(name, {dtype, group, dim, options.prompt}, harness);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<BenchReport> bench_kernels(const KernelBenchOptions& options) {
@@ -157,11 +220,8 @@ std::vector<BenchReport> bench_kernels(const KernelBenchOptions& options) {
     api::Harness harness(
         "kernels",
         {.threads = count, .rounds = options.rounds, .quiet_seconds = options.quiet_seconds});
-    for (const std::string& name : options.dtypes) {
-      if (options.rows.empty()) break;
-      const DType dtype = checked_dtype(name, options.k);
-      LinearCopies copies(dtype, options);
-      harness.run(linear_cases(copies, dtype, options));
+    for (const std::string& op : options.ops) {
+      op == "linear" ? run_linear(options, harness) : run_attention(options, harness);
     }
     reports.push_back(harness.report());
   }

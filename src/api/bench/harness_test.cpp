@@ -75,8 +75,13 @@ TEST(Harness, SetsTheTeamWhileItLives) {
 }
 
 TEST(BenchKernels, MeasuresEveryTypeAndNumberOfRows) {
-  const std::vector<BenchReport> reports = bench_kernels(
-      {.threads = {1}, .n = 2048, .k = 8192, .rows = {1, 3}, .rounds = 1, .quiet_seconds = 0});
+  const std::vector<BenchReport> reports = bench_kernels({.threads = {1},
+                                                          .ops = {"linear"},
+                                                          .n = 2048,
+                                                          .k = 8192,
+                                                          .rows = {1, 3},
+                                                          .rounds = 1,
+                                                          .quiet_seconds = 0});
   ASSERT_EQ(reports.size(), 1);
   ASSERT_EQ(reports[0].lines.size(), 8);
   EXPECT_EQ(reports[0].lines[7].name, "linear q4_0 rows 3");
@@ -84,6 +89,29 @@ TEST(BenchKernels, MeasuresEveryTypeAndNumberOfRows) {
     EXPECT_GT(line.seconds, 0) << line.name;
     EXPECT_GT(line.ratio, 0) << line.name;
   }
+}
+
+TEST(BenchKernels, MeasuresAttentionOverACacheAndOfAPrompt) {
+  const std::vector<BenchReport> reports = bench_kernels({.threads = {1},
+                                                          .ops = {"attention"},
+                                                          .cache_dtypes = {"f32", "f16"},
+                                                          .groups = {4},
+                                                          .head_dims = {64},
+                                                          .context = 1000,
+                                                          .prompt = 40,
+                                                          .rounds = 1,
+                                                          .quiet_seconds = 0});
+  ASSERT_EQ(reports.size(), 1);
+  ASSERT_EQ(reports[0].lines.size(), 4);
+  const BenchLine& decode = reports[0].lines[2];
+  EXPECT_EQ(decode.name, "attention f16 group 4 head dim 64 context 1000");
+  EXPECT_EQ(decode.bytes, 2.0 * 1000 * 8 * 64 * 2);
+  EXPECT_EQ(decode.limit, "read");
+  const BenchLine& prompt = reports[0].lines[3];
+  EXPECT_EQ(prompt.name, "attention f16 group 4 head dim 64 prompt 40");
+  EXPECT_EQ(prompt.operations, 4.0 * (40 * 41 / 2) * 8 * 4 * 64);
+  EXPECT_EQ(prompt.limit, "f32");
+  for (const BenchLine& line : reports[0].lines) EXPECT_GT(line.ratio, 0) << line.name;
 }
 
 TEST(BenchKernels, RefusesWhatItCannotMeasure) {
@@ -99,6 +127,9 @@ TEST(BenchKernels, RefusesWhatItCannotMeasure) {
   EXPECT_THAT(message({.dtypes = {"i8"}}), HasSubstr("\"i8\"; expected f32, bf16"));
   EXPECT_THAT(message({.k = 100, .dtypes = {"q4_0"}}), HasSubstr("k = 100 for q4_0"));
   EXPECT_THAT(message({.rows = {0}}), HasSubstr("rows = 0"));
+  EXPECT_THAT(message({.ops = {"rope"}}), HasSubstr("\"rope\"; expected linear or attention"));
+  EXPECT_THAT(message({.cache_dtypes = {"q8_0"}}), HasSubstr("expected f32, bf16 or f16"));
+  EXPECT_THAT(message({.context = 0}), HasSubstr("context = 0"));
   EXPECT_THAT(message({.threads = {0}}), HasSubstr("threads = 0"));
   EXPECT_THAT(message({.n = int64_t{1} << 20, .k = int64_t{1} << 20}), HasSubstr("n * k"));
 }
