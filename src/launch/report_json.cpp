@@ -25,6 +25,28 @@ engine::OpReport op_from_json(const Json& json) {
           .seconds = json_get<double>(json, "seconds", kWhat)};
 }
 
+// Appends each row of the list `key`, read by `from_json`, to `rows`.
+template <typename Row>
+void read_rows(const Json& json,
+               const char* key,
+               Row (*from_json)(const Json&),
+               std::vector<Row>& rows) {
+  const auto list = json.find(key);
+  if (list == json.end() || !list->is_array()) {
+    throw Error(ErrorCode::kInvalidFile, str("[launch] ", kWhat, " has no list \"", key,
+                                             "\"; do frontend and ranks run the same version?"));
+  }
+  for (const Json& row : *list) rows.push_back(from_json(row));
+}
+
+// A number that fits an int.
+int small(const Json& json, const char* key) {
+  const auto value = json_get<int64_t>(json, key, kWhat);
+  if (value >= 0 && value <= INT32_MAX) return static_cast<int>(value);
+  throw Error(ErrorCode::kInvalidFile,
+              str("[launch] ", key, " is ", value, " in ", kWhat, "; expected 0 .. ", INT32_MAX));
+}
+
 }  // namespace
 
 Json to_json(const engine::RankReport& report) {
@@ -64,9 +86,9 @@ Json to_json(const engine::RankReport& report) {
 
 engine::RankReport report_from_json(const Json& json) {
   engine::RankReport report;
-  report.rank = static_cast<int>(json_get<int64_t>(json, "rank", kWhat));
-  report.replica = static_cast<int>(json_get<int64_t>(json, "replica", kWhat));
-  report.stage = static_cast<int>(json_get<int64_t>(json, "stage", kWhat));
+  report.rank = small(json, "rank");
+  report.replica = small(json, "replica");
+  report.stage = small(json, "stage");
   report.pid = json_get<int64_t>(json, "pid", kWhat);
   report.weight_bytes = json_get<int64_t>(json, "weight_bytes", kWhat);
   report.kv_bytes = json_get<int64_t>(json, "kv_bytes", kWhat);
@@ -81,9 +103,8 @@ engine::RankReport report_from_json(const Json& json) {
   report.step_seconds = json_get<double>(json, "step_seconds", kWhat);
   report.busy_seconds = json_get<double>(json, "busy_seconds", kWhat);
   report.steps = json_get<int64_t>(json, "steps", kWhat);
-  for (const Json& row : json.at("collectives"))
-    report.collectives.push_back(collective_from_json(row));
-  for (const Json& row : json.at("ops")) report.ops.push_back(op_from_json(row));
+  read_rows(json, "collectives", collective_from_json, report.collectives);
+  read_rows(json, "ops", op_from_json, report.ops);
   return report;
 }
 
