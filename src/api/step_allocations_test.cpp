@@ -8,9 +8,12 @@
 #include <thread>
 
 #include "api/rank_runner.h"
+#include "api/small_checkpoint.h"
 #include "comm/local/local.h"
+#include "formats/test_directory.h"
 #include "importer/importer.h"
 #include "partition/test_plan.h"
+#include "passes/quantize_weights.h"
 #include "runtime/counting_new.h"
 #include "support/error.h"
 
@@ -51,7 +54,9 @@ std::map<std::string, int64_t> count_ops(const ir::Graph& graph) {
 }
 
 // Runs both ranks; returns what all threads together allocate in kSteps warm steps.
-int64_t allocations_of_warm_steps(const ir::Graph& graph, const plan::Plan& plan) {
+int64_t allocations_of_warm_steps(const ir::Graph& graph,
+                                  const plan::Plan& plan,
+                                  const std::filesystem::path& model) {
   auto worlds = comm::make_local_group(kRanks);
   const engine::StepBatch batch = decode_step();
   int64_t before = 0;
@@ -59,7 +64,7 @@ int64_t allocations_of_warm_steps(const ir::Graph& graph, const plan::Plan& plan
   std::barrier meet(kRanks);
   std::vector<std::exception_ptr> errors(kRanks);
   const auto serve = [&](int rank) {
-    const formats::Checkpoint checkpoint = formats::Checkpoint::open(kModel);
+    const formats::Checkpoint checkpoint = formats::Checkpoint::open(model);
     RankRunner runner(make_rank_part(graph, plan, rank), checkpoint,
                       *worlds[static_cast<size_t>(rank)]);
     for (int step = 0; step < 3; ++step) (void)runner.run(batch);
@@ -100,7 +105,21 @@ TEST(StepAllocations, WarmStepsOfAllRanksAllocateOnlyInsideTheLibrary) {
   ASSERT_TRUE(ops.contains("gated"));
   ASSERT_TRUE(ops.contains("linear"));
   // oneDNN keeps small books of its own in each product (6 allocations in 2.6).
-  EXPECT_LE(allocations_of_warm_steps(graph, plan), kRanks * kSteps * ops.at("linear") * 8);
+  EXPECT_LE(allocations_of_warm_steps(graph, plan, kModel), kRanks * kSteps * ops.at("linear") * 8);
+}
+
+TEST(StepAllocations, WarmStepsWithWeightsInBlocksAllocateNothing) {
+  const formats::TestDirectory folder;
+  write_small(small_llama(), folder.path() / "model");
+  const ir::Graph plain = importer::import_model(folder.path() / "model").graph;
+  const ir::Graph graph = passes::quantize_weights(plain, DType::kQ8_0).graph;
+  const plan::Plan plan = split_plan(graph);
+  const ir::Graph program = make_rank_part(graph, plan, 0).program.graph;
+  // Attention rotates; norms and gates quantise rows; what attention gives is quantised apart.
+  const auto ops = count_ops(program);
+  ASSERT_TRUE(ops.contains("quantize_rows"));
+  ASSERT_FALSE(ops.contains("rope"));
+  EXPECT_EQ(allocations_of_warm_steps(graph, plan, folder.path() / "model"), 0);
 }
 
 }  // namespace

@@ -14,6 +14,8 @@
 #include "ir/weight_copy.h"
 #include "partition/partition.h"
 #include "runtime/executor.h"
+#include "support/error.h"
+#include "support/quant_blocks.h"
 
 namespace partita::api {
 
@@ -28,10 +30,12 @@ struct MemoryModel {
 // One vector per graph output.
 using StepOutputs = std::vector<std::vector<float>>;
 
+// Weights that are stored in blocks are quantised.
 inline runtime::WeightReader memory_reader(const MemoryModel& model) {
   return [&model](const ir::Value& weight, std::byte* to) {
     const auto type_of = [&](const std::string& name) { return model.tensors.at(name); };
-    auto* out = reinterpret_cast<float*>(to);
+    std::vector<float> values(static_cast<size_t>(weight.type.elements()));
+    float* out = values.data();
     for (const ir::WeightCopy& copy : ir::plan_copies(weight.source, type_of)) {
       const float* from = model.floats.at(copy.tensor).data();
       const auto walk = [&](const auto& self, size_t dim, int64_t source, int64_t target) -> void {
@@ -45,6 +49,12 @@ inline runtime::WeightReader memory_reader(const MemoryModel& model) {
         }
       };
       walk(walk, 0, copy.tensor_start, copy.dst_start);
+    }
+    const auto count = static_cast<int64_t>(values.size());
+    if (is_block_type(weight.type.dtype)) {
+      CHECK(quantize(out, count, weight.type.dtype, to), weight.name, " cannot be quantised");
+    } else {
+      std::memcpy(to, out, values.size() * sizeof(float));
     }
   };
 }

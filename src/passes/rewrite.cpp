@@ -105,8 +105,14 @@ class Builder {
 
   ValueId mapped(ValueId value) const {
     const ValueId id = new_id_[static_cast<size_t>(rewrite_.resolve(value))];
-    CHECK(id != kNoId, "a kept node or output reads the removed value ", value);
+    CHECK(id != kNoId, "a kept node or output reads the removed value ", name_of(value));
     return id;
+  }
+
+  const std::string& name_of(ValueId value) const {
+    const size_t values = source_.values().size();
+    const auto index = static_cast<size_t>(value);
+    return index < values ? source_.value(value).name : rewrite_.added[index - values].node.name;
   }
 
   const Rewrite& rewrite_;

@@ -90,7 +90,7 @@ void append(const Step& step) {
     const int64_t ranges = ranges_of(heads, team_size());
     parallel_for(ranges, [&](int64_t index) {
       const Range range = split_range(heads, index, ranges);
-      float* memory = step.rotation.keys + index * StepRotation::kRotatedKeys * step.head_dim;
+      float* memory = step.rotation.keys_of(index, step.head_dim);
       for (int64_t token = 0; token < step.tokens;) {
         const Run run = run_at(step, token);
         for (int64_t head = range.begin; head < range.end; ++head) {

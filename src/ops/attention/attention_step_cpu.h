@@ -41,6 +41,9 @@ struct StepRotation {
 
   static constexpr int64_t kRotatedKeys = 16;
 
+  [[nodiscard]] float* keys_of(int64_t thread, int64_t head_dim) const {
+    return keys == nullptr ? nullptr : keys + thread * kRotatedKeys * head_dim;
+  }
   [[nodiscard]] const float* of(int64_t token) const {
     return angles + token * rotation->angle_floats();
   }
