@@ -53,7 +53,8 @@ struct KernelBenchOptions {
   int64_t n = 4096;  // of the weights w[n, k]
   int64_t k = 4096;
   std::vector<std::string> dtypes = {"f32", "bf16", "q8_0", "q4_0"};  // of the weights
-  std::vector<int64_t> rows = {1, 4, 8, 16, 64, 512};                 // of x[rows, k]
+  std::vector<std::string> products = {"fast"};        // beside bf16: fast, near-f32 (LoadOptions)
+  std::vector<int64_t> rows = {1, 4, 8, 16, 64, 512};  // of x[rows, k]
   // attention, with 8 KV heads
   std::vector<std::string> cache_dtypes = {"f32", "bf16", "f16"};
   std::vector<int64_t> groups = {1, 4, 8};  // query heads per KV head

@@ -18,6 +18,11 @@ struct LoadOptions {
   // bits with a scale, quantised while they are read. Matrices of which 32 does not divide the rows
   // are bf16 then (see Model::notes()); norms and biases keep their precision.
   std::string dtype = "auto";
+
+  // How activations meet bf16 weights: "fast" rounds them to bf16; "near-f32" takes them as they
+  // are (but for 2^-17), which costs more arithmetic and no more reading of weights. "auto" is as
+  // the partition was cut, else fast. Weights of other types know no difference.
+  std::string products = "auto";
 };
 
 // What a checkpoint check has found.

@@ -2,10 +2,14 @@
 // The public Model: config, graph and tokenizer of a checkpoint directory.
 #include "partita/model.h"
 
+#include <algorithm>
+
 #include "api/load_tokenizer.h"
 #include "api/model_impl.h"
 #include "api/partition_files.h"
 #include "importer/check.h"
+#include "ops/products.h"
+#include "passes/near_f32_products.h"
 #include "passes/pipeline.h"
 #include "passes/quantize_weights.h"
 #include "support/error.h"
@@ -24,7 +28,19 @@ std::optional<DType> requested_dtype(const std::string& name) {
               str("[model] weights \"", name, "\"; expected auto, f32, bf16, q8 or q4"));
 }
 
-// The weight type of a partition is fixed by its program.
+bool is_near_f32(const ir::Graph& graph) {
+  return std::ranges::any_of(graph.nodes(), [](const ir::Node& node) {
+    return ops::has_products(node.op) && ops::are_near_f32(node.attributes);
+  });
+}
+
+void check_products(const std::string& name) {
+  if (name == "auto" || name == "fast" || name == "near-f32") return;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[model] products \"", name, "\"; expected auto, fast or near-f32"));
+}
+
+// Weights and products of a partition are fixed by its program.
 void load_parts(const LoadOptions& options, Model::Impl& impl) {
   const std::filesystem::path directory = impl.imported.directory;
   api::PartitionedModel parts = api::load_partition(directory);
@@ -35,6 +51,12 @@ void load_parts(const LoadOptions& options, Model::Impl& impl) {
                 str("[model] ", directory.string(), " was partitioned with ",
                     to_string(model.info.weight_dtype),
                     " weights; run it with --weights auto, or partition the checkpoint again"));
+  }
+  const char* const products = is_near_f32(model.graph) ? "near-f32" : "fast";
+  if (options.products != "auto" && options.products != products) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[model] ", directory.string(), " was partitioned with ", products,
+                    " products; run it with --products auto, or partition the checkpoint again"));
   }
   impl.imported = std::move(parts.model);
   impl.partition = std::move(parts.partition);
@@ -67,6 +89,14 @@ void quantize(DType dtype, Model::Impl& impl) {
   impl.imported.info.weight_dtype = dtype;
 }
 
+void take_activations_as_f32(Model::Impl& impl) {
+  passes::NearF32Graph result = passes::near_f32_products(impl.imported.graph);
+  if (result.products == 0) {
+    impl.notes += "note: near-f32 products change nothing, because no matrix is bf16\n";
+  }
+  impl.imported.graph = std::move(result.graph);
+}
+
 // Reads config and names. Every rank does it for itself and gets the same graph: passes are
 // deterministic.
 void import_checkpoint(const LoadOptions& options, Model::Impl& impl) {
@@ -78,6 +108,7 @@ void import_checkpoint(const LoadOptions& options, Model::Impl& impl) {
   impl.imported.graph = passes::run_standard_pipeline(impl.imported.graph).graph;
   impl.imported.directory = directory;
   if (is_quantized) quantize(*wanted, impl);
+  if (options.products == "near-f32") take_activations_as_f32(impl);
 }
 
 }  // namespace
@@ -96,6 +127,7 @@ const text::Tokenizer& Model::Impl::require_tokenizer() const {
 
 std::shared_ptr<Model::Impl> Model::Impl::load(const std::filesystem::path& directory,
                                                const LoadOptions& options) {
+  check_products(options.products);
   auto impl = std::make_shared<Impl>();
   impl->imported.directory = directory;
   if (api::is_partition(directory)) {
@@ -104,6 +136,7 @@ std::shared_ptr<Model::Impl> Model::Impl::load(const std::filesystem::path& dire
     import_checkpoint(options, *impl);
   }
   impl->requested_dtype = options.dtype;
+  impl->requested_products = options.products;
   impl->dtype = to_string(impl->imported.info.weight_dtype);
   return impl;
 }

@@ -99,8 +99,9 @@ std::vector<planner::SmallerWeights> smaller_weights(const Model& model) {
   for (const char* name : {"bf16", "q8", "q4"}) {
     if (model.dtype() == name) continue;
     const std::string dtype = name[0] == 'q' ? str(name, "_0") : name;
-    result.push_back({name, dtype, [directory = model.directory(), name] {
-                        return Model::load(directory, {.dtype = name}).impl().imported.graph;
+    const LoadOptions options{.dtype = name, .products = model.impl().requested_products};
+    result.push_back({name, dtype, [directory = model.directory(), options] {
+                        return Model::load(directory, options).impl().imported.graph;
                       }});
   }
   return result;

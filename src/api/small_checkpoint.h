@@ -133,8 +133,8 @@ inline std::vector<float> rounded(std::vector<float> values,
 }
 
 // Writes the model into `folder` in f32; with a block type, its matrices are those that are left
-// after quantising, so that running it in f32 shows what quantised weights must give. The same
-// random values each time.
+// after quantising, so that running it in f32 shows what quantised weights must give; with bf16 all
+// values are such. The same random values each time.
 inline void write_small(const SmallModel& model,
                         const std::filesystem::path& folder,
                         DType matrices = DType::kF32) {
@@ -153,6 +153,9 @@ inline void write_small(const SmallModel& model,
     const float scale = tensor.is_matrix ? 0.25F : 1.0F;
     for (float& value : values) {
       value = scale * (static_cast<float>(random() >> 8) * 0x1p-23F - 1.0F);
+    }
+    if (matrices == DType::kBF16) {
+      for (float& value : values) value = BFloat16::from_float(value).to_float();
     }
     if (tensor.is_matrix && is_block_type(matrices)) values = rounded(values, tensor, matrices);
     writer.append(std::as_bytes(std::span(values)));

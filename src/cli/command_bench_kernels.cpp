@@ -27,6 +27,10 @@ void add_bench_kernels_command(CLI::App& bench, Action& action) {
       ->add_option("--dtypes", options->dtypes,
                    "linear: of the weights (default f32,bf16,q8_0,q4_0)")
       ->delimiter(',');
+  command
+      ->add_option("--products", options->products,
+                   "Activations beside bf16 weights: fast, near-f32, or both by turns")
+      ->delimiter(',');
   command->add_option("--rows", options->rows, "linear: rows of x (default 1,4,8,16,64,512)")
       ->delimiter(',');
   command->add_option("--n", options->n, "linear: weights are n x k")->capture_default_str();

@@ -113,6 +113,11 @@ void add_weights_option(CLI::App& command, LoadOptions& load) {
           "Weights at run time: auto (as stored: bf16 or f32), f32, bf16, or q8, q4: blocks "
           "of 32 values of 8 or 4 bits, quantised while they are read")
       ->capture_default_str();
+  command
+      .add_option("--products", load.products,
+                  "Activations beside bf16 weights: fast (rounded to bf16), near-f32 (as they are; "
+                  "more arithmetic), or auto (as partitioned, else fast)")
+      ->capture_default_str();
 }
 
 void refuse_planning_beside_plan_file(const CLI::App& command) {

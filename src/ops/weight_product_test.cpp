@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -141,6 +142,76 @@ TEST_P(PackedProductOf, GivesTheSameWhenItsTilesArePackedInPieces) {
                   packed_.get());
   }
   EXPECT_TRUE(std::equal(at_once.begin(), at_once.end(), packed_.get()));
+}
+
+// With f32 weights there is no difference to see.
+class NearF32ProductOf : public PackedProductOf {
+ protected:
+  // The root of the mean square of the errors of y[rows, n].
+  double error_of(const std::vector<float>& x, const std::vector<float>& y, int64_t rows) const {
+    double squares = 0;
+    for (int64_t i = 0; i < rows * n_; ++i) {
+      double sum = 0;
+      for (int64_t j = 0; j < k_; ++j) {
+        sum += static_cast<double>(x[static_cast<size_t>(i / n_ * k_ + j)]) *
+               static_cast<double>(rounded(values_[static_cast<size_t>(i % n_ * k_ + j)]));
+      }
+      const double error = static_cast<double>(y[static_cast<size_t>(i)]) - sum;
+      squares += error * error;
+    }
+    return std::sqrt(squares / static_cast<double>(rows * n_));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Shapes,
+                         NearF32ProductOf,
+                         ::testing::Values(Case{DType::kBF16, 64, 96},
+                                           Case{DType::kBF16, 37, 333},
+                                           Case{DType::kBF16, 515, 700}));
+
+TEST_P(NearF32ProductOf, IsFarNearerToTheProductsOfXItself) {
+  (void)multiply(random_floats(k_, 2), 1);
+  WeightProduct packed({type_, n_, k_, n_, /*x_is_f32=*/true});
+  packed.use_packed_weights();
+  WeightProduct plain({type_, n_, k_, n_, /*x_is_f32=*/true});
+  plain.use_plain_weights();
+  for (const int64_t rows : {1, 2, 7, 8, 13, 70}) {
+    const std::vector<float> x = random_floats(rows * k_, 2);
+    const double fast = error_of(x, multiply(x, rows), rows);
+    const std::vector<float> y = run(packed, packed_.get(), x, rows);
+    // bf16 leaves errors up to 2^-9 of x, two numbers of it up to 2^-17.
+    EXPECT_LT(error_of(x, y, rows), fast / 64) << rows;
+    EXPECT_EQ(run(plain, plain_.data(), x, rows), y) << rows;
+  }
+}
+
+TEST_P(NearF32ProductOf, GivesARowTheSameBitsBesideOthers) {
+  (void)multiply(random_floats(k_, 2), 1);
+  WeightProduct product({type_, n_, k_, n_, /*x_is_f32=*/true});
+  product.use_packed_weights();
+  const std::vector<float> x = random_floats(20 * k_, 3);
+  const std::vector<float> all = run(product, packed_.get(), x, 20);
+  for (const int64_t rows : {1, 6, 8}) {
+    const std::vector<float> y = run(product, packed_.get(), x, rows);
+    EXPECT_TRUE(std::equal(y.begin(), y.end(), all.begin())) << rows;
+  }
+}
+
+TEST_P(NearF32ProductOf, KeepsWhatIsNoNumber) {
+  (void)multiply(random_floats(k_, 2), 1);
+  WeightProduct product({type_, n_, k_, n_, /*x_is_f32=*/true});
+  product.use_packed_weights();
+  std::vector<float> x = random_floats(2 * k_, 3);
+  x[1] = std::numeric_limits<float>::quiet_NaN();
+  x[static_cast<size_t>(k_)] = std::numeric_limits<float>::infinity();
+  const std::vector<float> y = run(product, packed_.get(), x, 2);
+  for (int64_t i = 0; i < n_; ++i) {
+    EXPECT_TRUE(std::isnan(y[static_cast<size_t>(i)]));
+    const float weight = rounded(values_[static_cast<size_t>(i * k_)]);
+    if (weight != 0) {
+      EXPECT_EQ(y[static_cast<size_t>(n_ + i)], weight * x[static_cast<size_t>(k_)]);
+    }
+  }
 }
 
 }  // namespace

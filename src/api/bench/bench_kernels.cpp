@@ -8,6 +8,7 @@
 #include "api/bench/harness.h"
 #include "device/cpu/affinity.h"
 #include "ops/cpu_kernel.h"
+#include "ops/products.h"
 #include "partita/bench.h"
 #include "support/error.h"
 #include "support/quant_blocks.h"
@@ -17,6 +18,7 @@ namespace {
 
 // Together the copies of a weight take several times the largest shared caches of today.
 constexpr int64_t kCopiesBytes = int64_t{256} << 20;
+constexpr const char* kNearF32 = "near-f32";
 
 [[noreturn]] void refuse(const std::string& text) {
   throw Error(ErrorCode::kInvalidArgument, "[bench] " + text);
@@ -66,6 +68,11 @@ void check(const KernelBenchOptions& options) {
   for (const int64_t rows : options.rows) check_size("rows", rows, 8192);
   for (const int threads : options.threads) check_size("threads", threads, 1024);
   for (const std::string& name : options.dtypes) (void)checked_dtype(name, options.k);
+  for (const std::string& name : options.products) {
+    if (name != "fast" && name != kNearF32) {
+      refuse(str("products \"", name, "\"; expected fast or near-f32"));
+    }
+  }
 }
 
 // Values in [-1, 1) that differ from each other; the same on every machine.
@@ -95,8 +102,11 @@ device::Buffer random_weight(DType dtype, int64_t n, int64_t k) {
 // The node linear(x[t, k], w[n, k]) with several copies of the weight, each of which is a model's.
 class LinearCopies {
  public:
-  LinearCopies(DType dtype, const KernelBenchOptions& options)
-      : n_(options.n), k_(options.k), bytes_(bytes_of(dtype, options.n * options.k)) {
+  LinearCopies(DType dtype, bool is_near_f32, const KernelBenchOptions& options)
+      : n_(options.n),
+        k_(options.k),
+        bytes_(bytes_of(dtype, options.n * options.k)),
+        is_near_f32_(is_near_f32) {
     const int64_t most_rows = *std::max_element(options.rows.begin(), options.rows.end());
     const device::Buffer weight = random_weight(dtype, n_, k_);
     const int64_t copies = std::max<int64_t>(2, kCopiesBytes / bytes_ + 1);
@@ -108,6 +118,7 @@ class LinearCopies {
   }
 
   [[nodiscard]] double bytes() const { return static_cast<double>(bytes_); }
+  [[nodiscard]] bool is_near_f32() const { return is_near_f32_; }
 
   void run(int64_t rows) {
     views_[0] = {x_.data(), DType::kF32, {rows, k_}};
@@ -122,6 +133,9 @@ class LinearCopies {
     std::memcpy(plain.data(), weight.data(), static_cast<size_t>(bytes_));
     ir::Node node;
     node.op = node.name = "linear";
+    if (is_near_f32_) {
+      node.attributes.set(std::string(ops::kProducts), std::string(ops::kNearF32));
+    }
     const std::vector<ir::TensorType> inputs = {{DType::kF32, {"t", k_}}, {dtype, {n_, k_}}};
     const std::vector<ir::TensorType> outputs = {{DType::kF32, {"t", n_}}};
     const ops::TensorView view{plain.data(), dtype, {n_, k_}};
@@ -136,6 +150,7 @@ class LinearCopies {
   int64_t n_;
   int64_t k_;
   int64_t bytes_;
+  bool is_near_f32_;
   ops::Scratch scratch_;
   std::vector<std::unique_ptr<ops::BoundKernel>> kernels_;
   size_t next_ = 0;
@@ -150,27 +165,38 @@ api::Arithmetic arithmetic_of(DType weight) {
   return weight == DType::kBF16 ? api::Arithmetic::kBF16 : api::Arithmetic::kF32;
 }
 
-std::vector<api::BenchCase> linear_cases(LinearCopies& copies,
-                                         DType dtype,
-                                         const KernelBenchOptions& options) {
-  std::vector<api::BenchCase> cases;
+void add_linear_cases(LinearCopies& copies,
+                      DType dtype,
+                      const KernelBenchOptions& options,
+                      std::vector<api::BenchCase>& cases) {
+  const char* const mode = copies.is_near_f32() ? " near-f32" : "";
   for (const int64_t rows : options.rows) {
     const auto products = static_cast<double>(rows) * static_cast<double>(options.n * options.k);
-    cases.push_back({.name = str("linear ", to_string(dtype), " rows ", rows),
+    cases.push_back({.name = str("linear ", to_string(dtype), mode, " rows ", rows),
                      .run = [&copies, rows] { copies.run(rows); },
                      .bytes = copies.bytes(),
                      .operations = 2 * products,
                      .arithmetic = arithmetic_of(dtype)});
   }
-  return cases;
+}
+
+// All that is measured of one type, in turns.
+void run_linear(DType dtype, const KernelBenchOptions& options, api::Harness& harness) {
+  std::vector<std::unique_ptr<LinearCopies>> copies;
+  std::vector<api::BenchCase> cases;
+  for (const std::string& products : options.products) {
+    const bool is_near_f32 = products == kNearF32;
+    if (is_near_f32 && dtype != DType::kBF16) continue;
+    copies.push_back(std::make_unique<LinearCopies>(dtype, is_near_f32, options));
+    add_linear_cases(*copies.back(), dtype, options, cases);
+  }
+  if (!cases.empty()) harness.run(cases);
 }
 
 void run_linear(const KernelBenchOptions& options, api::Harness& harness) {
   for (const std::string& name : options.dtypes) {
     if (options.rows.empty()) return;
-    const DType dtype = checked_dtype(name, options.k);
-    LinearCopies copies(dtype, options);
-    harness.run(linear_cases(copies, dtype, options));
+    run_linear(checked_dtype(name, options.k), options, harness);
   }
 }
 

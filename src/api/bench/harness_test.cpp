@@ -114,6 +114,20 @@ TEST(BenchKernels, MeasuresAttentionOverACacheAndOfAPrompt) {
   for (const BenchLine& line : reports[0].lines) EXPECT_GT(line.ratio, 0) << line.name;
 }
 
+TEST(BenchKernels, MeasuresNearF32BesideFastWithBf16Weights) {
+  const std::vector<BenchReport> reports = bench_kernels({.threads = {1},
+                                                          .n = 256,
+                                                          .k = 2048,
+                                                          .dtypes = {"f32", "bf16"},
+                                                          .products = {"fast", "near-f32"},
+                                                          .rows = {1},
+                                                          .rounds = 1,
+                                                          .quiet_seconds = 0});
+  ASSERT_EQ(reports[0].lines.size(), 3);
+  EXPECT_EQ(reports[0].lines[1].name, "linear bf16 rows 1");
+  EXPECT_EQ(reports[0].lines[2].name, "linear bf16 near-f32 rows 1");
+}
+
 TEST(BenchKernels, RefusesWhatItCannotMeasure) {
   const auto message = [](const KernelBenchOptions& options) -> std::string {
     try {
@@ -126,6 +140,7 @@ TEST(BenchKernels, RefusesWhatItCannotMeasure) {
   };
   EXPECT_THAT(message({.dtypes = {"i8"}}), HasSubstr("\"i8\"; expected f32, bf16"));
   EXPECT_THAT(message({.k = 100, .dtypes = {"q4_0"}}), HasSubstr("k = 100 for q4_0"));
+  EXPECT_THAT(message({.products = {"exact"}}), HasSubstr("products \"exact\"; expected fast"));
   EXPECT_THAT(message({.rows = {0}}), HasSubstr("rows = 0"));
   EXPECT_THAT(message({.ops = {"rope"}}), HasSubstr("\"rope\"; expected linear or attention"));
   EXPECT_THAT(message({.cache_dtypes = {"q8_0"}}), HasSubstr("expected f32, bf16 or f16"));

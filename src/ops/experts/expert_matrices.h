@@ -21,7 +21,8 @@ namespace partita::ops {
 // f32 or bf16.
 class DenseExpertMatrices {
  public:
-  DenseExpertMatrices(DType dtype, int64_t n, int64_t k);
+  // x_is_f32: see ProductShape.
+  DenseExpertMatrices(DType dtype, int64_t n, int64_t k, bool x_is_f32);
 
   void use_plain_weights() { product_.use_plain_weights(); }
   // Takes the data of weight[experts, n, k] over expert by expert and gives the memory of each
@@ -53,7 +54,7 @@ class DenseExpertMatrices {
 // q8_0 or q4_0; k is a multiple of 32.
 class BlockExpertMatrices {
  public:
-  BlockExpertMatrices(DType dtype, int64_t n, int64_t k);
+  BlockExpertMatrices(DType dtype, int64_t n, int64_t k, bool x_is_f32);
 
   void use_plain_weights() {}
   void pack(const TensorView& weight);

@@ -5,8 +5,8 @@
 
 namespace partita::ops {
 
-DenseExpertMatrices::DenseExpertMatrices(DType dtype, int64_t n, int64_t k)
-    : product_({dtype, n, k, n}), n_(n), matrix_bytes_(n * k * size_of(dtype)) {}
+DenseExpertMatrices::DenseExpertMatrices(DType dtype, int64_t n, int64_t k, bool x_is_f32)
+    : product_({dtype, n, k, n, x_is_f32}), n_(n), matrix_bytes_(n * k * size_of(dtype)) {}
 
 void DenseExpertMatrices::pack(const TensorView& weight) {
   product_.use_packed_weights();
@@ -29,7 +29,8 @@ void DenseExpertMatrices::run(const TensorView& weight,
   product_.run(x, rows, data, y, scratch);
 }
 
-BlockExpertMatrices::BlockExpertMatrices(DType dtype, int64_t n, int64_t k)
+// Blocks have products of their own.
+BlockExpertMatrices::BlockExpertMatrices(DType dtype, int64_t n, int64_t k, bool /*x_is_f32*/)
     : product_({dtype, n, k}), n_(n), matrix_bytes_(n * bytes_of(dtype, k)) {}
 
 void BlockExpertMatrices::pack(const TensorView& weight) {

@@ -6,6 +6,7 @@
 
 #include "ops/activations.h"
 #include "ops/declaration.h"
+#include "ops/products.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -20,6 +21,7 @@ void check_call(const OpCall& call) {
   require_inputs(call, kInputs);
   for (const size_t input : {kTokens, kRouting}) require_rank(call, input, 2);
   for (const size_t input : {kGate, kUp, kDown}) require_rank(call, input, 3);
+  check_products(call);
   const int64_t held = call.inputs[kGate].dims[0].size;
   const int64_t begin = call.attributes.integer_or("e_begin", 0);
   if (held < 0 || begin < 0 || begin > all_experts(call) - held) {
@@ -95,7 +97,8 @@ double experts_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
   const double gate = product_of_dims(call.inputs[kGate], symbols, 1, 3);
   const double down = product_of_dims(call.inputs[kDown], symbols, 1, 3);
   const double inner = product_of_dims(call.inputs[kGate], symbols, 1, 2);
-  return busiest_load(call, symbols).pairs * (4 * gate + 4 * inner + 2 * down);
+  return busiest_load(call, symbols).pairs *
+         (4 * passes_over(call, kGate) * gate + 4 * inner + 2 * passes_over(call, kDown) * down);
 }
 
 // Weights of the experts in use, and the tokens, which are read and written for each pair.
@@ -125,7 +128,10 @@ std::vector<OpSample> experts_samples() {
   OpSample blocks =
       float_sample({f32({3, 32}), f32({3, 4}), q8({4, 64, 32}), q8({4, 64, 32}), q8({4, 5, 64})},
                    attributes({{"top_k", int64_t{2}}, {"activation", "silu"}}));
-  return {experts_sample(5, "silu", DType::kF32), experts_sample(2, "gelu", DType::kBF16), blocks};
+  OpSample near = experts_sample(2, "silu", DType::kBF16);
+  near.attributes.set("products", "near_f32");
+  return {experts_sample(5, "silu", DType::kF32), experts_sample(2, "gelu", DType::kBF16), near,
+          blocks};
 }
 
 constexpr std::array<OpDef, 1> kOps = {{
@@ -134,7 +140,8 @@ constexpr std::array<OpDef, 1> kOps = {{
                 "(activation(gate_e x) * (up_e x)); experts with r = 0 cost nothing. Attributes: "
                 "activation (gelu, gelu_tanh, relu, silu), top_k (experts per token, for the "
                 "costs); e_begin is the first expert held, of those that r routes to. Weights are "
-                "f32, bf16 (what meets them is then rounded to bf16 first), q8_0 or q4_0.",
+                "f32, bf16 (what meets them is then rounded to bf16 first, unless `products` is "
+                "near_f32), q8_0 or q4_0.",
      .notation =
          "y[t,d] += f(x[t,:], r[t,:], gate[e,f,:], up[e,f,:], down[e,d,f]); map t d; sum f; "
          "gather e; whole k a; linear r",

@@ -9,6 +9,7 @@
 #include "ops/experts/expert_matrices.h"
 #include "ops/experts/experts_blocks.h"
 #include "ops/parallel.h"
+#include "ops/products.h"
 #include "ops/vector/row_kernels_cpu.h"
 #include "ops/weight_product.h"
 #include "support/quant_blocks.h"
@@ -33,14 +34,14 @@ Sizes sizes_of(Views inputs) {
 }
 
 // h[f] = activation(gate x) * (up x) of one token and one expert; gate and up are [f, k].
-template <typename Weight, typename Function>
+template <typename Weight, typename Factor, typename Function>
 void reference_inner(
     const float* x, const Weight* gate, const Weight* up, const Sizes& sizes, double* h) {
   for (int64_t i = 0; i < sizes.f; ++i) {
     double gated = 0;
     double straight = 0;
     for (int64_t j = 0; j < sizes.k; ++j) {
-      const auto value = static_cast<double>(rounded_like<Weight>(x[j]));
+      const auto value = static_cast<double>(rounded_like<Factor>(x[j]));
       gated += value * to_float(gate[i * sizes.k + j]);
       straight += value * to_float(up[i * sizes.k + j]);
     }
@@ -49,8 +50,8 @@ void reference_inner(
 }
 
 // x[t,k], r[t,a], gate[e,f,k], up[e,f,k], down[e,d,f]; y[t,d]. Expert 0 has column e_begin of r.
-// Sums in double.
-template <typename Weight, typename Function>
+// Sums in double; what meets the weights is rounded to Factor first.
+template <typename Weight, typename Factor, typename Function>
 void reference_experts(Views inputs, Views outputs, int64_t e_begin, std::vector<double>& h) {
   const Sizes sizes = sizes_of(inputs);
   h.resize(static_cast<size_t>(sizes.f));
@@ -61,14 +62,15 @@ void reference_experts(Views inputs, Views outputs, int64_t e_begin, std::vector
       const float share = share_of(inputs[kRouting], token, e_begin + expert);
       if (share == 0) continue;
       const int64_t inner = expert * sizes.f * sizes.k;
-      reference_inner<Weight, Function>(inputs[kTokens].as<const float>() + token * sizes.k,
-                                        inputs[kGate].as<const Weight>() + inner,
-                                        inputs[kUp].as<const Weight>() + inner, sizes, h.data());
+      reference_inner<Weight, Factor, Function>(inputs[kTokens].as<const float>() + token * sizes.k,
+                                                inputs[kGate].as<const Weight>() + inner,
+                                                inputs[kUp].as<const Weight>() + inner, sizes,
+                                                h.data());
       const auto* down = inputs[kDown].as<const Weight>() + expert * sizes.d * sizes.f;
       for (int64_t i = 0; i < sizes.d; ++i) {
         double sum = 0;
         for (int64_t j = 0; j < sizes.f; ++j) {
-          const auto rounded = rounded_like<Weight>(static_cast<float>(h[static_cast<size_t>(j)]));
+          const auto rounded = rounded_like<Factor>(static_cast<float>(h[static_cast<size_t>(j)]));
           sum += static_cast<double>(rounded) * to_float(down[i * sizes.f + j]);
         }
         y[i] += static_cast<float>(share * sum);
@@ -95,10 +97,12 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   std::unique_ptr<BoundKernel> kernel;
   visit_activation(activation_of(args), [&]<typename Function>(Function) {
     visit_float_type(args.inputs[kGate].dtype, [&]<typename Weight>(Weight) {
-      kernel = make_kernel([e_begin = first_expert(args), h = std::vector<double>()](
-                               Views inputs, Views outputs) mutable {
-        reference_experts<Weight, Function>(inputs, outputs, e_begin, h);
-      });
+      const auto reference = are_near_f32(args.node.attributes)
+                                 ? reference_experts<Weight, float, Function>
+                                 : reference_experts<Weight, Weight, Function>;
+      kernel = make_kernel(
+          [reference, e_begin = first_expert(args), h = std::vector<double>()](
+              Views inputs, Views outputs) mutable { reference(inputs, outputs, e_begin, h); });
     });
   });
   return kernel;
@@ -259,7 +263,9 @@ std::unique_ptr<BoundKernel> bind_grouped_with(const BindArgs& args) {
   const int64_t f = std::max(args.inputs[kGate].dims[1].size, least);
   const int64_t k = std::max(args.inputs[kGate].dims[2].size, least);
   const int64_t d = std::max<int64_t>(args.inputs[kDown].dims[1].size, 1);
-  Matrices<ExpertMatrices> matrices{{dtype, f, k}, {dtype, f, k}, {dtype, d, f}};
+  const bool x_is_f32 = are_near_f32(args.node.attributes);
+  Matrices<ExpertMatrices> matrices{
+      {dtype, f, k, x_is_f32}, {dtype, f, k, x_is_f32}, {dtype, d, f, x_is_f32}};
   take_weight(args, kGate, matrices.gate);
   take_weight(args, kUp, matrices.up);
   take_weight(args, kDown, matrices.down);

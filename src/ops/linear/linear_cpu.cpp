@@ -10,6 +10,7 @@
 #include "ops/linear/linear_packed.h"
 #include "ops/op.h"
 #include "ops/packed_rows.h"
+#include "ops/products.h"
 #include "ops/weight_product.h"
 
 namespace partita::ops {
@@ -85,7 +86,7 @@ std::unique_ptr<BoundKernel> bind_dense(const BindArgs& args) {
   // Products are not empty; run() returns before it would use them.
   const int64_t n = std::max<int64_t>(w[0], 1);
   const int64_t k = std::max<int64_t>(w[1], 1);
-  WeightProduct product({args.inputs[1].dtype, n, k, n});
+  WeightProduct product({args.inputs[1].dtype, n, k, n, are_near_f32(args.node.attributes)});
   // Packing gives the plain data away, so it needs the loader's consent.
   const bool may_pack =
       !args.weights.empty() && args.weights[1] != nullptr && !args.release_weight.empty();
@@ -100,8 +101,8 @@ std::unique_ptr<BoundKernel> bind_dense(const BindArgs& args) {
   return std::make_unique<DenseLinear>(args, std::move(product), std::move(packed));
 }
 
-// y[row, column] = sum over k of x * w in double; x rounded to bf16 first where w is bf16.
-template <typename Weight>
+// y[row, column] = sum over k of x * w in double; x is rounded to Factor first.
+template <typename Weight, typename Factor>
 void reference_linear(Views inputs, Views outputs) {
   const int64_t n = inputs[1].shape[0];
   const int64_t k = inputs[1].shape[1];
@@ -114,7 +115,7 @@ void reference_linear(Views inputs, Views outputs) {
       double sum = 0;
       for (int64_t i = 0; i < k; ++i) {
         sum +=
-            static_cast<double>(rounded_like<Weight>(x[row * k + i])) * to_float(w[column * k + i]);
+            static_cast<double>(rounded_like<Factor>(x[row * k + i])) * to_float(w[column * k + i]);
       }
       y[row * n + column] = static_cast<float>(sum);
     }
@@ -126,7 +127,8 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   if (args.inputs[0].dtype != DType::kF32) return nullptr;
   std::unique_ptr<BoundKernel> kernel;
   visit_float_type(args.inputs[1].dtype, [&]<typename Weight>(Weight) {
-    kernel = make_kernel(reference_linear<Weight>);
+    kernel = make_kernel(are_near_f32(args.node.attributes) ? reference_linear<Weight, float>
+                                                            : reference_linear<Weight, Weight>);
   });
   return kernel;
 }

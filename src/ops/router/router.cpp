@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ops/declaration.h"
+#include "ops/products.h"
 #include "support/error.h"
 
 namespace partita::ops {
@@ -14,6 +15,7 @@ spec::Notation bind_router(const OpCall& call) {
   require_inputs(call, 2);
   require_rank(call, 0, 2);
   require_rank(call, 1, 2);
+  check_products(call);
   const int64_t experts = call.inputs[1].dims[0].size;
   const int64_t top_k = call.attributes.integer("top_k");
   if (top_k < 1 || top_k > experts) {
@@ -27,7 +29,8 @@ double router_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
   const double tokens = product_of_dims(call.inputs[0], symbols, 0, 1);
   // The softmax takes five operations per logit, and the selection about one per logit and choice.
   const auto choices = static_cast<double>(call.attributes.integer("top_k"));
-  return 2 * tokens * product_of_dims(call.inputs[1], symbols) + tokens * experts * (5 + choices);
+  return 2 * passes_over(call, 1) * tokens * product_of_dims(call.inputs[1], symbols) +
+         tokens * experts * (5 + choices);
 }
 
 std::vector<OpSample> router_samples() {
@@ -39,9 +42,11 @@ std::vector<OpSample> router_samples() {
 
 constexpr std::array<OpDef, 1> kOps = {{
     {.name = "router",
-     .summary = "Softmax over the logits w x of all experts; the top_k largest are kept (of equal "
-                "ones the first) and the others become 0; `normalize` divides the kept ones by "
-                "their sum. w is f32 or bf16 (x is then rounded to bf16 first).",
+     .summary =
+         "Softmax over the logits w x of all experts; the top_k largest are kept (of equal "
+         "ones the first) and the others become 0; `normalize` divides the kept ones by "
+         "their sum. w is f32 or bf16 (x is then rounded to bf16 first, unless `products` is "
+         "near_f32).",
      .notation = "r[t,e] = f(x[t,:], w[:,:]); map t; whole e k",
      .bind = bind_router,
      .output_dtypes = f32_output,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// router on the CPU: logits by oneDNN, or a plain reference.
+// router on the CPU: logits by ops/weight_product.h, or a plain reference.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ops/cpu_kernel.h"
+#include "ops/products.h"
 #include "ops/weight_product.h"
 
 namespace partita::ops {
@@ -54,8 +55,8 @@ void choose(const Logit* logits, float* weights, int64_t experts, Choice choice)
   }
 }
 
-// x[t, k] f32, w[e, k]; r[t, e] f32. Logits in double; x rounded to bf16 first where w is bf16.
-template <typename Weight>
+// x[t, k] f32, w[e, k]; r[t, e] f32. Logits in double; x is rounded to Factor first.
+template <typename Weight, typename Factor>
 void reference_router(Choice choice, Views inputs, Views outputs, std::vector<double>& logits) {
   const int64_t tokens = inputs[0].shape[0];
   const int64_t k = inputs[0].shape[1];
@@ -67,7 +68,7 @@ void reference_router(Choice choice, Views inputs, Views outputs, std::vector<do
     for (int64_t expert = 0; expert < experts; ++expert) {
       double sum = 0;
       for (int64_t i = 0; i < k; ++i) {
-        sum += static_cast<double>(rounded_like<Weight>(x[i])) * to_float(w[expert * k + i]);
+        sum += static_cast<double>(rounded_like<Factor>(x[i])) * to_float(w[expert * k + i]);
       }
       logits[static_cast<size_t>(expert)] = sum;
     }
@@ -79,10 +80,11 @@ std::unique_ptr<BoundKernel> bind_reference(const BindArgs& args) {
   if (args.inputs[0].dtype != DType::kF32) return nullptr;
   std::unique_ptr<BoundKernel> kernel;
   visit_float_type(args.inputs[1].dtype, [&]<typename Weight>(Weight) {
-    kernel = make_kernel([choice = choice_of(args.node), logits = std::vector<double>()](
-                             Views inputs, Views outputs) mutable {
-      reference_router<Weight>(choice, inputs, outputs, logits);
-    });
+    const auto reference = are_near_f32(args.node.attributes) ? reference_router<Weight, float>
+                                                              : reference_router<Weight, Weight>;
+    kernel = make_kernel(
+        [reference, choice = choice_of(args.node), logits = std::vector<double>()](
+            Views inputs, Views outputs) mutable { reference(choice, inputs, outputs, logits); });
   });
   return kernel;
 }
@@ -120,7 +122,8 @@ std::unique_ptr<BoundKernel> bind_onednn(const BindArgs& args) {
   if (!is_product_call(args.inputs[0], args.inputs[1])) return nullptr;
   const std::vector<int64_t> w = args.inputs[1].shape();
   if (w[0] == 0 || w[1] == 0) return nullptr;
-  WeightProduct product({args.inputs[1].dtype, w[0], w[1], w[0]});
+  WeightProduct product(
+      {args.inputs[1].dtype, w[0], w[1], w[0], are_near_f32(args.node.attributes)});
   product.use_plain_weights();  // small: the copy would not pay
   return std::make_unique<OneDnnRouter>(args, std::move(product));
 }
