@@ -41,9 +41,9 @@ struct PlanOptions {
   // memory_weight, a mix of time (0) and weights and KV caches (1). Below 0: not given.
   std::string split = "time";
   double memory_weight = -1;
-  // Weights that several stages read: "by-cost" (each has its copy, which the cuts reckon with) or
-  // "co-locate" (no cut between their readers), or "send" (the first stage has it and sends it to
-  // the others at every step; not those in blocks of q8 or q4).
+  // Weights that several stages read: "copy" (each has its own, which the cuts reckon with), "send"
+  // (the first stage has it and sends it to the others at every step; not those in blocks of q8 or
+  // q4), "by-cost" (the faster of both that fits) or "co-locate" (no cut between their readers).
   std::string shared_weights = "by-cost";
   // "exact", or "ilp": the same problem as an integer program, solved by CBC; a slow second
   // opinion.

@@ -129,6 +129,13 @@ planner::PlanRequest checked_request(const Model& model,
   return request;
 }
 
+Decision with_tried(const planner::PlanRequest& request, const auto& plan_with) {
+  std::vector<planner::TriedMesh> tried;
+  Decision decision = {plan_with(request, &tried), {}};
+  for (const planner::TriedMesh& mesh : tried) decision.candidates.push_back(to_public(mesh));
+  return decision;
+}
+
 Decision decide(planner::PlanRequest request, const PlanOptions& options) {
   const auto solver = planner::make_solver(options.solver, options.time_limit_seconds);
   request.solver = solver.get();
@@ -136,14 +143,14 @@ Decision decide(planner::PlanRequest request, const PlanOptions& options) {
     const bool is_by_stage = mesh.find('|') != std::string::npos;
     if (is_by_stage) request.stage_meshes = planner::parse_parts(mesh).stages;
     if (!is_by_stage) request.mesh = spec::Mesh::parse(mesh);
-    return {planner::make_plan(request), {}};
+    return with_tried(request,
+                      [](const auto& own, auto* tried) { return planner::make_plan(own, tried); });
   }
   const int64_t ranks = api::ranks_of(options, &request.profile);
   if (!options.optimize.empty()) return search(request, ranks, options);
-  std::vector<planner::TriedMesh> tried;
-  Decision decision = {planner::plan_for_ranks(request, ranks, &tried), {}};
-  for (const planner::TriedMesh& mesh : tried) decision.candidates.push_back(to_public(mesh));
-  return decision;
+  return with_tried(request, [&](const auto& own, auto* tried) {
+    return planner::plan_for_ranks(own, ranks, tried);
+  });
 }
 
 // Before the decisions are read: those of another model would be refused by what they name first.

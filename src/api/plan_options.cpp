@@ -170,10 +170,11 @@ planner::StageBalance balance_of(const PlanOptions& options) {
 
 planner::SharedWeights shared_weights_of(const PlanOptions& options) {
   if (options.shared_weights == "by-cost") return planner::SharedWeights::kByCost;
+  if (options.shared_weights == "copy") return planner::SharedWeights::kCopied;
   if (options.shared_weights == "co-locate") return planner::SharedWeights::kTogether;
   if (options.shared_weights == "send") return planner::SharedWeights::kSent;
-  refuse(
-      str("shared weights \"", options.shared_weights, "\"; expected by-cost, co-locate or send"));
+  refuse(str("shared weights \"", options.shared_weights,
+             "\"; expected by-cost, copy, co-locate or send"));
 }
 
 std::string mesh_of(const PlanOptions& options) {

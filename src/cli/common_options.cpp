@@ -43,8 +43,8 @@ void add_stage_options(CLI::App& command, PlanOptions& plan, CLI::Option& file) 
                          "Balance stages by a mix: 0 = time .. 1 = weights and KV caches");
   auto* shared = command.add_option(
       "--shared-weights", plan.shared_weights,
-      "by-cost: every stage has a copy of what it reads; co-locate: readers share a stage; send: "
-      "one stage has it and sends it at every step");
+      "copy: every stage has a copy of what it reads; send: one stage has it and sends it at every "
+      "step; by-cost: the faster one that fits; co-locate: readers share a stage");
   memory_weight->excludes(split)->check(CLI::Range(0.0, 1.0));
   for (CLI::Option* option : {split, memory_weight}) split_at->excludes(option);
   for (CLI::Option* option : {split_at, split, memory_weight, shared}) file.excludes(option);

@@ -81,7 +81,8 @@ void PlanIndex::index_names() {
 
 void PlanIndex::index_stages() {
   std::set<Transfer> transfers;
-  const auto use = [&](ir::ValueId id, int stage) {
+  std::set<std::pair<int, ir::ValueId>> seen;  // at their first reader in a stage
+  const auto use = [&](ir::ValueId id, int stage, ir::NodeId node) {
     int& home = home_stage_[static_cast<size_t>(id)];
     const ir::Value& value = graph_.value(id);
     if (home == ir::kNoId) home = stage;
@@ -90,18 +91,22 @@ void PlanIndex::index_stages() {
       throw contradiction(str("state \"", value.name, "\" is used in the stages ", home, " and ",
                               stage, "; expected all its uses in one stage"));
     }
-    if (value.kind == ir::ValueKind::kResult || sent_.contains({id, stage})) {
-      transfers.insert({stage, home, id});
-    }
+    const bool is_result = value.kind == ir::ValueKind::kResult;
+    if (!is_result && !sent_.contains({id, stage})) return;
+    if (!seen.insert({stage, id}).second) return;
+    const auto first = static_cast<ir::NodeId>(plan_.stages[static_cast<size_t>(stage)].first_node);
+    transfers.insert({stage, is_result ? first : node, home, id});
   };
   for (int stage = 0; stage < stage_count(); ++stage) {
     const plan::Stage& part = plan_.stages[static_cast<size_t>(stage)];
     for (int64_t node = part.first_node; node < part.end_node; ++node) {
-      for (const ir::ValueId id : graph_.nodes()[static_cast<size_t>(node)].inputs) use(id, stage);
-      for (const ir::ValueId id : graph_.nodes()[static_cast<size_t>(node)].outputs) use(id, stage);
+      const ir::Node& reader = graph_.nodes()[static_cast<size_t>(node)];
+      for (const ir::ValueId id : reader.inputs) use(id, stage, static_cast<ir::NodeId>(node));
+      for (const ir::ValueId id : reader.outputs) use(id, stage, static_cast<ir::NodeId>(node));
     }
   }
-  for (const ir::ValueId id : graph_.outputs()) use(id, stage_count() - 1);
+  const auto end = static_cast<ir::NodeId>(graph_.nodes().size());
+  for (const ir::ValueId id : graph_.outputs()) use(id, stage_count() - 1, end);
   transfers_.assign(transfers.begin(), transfers.end());
 }
 

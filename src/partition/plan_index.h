@@ -16,6 +16,9 @@ namespace partita::partition {
 // has sent.
 struct Transfer {
   int to_stage = 0;
+  // A weight comes when a node of the receiving stage asks for it first, so that it takes no room
+  // before; everything else before the stage's first node.
+  ir::NodeId before_node = ir::kNoId;
   int from_stage = 0;
   ir::ValueId value = ir::kNoId;
   auto operator<=>(const Transfer&) const = default;
@@ -44,7 +47,8 @@ class PlanIndex {
   // Stage of the first node that reads the value, or that produces it; kNoId when no node uses it.
   [[nodiscard]] int home_stage(ir::ValueId value) const;
   // All values that cross stages. Every rank handles messages in this order, receives before sends:
-  // one global order, so that no two ranks ever wait for each other.
+  // one global order, so that no two ranks ever wait for each other. A rank that computes between
+  // two receives only waits for earlier stages, which have sent all that it needs until then.
   [[nodiscard]] const std::vector<Transfer>& transfers() const { return transfers_; }
 
  private:

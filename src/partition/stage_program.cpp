@@ -31,10 +31,11 @@ class Builder {
   }
 
   StageProgram build() {
-    receive();
     for (int64_t node = part_.first_node; node < part_.end_node; ++node) {
+      receive_before(static_cast<NodeId>(node));
       add_node(static_cast<NodeId>(node));
     }
+    receive_before(static_cast<NodeId>(graph_.nodes().size()));
     if (program_.stage == index_.stage_count() - 1) {
       for (const ValueId output : graph_.outputs()) program_.outputs.push_back(whole(output));
     }
@@ -43,9 +44,14 @@ class Builder {
   }
 
  private:
-  void receive() {
-    for (const Transfer& transfer : index_.transfers()) {
-      if (transfer.to_stage != program_.stage) continue;
+  // Transfers lie in the order in which stages handle them.
+  void receive_before(NodeId node) {
+    const std::vector<Transfer>& transfers = index_.transfers();
+    for (; next_transfer_ < transfers.size(); ++next_transfer_) {
+      const Transfer& transfer = transfers[next_transfer_];
+      const bool is_later = transfer.to_stage == program_.stage && transfer.before_node > node;
+      if (transfer.to_stage > program_.stage || is_later) return;
+      if (transfer.to_stage < program_.stage) continue;
       const int to =
           place(transfer.value, replicated(transfer.value), graph_.value(transfer.value).name);
       homes_[static_cast<size_t>(transfer.value)] = to;
@@ -196,7 +202,8 @@ class Builder {
   const ir::Graph& graph_;
   const plan::Stage& part_;
   StageProgram program_;
-  std::vector<int> homes_;  // by value: where it lies first in this stage
+  size_t next_transfer_ = 0;  // to be received, or of an earlier stage
+  std::vector<int> homes_;    // by value: where it lies first in this stage
   std::map<std::pair<ValueId, TensorSpec>, int> placed_;
   std::set<std::string, std::less<>> names_;
 };

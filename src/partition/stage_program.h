@@ -51,7 +51,7 @@ using StageItem = std::variant<PlacedNode, PlacedReshard, PlacedRecv, PlacedSend
 struct StageProgram {
   int stage = 0;
   std::vector<PlacedValue> values;
-  std::vector<StageItem> items;  // receives, then nodes and conversions, then sends
+  std::vector<StageItem> items;  // receives, nodes and conversions, then sends
   std::vector<int> outputs;      // last stage only
 };
 

@@ -78,10 +78,18 @@ GraphFacts::GraphFacts(const ir::Graph& graph,
   index_kinds(keep_whole);
 }
 
-bool GraphFacts::is_sent(ir::ValueId value) const {
+bool GraphFacts::is_sent(ir::ValueId value) const { return sends_shared_ && may_be_sent(value); }
+
+bool GraphFacts::may_be_sent(ir::ValueId value) const {
   const ir::Value& weight = graph_.value(value);
-  return sends_shared_ && weight.kind == ir::ValueKind::kWeight && uses_of(value).size() > 1 &&
+  return weight.kind == ir::ValueKind::kWeight && uses_of(value).size() > 1 &&
          block_elements(weight.type.dtype) == 1;
+}
+
+GraphFacts GraphFacts::sending_shared() const {
+  GraphFacts facts = *this;
+  facts.sends_shared_ = true;
+  return facts;
 }
 
 void GraphFacts::index_types() {

@@ -67,6 +67,10 @@ class GraphFacts {
   // Whether stages behind the first one that reads this weight are sent it, whole and at every
   // step. Weights that are stored in blocks are not: messages and sums have plain elements.
   [[nodiscard]] bool is_sent(ir::ValueId value) const;
+  // Whether it would be, if shared weights were sent.
+  [[nodiscard]] bool may_be_sent(ir::ValueId value) const;
+  // The same graph and pins, with shared weights sent.
+  [[nodiscard]] GraphFacts sending_shared() const;
 
  private:
   void index_types();

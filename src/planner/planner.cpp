@@ -2,12 +2,13 @@
 #include "planner/planner.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "planner/explain/infeasible.h"
 #include "planner/mesh_candidates.h"
 #include "planner/pins/pinned_meshes.h"
-#include "planner/pipeline.h"
+#include "planner/sharing.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -16,28 +17,12 @@ namespace {
 // Estimates of layouts are not better than this: so much slower ones are decided exactly too.
 constexpr double kEstimateError = 0.06;
 
-// `gain` = how much faster the plan has to be, because its layout is less simple.
-bool is_better(const PipelinePlan& plan, const PipelinePlan& best, double gain) {
-  if (plan.fits != best.fits) return plan.fits;
-  if (!plan.fits) return plan.fullest_rank().excess() < best.fullest_rank().excess();
-  return plan.request_seconds < best.request_seconds * (1 - gain);
-}
-
 TriedMesh tried_layout(const StageLayout& layout) {
   TriedMesh tried;
   tried.mesh = layout.parts.to_string();
   tried.fits = layout.fits;
   tried.request_s = layout.request_seconds;
   return tried;
-}
-
-void note_plan(const PipelinePlan& plan, TriedMesh& tried) {
-  tried.is_decided = true;
-  tried.fits = plan.fits;
-  tried.request_s = plan.request_seconds;
-  tried.step = plan.predicted;
-  tried.rank_bytes = plan.fullest_rank().total();
-  tried.limit_bytes = plan.fullest_rank().limit;
 }
 
 // What a search decides: each layout at most once.
@@ -68,7 +53,8 @@ class LayoutChoice {
  private:
   void decide(size_t index) {
     plans_[index] = plan_pipeline(spaces_, layouts_[index]);
-    note_plan(*plans_[index], tried_[index]);
+    tried_[index] = tried_mesh(*plans_[index]);
+    tried_[index].is_chosen = false;
   }
 
   // Those estimated to be as fast as that; false when there are no more.
@@ -158,12 +144,6 @@ std::vector<StageLayout> layouts_for(SubmeshSpaces& spaces, int64_t ranks) {
   return layouts;
 }
 
-plan::Plan checked_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
-  plan::Plan plan = to_plan(pipeline, request);
-  plan::validate(plan, request.graph);
-  return plan;
-}
-
 // The parts that a request asks for.
 MeshParts parts_of_request(const PlanRequest& request) {
   return request.stage_meshes.empty() ? parts_of(request.mesh)
@@ -188,12 +168,12 @@ void check_devices(const MeshParts& parts, const cost::Profile& profile) {
                   profile.name, " describes ", devices, " devices; use a smaller mesh"));
 }
 
-PipelinePlan plan_parts(const GraphFacts& facts,
-                        const PlanRequest& request,
-                        const MeshParts& parts,
-                        const cost::Profile& profile) {
+SharingPlan plan_parts(const GraphFacts& facts,
+                       const PlanRequest& request,
+                       const MeshParts& parts,
+                       const cost::Profile& profile) {
   SubmeshSpaces spaces(facts, request, profile, parts.replicas);
-  return plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kSlowest));
+  return {plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kSlowest))};
 }
 
 bool has_pinned_mesh(const GraphFacts& facts, const cost::Profile& profile, int64_t ranks) {
@@ -203,70 +183,104 @@ bool has_pinned_mesh(const GraphFacts& facts, const cost::Profile& profile, int6
                      [&](const spec::Mesh& mesh) { return !misfit_of(facts.pins(), mesh); });
 }
 
-PipelinePlan plan_search(const GraphFacts& facts,
-                         const PlanRequest& request,
-                         int64_t ranks,
-                         const cost::Profile& profile,
-                         std::vector<TriedMesh>* tried) {
+SharingPlan plan_search(const GraphFacts& facts,
+                        const PlanRequest& request,
+                        int64_t ranks,
+                        const cost::Profile& profile) {
   SubmeshSpaces spaces(facts, request, profile, 1);
   const std::vector<StageLayout> layouts = layouts_for(spaces, ranks);
   LayoutChoice choice(spaces, layouts);
-  PipelinePlan best = choice.best();
-  std::vector<TriedMesh> list = choice.take_tried();
+  SharingPlan result = {choice.best()};
   // The search over all sizes may end at equal stages that were tried already.
-  std::vector<TriedMesh> different;
-  for (TriedMesh& mesh : list) {
+  for (TriedMesh& mesh : choice.take_tried()) {
     const auto same = [&](const TriedMesh& other) {
       return other.mesh == mesh.mesh && other.request_s == mesh.request_s;
     };
-    if (std::none_of(different.begin(), different.end(), same) || mesh.is_chosen) {
-      different.push_back(std::move(mesh));
+    if (std::ranges::none_of(result.tried, same) || mesh.is_chosen) {
+      result.tried.push_back(std::move(mesh));
     }
   }
-  if (tried != nullptr) *tried = std::move(different);
-  return best;
+  return result;
 }
 
-GraphFacts facts_of(const PlanRequest& request) {
-  return {request.graph, request.keep_whole, request.pins,
-          request.shared_weights == SharedWeights::kSent};
-}
+// Plans one request in its own or a changed form, perhaps of another graph than that of `facts`.
+class Planning {
+ public:
+  Planning(const PlanRequest& request, std::vector<TriedMesh>* tried)
+      : request_(request), facts_(request), tried_(tried) {}
 
-// Plans a changed request, perhaps of another graph than that of `facts`.
-PipelinePlan plan_changed(const GraphFacts& facts,
-                          const PlanRequest& request,
-                          const MeshParts& parts) {
-  if (&request.graph == &facts.graph()) return plan_parts(facts, request, parts, request.profile);
-  const GraphFacts changed = facts_of(request);
-  return plan_parts(changed, request, parts, request.profile);
-}
+  [[nodiscard]] const GraphFacts& facts() const { return facts_.asked(); }
+
+  [[nodiscard]] SharingPlan on_parts(const PlanRequest& request,
+                                     const MeshParts& parts,
+                                     const cost::Profile& profile) const {
+    return with_facts(request, [&](const GraphFacts& facts) {
+      return plan_parts(facts, request, parts, profile);
+    });
+  }
+
+  [[nodiscard]] SharingPlan on_ranks(int64_t ranks, const cost::Profile& profile) const {
+    return with_facts(request_, [&](const GraphFacts& facts) {
+      return plan_search(facts, request_, ranks, profile);
+    });
+  }
+
+  // The plan, or why none fits. `more_ranks` plans the request on so many, a multiple of
+  // `rank_step`.
+  [[nodiscard]] PlanResult result_of(const SharingPlan& found,
+                                     const std::function<PipelinePlan(int64_t)>& more_ranks,
+                                     int64_t rank_step = 1) const {
+    if (tried_ != nullptr) *tried_ = found.tried;
+    if (found.plan.fits) {
+      plan::Plan plan = to_plan(found.plan, request_);
+      plan::validate(plan, request_.graph);
+      return plan;
+    }
+    return explain_infeasible(
+        {.request = request_,
+         .smallest = found.plan,
+         .again =
+             [&](const PlanRequest& changed) {
+               return on_parts(changed, found.plan.parts, changed.profile).plan;
+             },
+         .on_ranks = more_ranks,
+         .rank_step = rank_step});
+  }
+
+ private:
+  [[nodiscard]] SharingPlan with_facts(
+      const PlanRequest& request,
+      const std::function<SharingPlan(const GraphFacts&)>& plan_with) const {
+    if (&request.graph == &request_.graph) {
+      return plan_cheapest_sharing(request, facts_, plan_with);
+    }
+    return plan_cheapest_sharing(request, SharingFacts(request), plan_with);
+  }
+
+  const PlanRequest& request_;
+  SharingFacts facts_;
+  std::vector<TriedMesh>* tried_;
+};
 
 }  // namespace
 
-PlanResult make_plan(const PlanRequest& request) {
-  const GraphFacts facts = facts_of(request);
+PlanResult make_plan(const PlanRequest& request, std::vector<TriedMesh>* tried) {
+  const Planning planning(request, tried);
   const MeshParts parts = parts_of_request(request);
   check_devices(parts, request.profile);
-  if (request.stage_meshes.empty()) (void)with_pinned_axes(facts.pins(), {request.mesh});
-  const PipelinePlan plan = plan_parts(facts, request, parts, request.profile);
-  if (plan.fits) return checked_plan(plan, request);
+  const bool is_by_stage = !request.stage_meshes.empty();
+  if (!is_by_stage) (void)with_pinned_axes(planning.facts().pins(), {request.mesh});
   // With the growing axis at 1; unequal stages grow together.
   const int64_t all_ranks = parts.replica.size() * parts.replicas;
-  const bool is_by_stage = !request.stage_meshes.empty();
   const int64_t step = is_by_stage ? all_ranks : all_ranks / growing_axis_size(request.mesh);
-  const auto on_ranks = [&](int64_t ranks) {
+  const auto more_ranks = [&](int64_t ranks) {
     // An axis that is new on the grown mesh has no link: the slowest known one serves.
     const cost::Profile grown = with_any_link(grown_profile(request.profile, ranks));
     const MeshParts larger = is_by_stage ? grown_stages(request, ranks / step)
                                          : parts_of(resized_mesh(request.mesh, ranks / step));
-    return plan_parts(facts, request, larger, grown);
+    return planning.on_parts(request, larger, grown).plan;
   };
-  return explain_infeasible(
-      {.request = request,
-       .smallest = plan,
-       .again = [&](const PlanRequest& changed) { return plan_changed(facts, changed, parts); },
-       .on_ranks = on_ranks,
-       .rank_step = step});
+  return planning.result_of(planning.on_parts(request, parts, request.profile), more_ranks, step);
 }
 
 PlanResult plan_for_ranks(const PlanRequest& request,
@@ -277,22 +291,15 @@ PlanResult plan_for_ranks(const PlanRequest& request,
                 str("[planner] cannot plan for ", ranks, " ranks; expected at least 1"));
   }
   check_devices(parts_of(spec::Mesh({{"tp", ranks}})), request.profile);
-  const GraphFacts facts = facts_of(request);
-  const PipelinePlan plan = plan_search(facts, request, ranks, request.profile, tried);
-  if (plan.fits) return checked_plan(plan, request);
-  return explain_infeasible(
-      {.request = request,
-       .smallest = plan,
-       .again =
-           [&](const PlanRequest& changed) { return plan_changed(facts, changed, plan.parts); },
-       .on_ranks =
-           [&](int64_t count) {
-             const cost::Profile grown = grown_profile(request.profile, count);
-             // A system without what the pins name is no answer.
-             return has_pinned_mesh(facts, grown, count)
-                        ? plan_search(facts, request, count, grown, nullptr)
-                        : plan;
-           }});
+  const Planning planning(request, tried);
+  const SharingPlan found = planning.on_ranks(ranks, request.profile);
+  const auto more_ranks = [&](int64_t count) {
+    const cost::Profile grown = grown_profile(request.profile, count);
+    // A system without what the pins name is no answer.
+    return has_pinned_mesh(planning.facts(), grown, count) ? planning.on_ranks(count, grown).plan
+                                                           : found.plan;
+  };
+  return planning.result_of(found, more_ranks);
 }
 
 }  // namespace partita::planner

@@ -31,11 +31,12 @@ struct StageBalance {
 
 // Where the readers of a weight with several ones (a tied embedding) may be.
 enum class SharedWeights : uint8_t {
-  // Anywhere; every stage that reads it stores its own copy, which counts there. Sending it is
-  // never better: a stage needs as much room for what it is sent, and the time.
-  kByCost,
+  kByCost,    // as kCopied or as kSent, whichever plan fits and is faster; of equal ones kCopied
+  kCopied,    // anywhere; every stage that reads it stores its own copy, which counts there
   kTogether,  // in one stage
-  kSent,      // anywhere; the first stage stores it and sends it on at every step
+  // Anywhere; the first stage stores it and sends it on at every step. That takes time and, while
+  // the weight is read, as much room; but room that other activations have at other times.
+  kSent,
 };
 
 // The same model with weights of another type.
@@ -105,15 +106,9 @@ struct Infeasible {
 
 using PlanResult = std::variant<plan::Plan, Infeasible>;
 
-// The plan of least predicted time per request on the given mesh. Exact for each stage (see
-// Plan::gap); stages are balanced by dynamic programming. Throws kInvalidArgument (mesh, workload
-// or profile that do not fit together; pins that do not fit or contradict each other), kUnsupported
-// (unknown symbol of the graph).
-[[nodiscard]] PlanResult make_plan(const PlanRequest& request);
-
-// A mesh that plan_for_ranks() looked at.
+// A mesh that was looked at.
 struct TriedMesh {
-  std::string mesh;         // "pp=2,tp=4", "tp=2 | tp=1"
+  std::string mesh;         // "pp=2,tp=4", "tp=2 | tp=1", "pp=2, shared weights sent"
   bool is_decided = false;  // false: its estimate was so much worse that it was not decided
   bool is_chosen = false;
   bool fits = false;
@@ -122,6 +117,14 @@ struct TriedMesh {
   int64_t rank_bytes = 0;  // of the fullest rank, when decided
   int64_t limit_bytes = 0;
 };
+
+// The plan of least predicted time per request on the given mesh. Exact for each stage (see
+// Plan::gap); stages are balanced by dynamic programming. Throws kInvalidArgument (mesh, workload
+// or profile that do not fit together; pins that do not fit or contradict each other), kUnsupported
+// (unknown symbol of the graph).
+// `tried` gets what was looked at where there was a choice: shared weights copied or sent.
+[[nodiscard]] PlanResult make_plan(const PlanRequest& request,
+                                   std::vector<TriedMesh>* tried = nullptr);
 
 // Tries stages of all sizes over `ranks` ranks, equal and unequal, each with one or two tensor
 // axes, and returns the plan of least predicted time per request. Of equal ones fewer stages win;

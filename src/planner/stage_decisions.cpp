@@ -58,10 +58,19 @@ class DecisionWriter {
     if (is_kept || is_made) result_.values.emplace_back(id, own);
     if (is_kept || is_made) note_source(id, is_made);
     write_versions(id, own, readings);
-    if (is_kept && sends(id)) note(id, space_.replicated(id), end_, end_);
+    const bool gathers = is_kept && sends(id) && own != space_.replicated(id);
+    if (gathers) note(id, space_.replicated(id), end_, end_);
     if (is_kept || value.kind == ir::ValueKind::kInput) return;
-    const int64_t first = is_made ? value.producer - stage_.nodes().begin : 0;
-    note_versions(id, own, first, readings);
+    note_versions(id, own, begin_of(value, readings), readings);
+  }
+
+  // When a value that is not stored here is first there: a weight comes when it is read, results of
+  // earlier stages come at once.
+  [[nodiscard]] int64_t begin_of(const ir::Value& value,
+                                 const std::vector<Reading>& readings) const {
+    if (is_stored(value)) return readings.front().time;
+    const bool is_made = value.producer >= stage_.nodes().begin;
+    return is_made ? value.producer - stage_.nodes().begin : 0;
   }
 
   // A result is as its operator makes it; a stored value as its pin, else its only reader, wants

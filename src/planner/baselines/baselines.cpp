@@ -79,7 +79,7 @@ BaselinePrice price_baseline(const PlanRequest& request, Baseline baseline) {
   own.pins = baseline == Baseline::kMegatron ? megatron_pins(request.graph) : std::vector<Pin>();
   own.equal_shares = true;
   own.balance = {};
-  own.shared_weights = SharedWeights::kByCost;
+  own.shared_weights = SharedWeights::kCopied;
   const MeshParts parts = parts_of(request.mesh);
   own.cuts = even_layer_cuts(request.graph, static_cast<int64_t>(parts.stages.size()));
   const GraphFacts facts(request.graph, request.keep_whole, own.pins);

@@ -6,6 +6,7 @@
 
 #include "planner/mesh_parts.h"
 #include "planner/pipeline.h"
+#include "planner/sharing.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -43,10 +44,7 @@ const cost::Profile& checked_profile(const PlanRequest& request, const plan::Pla
 OpenPlan::OpenPlan(const PlanRequest& request, const plan::Plan& plan)
     : request_(with_workload(request, plan.workload)),
       plan_(plan),
-      facts_(request.graph,
-             request.keep_whole,
-             request.pins,
-             std::ranges::any_of(plan.copies, &plan::WeightCopy::is_sent)),
+      facts_(facts_of(request, plan)),
       submeshes_(facts_, request_, checked_profile(request_, plan), plan.replicas) {
   open_spaces();
   find_chosen();

@@ -83,6 +83,16 @@ std::string collective_lines(const plan::Plan& plan, const ir::Graph& graph) {
   return text.empty() ? "  none\n" : text;
 }
 
+// What later stages have of weights that an earlier one stores too.
+std::string shared_lines(const plan::Plan& plan) {
+  std::string text;
+  for (const plan::WeightCopy& copy : plan.copies) {
+    text += str("shared     ", copy.value, copy.is_sent ? ": sent to stage " : ": a copy on stage ",
+                copy.stage, copy.is_sent ? " at every step\n" : "\n");
+  }
+  return text;
+}
+
 // How many operators each pin or imported rule decides; nothing when the planner decided all.
 std::string source_lines(const plan::Plan& plan) {
   std::map<std::string, int> counts;
@@ -126,6 +136,7 @@ std::string explain(const plan::Plan& plan, const ir::Graph& graph) {
   text += str("mesh       ", mesh_text(plan.mesh), " (", plan.ranks(), " ranks), replicas ",
               plan.replicas, ", profile ", plan.profile, "\n");
   text += stage_lines(plan, graph);
+  text += shared_lines(plan);
   text += memory_table(plan);
   text += "collectives\n" + collective_lines(plan, graph);
   text +=

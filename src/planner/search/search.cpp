@@ -9,7 +9,7 @@
 
 #include "planner/mesh_candidates.h"
 #include "planner/pins/pinned_meshes.h"
-#include "planner/pipeline.h"
+#include "planner/sharing.h"
 #include "support/error.h"
 #include "support/integers.h"
 
@@ -60,18 +60,13 @@ int64_t kv_tokens(const PipelinePlan& plan, const plan::Workload& workload) {
 
 class Search {
  public:
-  explicit Search(const SearchRequest& request)
-      : request_(request),
-        facts_(request.plan.graph,
-               request.plan.keep_whole,
-               request.plan.pins,
-               request.plan.shared_weights == SharedWeights::kSent) {}
+  explicit Search(const SearchRequest& request) : request_(request), facts_(request.plan) {}
 
   PlanSearch run() {
     PlanSearch search;
     std::optional<PipelinePlan> best;
     size_t best_index = 0;
-    for (const spec::Mesh& mesh : with_pinned_axes(facts_.pins(), meshes_of(request_))) {
+    for (const spec::Mesh& mesh : with_pinned_axes(facts_.asked().pins(), meshes_of(request_))) {
       std::optional<PipelinePlan> plan = planned(request_.plan, mesh, crowded_);
       if (!plan) continue;
       search.candidates.push_back(judge(*plan, mesh));
@@ -94,8 +89,9 @@ class Search {
   }
 
  private:
-  // Strategy tables for a number of replicas, shared by all meshes with as many.
-  using Spaces = std::map<int64_t, SubmeshSpaces>;
+  // Strategy tables for a number of replicas and a way to share weights, used by all meshes with
+  // as many.
+  using Spaces = std::map<std::pair<int64_t, const GraphFacts*>, SubmeshSpaces>;
 
   // Nothing when the request leaves no cut into so many stages.
   std::optional<PipelinePlan> planned(const PlanRequest& request,
@@ -105,12 +101,19 @@ class Search {
     if (!request.cuts.empty() && request.cuts.size() + 1 != parts.stages.size()) {
       return std::nullopt;
     }
-    SubmeshSpaces& spaces =
-        known.try_emplace(parts.replicas, facts_, request, request.profile, parts.replicas)
-            .first->second;
-    const auto layout = try_cut_for(spaces, parts, StageObjective::kLatency);
-    if (!layout) return std::nullopt;
-    return plan_pipeline(spaces, *layout);
+    const auto spaces_of = [&](const GraphFacts& facts) -> SubmeshSpaces& {
+      return known
+          .try_emplace({parts.replicas, &facts}, facts, request, request.profile, parts.replicas)
+          .first->second;
+    };
+    if (!try_cut_for(spaces_of(facts_.asked()), parts, StageObjective::kLatency)) {
+      return std::nullopt;
+    }
+    const auto plan_with = [&](const GraphFacts& facts) -> SharingPlan {
+      SubmeshSpaces& spaces = spaces_of(facts);
+      return {plan_pipeline(spaces, cut_for(spaces, parts, StageObjective::kLatency))};
+    };
+    return plan_cheapest_sharing(request, facts_, plan_with).plan;
   }
 
   CandidateReport judge(const PipelinePlan& plan, const spec::Mesh& mesh) {
@@ -193,7 +196,7 @@ class Search {
   }
 
   const SearchRequest& request_;
-  GraphFacts facts_;
+  SharingFacts facts_;
   std::map<int64_t, PlanRequest> alone_;  // per number of replicas: one request on each
   Spaces crowded_;                        // all requests in flight
   Spaces quiet_;                          // those of alone_

@@ -138,11 +138,23 @@ class Cutter {
   std::vector<std::unique_ptr<EstimatedPrice>> times_;  // per stage
 };
 
+// How many stages the borders between the readers of no shared weight make.
+int64_t most_stages(const std::vector<SharedWeight>& shared, const std::vector<int64_t>& borders) {
+  return std::ranges::count_if(borders, [&](int64_t border) {
+    return std::ranges::none_of(shared,
+                                [&](const SharedWeight& weight) {
+                                  return weight.first < border && border <= weight.last;
+                                }) &&
+           border != borders.front();
+  });
+}
+
 [[noreturn]] void throw_apart(const SubmeshSpaces& spaces, size_t stages) {
   const std::vector<SharedWeight> shared = weights_to_keep_together(spaces);
   const auto longest = std::ranges::max_element(
       shared, {}, [](const SharedWeight& weight) { return weight.last - weight.first; });
   const ir::Graph& graph = spaces.facts().graph();
+  const int64_t most = most_stages(shared, cut_borders(graph, static_cast<int>(stages)));
   throw Error(
       ErrorCode::kInvalidArgument,
       str("[planner] no cut into ", stages,
@@ -150,7 +162,9 @@ class Cutter {
           "weight together: ",
           longest->name, " is read by ", graph.node(static_cast<ir::NodeId>(longest->first)).name,
           " and ", graph.node(static_cast<ir::NodeId>(longest->last)).name,
-          "; use fewer stages, or let every stage keep a copy"));
+          ", and a step visits each stage once; use ",
+          most == 1 ? "one stage" : str("at most ", most, " stages"),
+          ", or give shared weights as by-cost, copy or send"));
 }
 
 }  // namespace

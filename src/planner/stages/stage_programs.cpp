@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "planner/graph_facts.h"
 #include "planner/pipeline.h"
+#include "planner/sharing.h"
 #include "planner/solvers/eliminate.h"
 #include "planner/stages/submesh_spaces.h"
 #include "support/error.h"
@@ -50,8 +50,7 @@ std::vector<Problem> stage_programs(const PlanRequest& request, const plan::Plan
   PlanRequest recorded = request;
   recorded.solver = &recorder;
   recorded.workload = plan.workload;
-  const GraphFacts facts(request.graph, request.keep_whole, request.pins,
-                         request.shared_weights == SharedWeights::kSent);
+  const GraphFacts facts = facts_of(request, plan);
   SubmeshSpaces spaces(facts, recorded, request.profile, plan.replicas);
   const MeshParts parts = parts_of_plan(plan, request.mesh);
   std::vector<Problem> programs;

@@ -41,9 +41,27 @@ StageEstimate::StageEstimate(PlanSpace& space, const StagePlan& whole)
   }
   for (const auto& [id, spec] : whole.decisions.values) {
     if (space.graph().value(id).kind == ir::ValueKind::kResult) continue;
-    bytes_.add(space.facts().uses_of(id), space.bounded_bytes(spec, id));
+    const std::span<const Use> uses = space.facts().uses_of(id);
+    const bool is_sent = space.facts().is_sent(id);
+    bytes_.add(is_sent ? uses.first(1) : uses, space.bounded_bytes(spec, id));
+    if (!is_sent) continue;
+    const int64_t whole_bytes = space.largest_bytes(space.replicated(id), id);
+    SentWeight& sent = sent_.emplace_back();
+    sent.owner = uses.front().node;
+    sent.bytes_beside = std::max<int64_t>(0, whole_bytes - whole.decisions.activation_bytes);
+    for (const Use& use : uses.subspan(1)) sent.readers.push_back(use.node);
   }
   bytes_.finish();
+}
+
+int64_t StageEstimate::received_bytes(Range nodes) const {
+  const auto is_inside = [&](int64_t node) { return nodes.begin <= node && node < nodes.end; };
+  int64_t bytes = 0;
+  for (const SentWeight& sent : sent_) {
+    const bool is_received = !is_inside(sent.owner) && std::ranges::any_of(sent.readers, is_inside);
+    if (is_received) bytes += sent.bytes_beside;
+  }
+  return bytes;
 }
 
 SubmeshSpaces::SubmeshSpaces(const GraphFacts& facts,

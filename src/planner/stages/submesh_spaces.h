@@ -28,11 +28,22 @@ class StageEstimate {
   }
   // Weights and caches on the fullest rank, a value that several of the nodes read counted once.
   [[nodiscard]] int64_t bytes(Range nodes) const { return bytes_.of(nodes); }
-  [[nodiscard]] bool fits(Range nodes) const { return bytes(nodes) <= free_bytes_; }
+  [[nodiscard]] bool fits(Range nodes) const {
+    return bytes(nodes) + received_bytes(nodes) <= free_bytes_;
+  }
 
  private:
+  // A weight that the first stage which reads it sends to later ones.
+  struct SentWeight {
+    int64_t owner = 0;                  // its first reader
+    std::vector<int64_t> readers = {};  // the others
+    int64_t bytes_beside = 0;  // that the largest activations at other times have no room for
+  };
+  [[nodiscard]] int64_t received_bytes(Range nodes) const;
+
   std::vector<double> seconds_before_;  // sums over the nodes before each
   RangeBytes bytes_;
+  std::vector<SentWeight> sent_;
   int64_t free_bytes_ = 0;
 };
 
