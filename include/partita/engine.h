@@ -30,12 +30,15 @@ struct EngineOptions {
   // step at a time, none between calls of step(); for measuring steps by themselves.
   bool overlap = true;
   bool trace = false;  // keeps what every rank did when, for Engine::write_trace()
-  // A step that takes longer names the silent rank and ends the group. 0 = ten times what the plan
-  // predicts for its longest step, at least 10 s.
+  // A step that takes longer names the silent rank and ends its replica. 0 = ten times what the
+  // plan predicts for its longest step, at least 10 s.
   int step_timeout_ms = 0;
   int start_timeout_ms = 600000;  // until all rank processes have loaded
   // Told while weights load, on the thread that constructs the Engine: bytes of one rank.
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress = {};
+  // Told when ranks have failed and the others go on without their replica; the requests it had are
+  // restarted there. When none is left the error is thrown. On the thread that calls step().
+  std::function<void(int replica, const std::string& why)> on_loss = {};
   // "external" only: told the environment variables the ranks need.
   std::function<void(const std::string& variables)> on_external = {};
 };

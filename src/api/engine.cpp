@@ -90,6 +90,7 @@ struct Engine::Impl {
     engine = std::make_unique<engine::Engine>(
         *ranks.runner, impl.tokenizer.get(), impl.imported.info.eos_tokens,
         options.overlap ? engine::Overlap::kSteps : engine::Overlap::kNoOverlap);
+    engine->on_loss(options.on_loss);
     if (options.trace) {
       trace.emplace();
       engine->observe([this](const engine::ScheduledStep& step, const engine::StepResult& result) {
@@ -213,7 +214,7 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
     batch.logit_rows.resize(batch.token_ids.size());
     std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
     api::check_batch(batch, limits);
-    const engine::StepResult result = impl_->ranks.runner->run(batch);
+    const engine::StepResult result = impl_->engine->run(batch);
     logits.insert(logits.end(), result.logits.begin(), result.logits.end());
   }
   return logits;

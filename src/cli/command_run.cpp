@@ -125,6 +125,9 @@ int run(RunOptions options) {
                  "  %s RANK=<i> WORLD_SIZE=%d partita worker\n",
                  ranks, ranks - 1, variables.c_str(), ranks);
   };
+  options.engine.on_loss = [](int, const std::string& why) {
+    std::fprintf(stderr, "warning: %s\n", why.c_str());
+  };
   options.engine.trace = !options.trace.empty();
   Engine engine(model, plan, options.engine);
   bar.clear();

@@ -33,18 +33,35 @@ Engine::Engine(StepRunner& runner,
   RunnerLimits limits = runner.limits();
   if (overlap == Overlap::kNoOverlap) limits.stages = limits.steps_in_flight = 1;
   for (int64_t replica = 0; replica < limits.replicas; ++replica)
-    replicas_.push_back({Scheduler(limits), {}});
+    replicas_.push_back({Scheduler(limits), {}, false});
 }
 
 int64_t Engine::submit(Request request) {
   check(request);
   const int64_t id = next_id_++;
-  const auto least = std::min_element(
-      replicas_.begin(), replicas_.end(), [](const Replica& one, const Replica& other) {
-        return one.scheduler.sequences() < other.scheduler.sequences();
-      });
-  least->scheduler.add(std::make_unique<Sequence>(id, std::move(request), tokenizer_));
+  least_busy().scheduler.add(std::make_unique<Sequence>(id, std::move(request), tokenizer_));
   return id;
+}
+
+// Of those that are left.
+Engine::Replica& Engine::least_busy() {
+  return *std::ranges::min_element(replicas_, {}, [](const Replica& replica) {
+    return std::pair(replica.is_lost, replica.scheduler.sequences());
+  });
+}
+
+StepResult Engine::run(const StepBatch& batch) {
+  CHECK(idle() && !is_in_flight());
+  const auto live = std::ranges::find(replicas_, false, &Replica::is_lost);
+  CHECK(live != replicas_.end(), "the runner has lost all replicas without an error");
+  const auto replica = static_cast<int>(live - replicas_.begin());
+  runner_->submit(replica, batch);
+  while (true) {
+    const StepResult& result = runner_->wait();
+    if (result.loss.empty()) return result;
+    lose(result);
+    if (result.replica == replica) throw Error(ErrorCode::kRankFailed, result.loss);
+  }
 }
 
 bool Engine::step() {
@@ -86,9 +103,23 @@ void Engine::fill() {
   }
 }
 
-// Waits for a step. False when all its sequences had ended before.
+// Its requests are computed again elsewhere; what they have told so far stays.
+void Engine::lose(const StepResult& loss) {
+  Replica& lost = replicas_.at(static_cast<size_t>(loss.replica));
+  lost.is_lost = true;
+  lost.in_flight.clear();
+  for (std::unique_ptr<Sequence>& sequence : lost.scheduler.hand_over())
+    least_busy().scheduler.add(std::move(sequence));
+  if (on_loss_) on_loss_(loss.replica, loss.loss);
+}
+
+// Waits for a step. False when all its sequences had ended before, or a replica was lost instead.
 bool Engine::finish_one() {
   const StepResult& result = runner_->wait();
+  if (!result.loss.empty()) {
+    lose(result);
+    return false;
+  }
   Replica& replica = replicas_.at(static_cast<size_t>(result.replica));
   CHECK(!replica.in_flight.empty(), "a step came back that was never handed over");
   const StepInFlight done = std::move(replica.in_flight.front());
@@ -204,6 +235,7 @@ void Engine::restart(StepRunner& runner) {
   runner_ = &runner;
   for (Replica& replica : replicas_) {
     replica.in_flight.clear();
+    replica.is_lost = false;
     replica.scheduler.restart();
     replica.scheduler.drop_ended();
   }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/request.h"
@@ -32,7 +33,8 @@ struct EngineStats {
 enum class Overlap : uint8_t { kSteps, kNoOverlap };
 
 // Owns all requests; the runner executes. Keeps as many steps in flight as the runner's stages
-// need; when one is back, the ranks get the next before texts and callbacks take their time. Owned
+// need; when one is back, the ranks get the next before texts and callbacks take their time. When
+// the runner loses a replica, its requests go on with the others, from the tokens they have. Owned
 // by one thread. Example:
 //   Engine engine(runner, &tokenizer, {eos});
 //   engine.submit({.prompt = tokenizer.encode("Once"), .on_token = print});
@@ -47,9 +49,10 @@ class Engine {
          std::vector<int32_t> end_of_text,
          Overlap overlap = Overlap::kSteps);
 
-  // Queues a request for the replica with the fewest and returns its id (1, 2, ...). Throws
-  // kInvalidArgument: empty prompt, ids outside the vocabulary, a prompt that leaves no room in
-  // max_context or in the KV cache, bad sampling values, empty stop string, max_tokens < 1.
+  // Queues a request for the replica with the fewest, of those that are left, and returns its id
+  // (1, 2, ...). Throws kInvalidArgument: empty prompt, ids outside the vocabulary, a prompt that
+  // leaves no room in max_context or in the KV cache, bad sampling values, empty stop string,
+  // max_tokens < 1.
   int64_t submit(Request request);
   // Waits for one step of the ranks; false when there is nothing to do. Errors of the runner pass
   // through with no request lost: after restart() on a new runner the same requests go on from
@@ -61,13 +64,19 @@ class Engine {
   void cancel(int64_t id);
   // Goes on with another runner of the same limits.
   void restart(StepRunner& runner);
-  // Waits for steps that nobody needs any more; then the caller may use the runner. CHECKs that the
-  // engine is idle.
+  // Waits for steps that nobody needs any more. CHECKs that the engine is idle.
   void drain();
+  // One step for the caller, of the first replica that is left, beside all requests: drain() first.
+  // Throws kRankFailed when that replica is lost, with what it had cached.
+  [[nodiscard]] StepResult run(const StepBatch& batch);
   [[nodiscard]] bool idle() const;
   // Called with every step that is back, before its tokens are told. It must not throw.
   void observe(std::function<void(const ScheduledStep&, const StepResult&)> on_step) {
     on_step_ = std::move(on_step);
+  }
+  // Called when a replica is lost, with its number and the reason. It must not throw.
+  void on_loss(std::function<void(int replica, const std::string& why)> told) {
+    on_loss_ = std::move(told);
   }
   [[nodiscard]] const EngineStats& stats() const { return stats_; }
 
@@ -80,12 +89,15 @@ class Engine {
   struct Replica {
     Scheduler scheduler;
     std::deque<StepInFlight> in_flight;  // oldest first
+    bool is_lost = false;
   };
 
   void check(const Request& request) const;
   [[nodiscard]] bool is_in_flight() const;
+  [[nodiscard]] Replica& least_busy();
   void fill();
   bool finish_one();
+  void lose(const StepResult& loss);
   [[nodiscard]] bool needs_whole_logits(const ScheduledStep& step) const;
   [[nodiscard]] std::vector<int32_t> choose_tokens(const ScheduledStep& step,
                                                    const StepResult& result) const;
@@ -110,6 +122,7 @@ class Engine {
   std::vector<int64_t> to_cancel_;  // asked for by callbacks
   std::exception_ptr error_;  // of callbacks and of handing steps over, the first of this step
   std::function<void(const ScheduledStep&, const StepResult&)> on_step_;
+  std::function<void(int, const std::string&)> on_loss_;
   Clock::time_point last_done_;  // when the last step came back
   EngineStats stats_;
 };

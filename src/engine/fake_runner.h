@@ -36,6 +36,7 @@ class FakeRunner : public StepRunner {
 
   void submit(int replica, const StepBatch& batch) override {
     if (fail_at_step >= 0 && steps++ >= fail_at_step) throw Error(ErrorCode::kRankFailed, "killed");
+    if (replica == lost_replica) return;
     auto& queue = in_flight_.at(static_cast<size_t>(replica));
     EXPECT_LE(static_cast<int64_t>(batch.token_ids.size()), limits_.max_step_tokens);
     EXPECT_LE(batch.sequences, limits_.max_sequences);
@@ -52,6 +53,7 @@ class FakeRunner : public StepRunner {
   // Replicas take turns.
   const StepResult& wait() override {
     if (fail_at_wait >= 0 && waits++ >= fail_at_wait) throw Error(ErrorCode::kRankFailed, "killed");
+    if (lose_at_result >= 0 && results_ >= lose_at_result && lost_replica < 0) return lose(0);
     do {
       turn_ = (turn_ + 1) % in_flight_.size();
     } while (in_flight_[turn_].empty());
@@ -61,6 +63,7 @@ class FakeRunner : public StepRunner {
     for (size_t i = 0; i < batch.token_ids.size(); ++i)
       cache.at(slot(batch, i)) = batch.token_ids[i];
     StepResult& result = result_;
+    result.loss.clear();
     result.logits.clear();
     result.candidate_logits.clear();
     result.candidate_tokens.clear();
@@ -80,9 +83,11 @@ class FakeRunner : public StepRunner {
     return result;
   }
 
-  int fail_at_step = -1;  // from this one on, steps are not taken
-  int fail_at_wait = -1;  // from this one on, they do not come back
-  int poison_step = -1;   // gives a NaN to the last sequence
+  int fail_at_step = -1;    // from this one on, steps are not taken
+  int fail_at_wait = -1;    // from this one on, they do not come back
+  int poison_step = -1;     // gives a NaN to the last sequence
+  int lose_at_result = -1;  // then the first replica is lost
+  int lost_replica = -1;
   int steps = 0;
   int waits = 0;
   size_t most_in_flight = 0;
@@ -91,6 +96,14 @@ class FakeRunner : public StepRunner {
   std::vector<int> steps_of_replica;
 
  private:
+  const StepResult& lose(int replica) {
+    lost_replica = replica;
+    in_flight_[static_cast<size_t>(replica)].clear();
+    result_ = {};
+    result_.replica = replica;
+    result_.loss = "killed";
+    return result_;
+  }
   size_t slots() const { return static_cast<size_t>(limits_.kv_blocks * limits_.block_size); }
   static std::vector<int32_t> row_of(const StepBatch& batch, int64_t row) {
     const auto begin = batch.block_tables.begin() + row * batch.blocks_per_sequence;

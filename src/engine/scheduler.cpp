@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "engine/batch_rows.h"
 #include "engine/step_size.h"
@@ -120,6 +121,12 @@ void Scheduler::restart() {
     sequence->preempted = true;
   }
   settle();
+}
+
+std::vector<std::unique_ptr<Sequence>> Scheduler::hand_over() {
+  restart();
+  drop_ended();
+  return std::exchange(waiting_, {});
 }
 
 void Scheduler::admit_waiting() {

@@ -65,6 +65,8 @@ class Scheduler {
   // Forgets what is cached and in flight, after the ranks were lost: all sequences will be computed
   // again.
   void restart();
+  // The same, and hands over all sequences that have not ended, by arrival.
+  [[nodiscard]] std::vector<std::unique_ptr<Sequence>> hand_over();
 
  private:
   using Sequences = std::vector<std::unique_ptr<Sequence>>;

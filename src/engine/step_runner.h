@@ -40,6 +40,8 @@ struct StepResult {
   std::vector<float> candidate_logits;    // [r, limits().candidates], see candidates.h
   std::vector<int32_t> candidate_tokens;  // likewise
   std::vector<RankSpan> spans;            // of all ranks of the replica, in their order
+  // Instead of a result: why the replica is gone, with all its steps in flight. Empty for steps.
+  std::string loss = {};
 };
 
 // Sizes the scheduler must respect.
@@ -105,6 +107,7 @@ struct RankReport {
 
 // Executes steps on all ranks. The steps of a replica run and come back in the order they were
 // handed over; its stages work on different ones at the same time. Owned and called by one thread.
+// A runner of several replicas may lose one and go on with the others: wait() then says so, once.
 // After an error (kRankFailed, kDeadlineExceeded or kCancelled, naming the rank) the runner is
 // unusable, all its ranks are gone and so are the steps in flight. Example:
 //   runner.submit(0, first);
@@ -115,13 +118,15 @@ class StepRunner {
   virtual ~StepRunner() = default;
   [[nodiscard]] virtual const RunnerLimits& limits() const = 0;
   // Hands a step to the ranks of a replica and returns; the batch may be changed afterwards. CHECKs
-  // that fewer than limits().steps_in_flight are in flight there.
+  // that fewer than limits().steps_in_flight are in flight there. What is handed to a replica that
+  // is lost goes nowhere.
   virtual void submit(int replica, const StepBatch& batch) = 0;
   // Waits until the oldest step in flight of some replica is done, and returns the logits of the
-  // asked rows, valid until the next call. CHECKs that there is one.
+  // asked rows, or until a replica is lost; valid until the next call. CHECKs that there is a step
+  // in flight or a loss to tell.
   [[nodiscard]] virtual const StepResult& wait() = 0;
-  // What the ranks did since they were loaded, in order of ranks. Waits for the steps in flight
-  // now, whose results wait() still gives.
+  // What the ranks did since they were loaded, in order of ranks; of lost ones only who they were.
+  // Waits for the steps in flight now, whose results wait() still gives.
   [[nodiscard]] virtual std::vector<RankReport> report() = 0;
 
   // One step of the first replica from begin to end. No other may be in flight.

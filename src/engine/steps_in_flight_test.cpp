@@ -157,6 +157,33 @@ TEST(StepsInFlight, ReplicasShareTheRequests) {
   EXPECT_THAT(runner.steps_of_replica, testing::Each(testing::Ge(20)));
 }
 
+// What a lost replica had begun goes on with those that are left, from the tokens that were told.
+TEST(StepsInFlight, TheRequestsOfALostReplicaGoOnWithTheOthers) {
+  RunnerLimits limits = kTwoStages;
+  limits.replicas = 3;
+  FakeRunner runner(limits);
+  runner.lose_at_result = 12;
+  Engine engine(runner, nullptr, {});
+  std::vector<std::string> losses;
+  engine.on_loss([&](int replica, const std::string& why) {
+    losses.push_back(std::to_string(replica) + " " + why);
+  });
+  std::vector<Told> told(9);
+  for (size_t i = 0; i < told.size(); ++i)
+    engine.submit(request_into(told[i], std::vector<int32_t>(3 + i, 2), 10));
+  run_to_end(engine);
+  EXPECT_EQ(losses, std::vector<std::string>{"0 killed"});
+  for (size_t i = 0; i < told.size(); ++i)
+    EXPECT_EQ(told[i].tokens, expected_tokens(std::vector<int32_t>(3 + i, 2), 10, true));
+  // Later ones are for those that are left.
+  const int before = runner.steps_of_replica[0];
+  Told later;
+  engine.submit(request_into(later, {1, 2}, 5));
+  run_to_end(engine);
+  EXPECT_EQ(later.tokens, expected_tokens({1, 2}, 5, true));
+  EXPECT_EQ(runner.steps_of_replica[0], before);
+}
+
 // A random situation: limits, requests that come and go at random times, ranks that are lost.
 class RandomSchedule {
  public:
@@ -184,6 +211,7 @@ class RandomSchedule {
     FakeRunner third(limits_);
     if (below(3) == 0) runner.fail_at_step = static_cast<int>(below(30));
     if (below(3) == 0) second.fail_at_wait = static_cast<int>(below(30));
+    if (limits_.replicas > 1 && below(2) == 0) runner.lose_at_result = static_cast<int>(below(60));
     engine_ = std::make_unique<Engine>(runner, nullptr, std::vector<int32_t>{});
     std::vector<FakeRunner*> spares = {&second, &third};
     size_t next = 0;

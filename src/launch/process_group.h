@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ranks of one replica as processes: start, handshake, steps, supervision, end.
+// The ranks of all replicas as processes: start, handshake, steps, supervision, end.
 #pragma once
 
 #include <poll.h>
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -47,11 +48,13 @@ struct ProcessGroupOptions {
       on_external;  // kExternal: told the variables to set
 };
 
-// StepRunner over rank processes; the ranks of a replica follow each other. A rank that dies (end
-// of file on its control channel), reports an error, sends what cannot be understood or misses the
-// step deadline ends the whole group: all ranks are killed and reaped within a second, then the
-// error is thrown with the rank's name; later calls throw kRankFailed. The destructor asks the
-// ranks to leave and kills those that do not. Owned by one thread, which must outlive the group
+// StepRunner over rank processes; the ranks of a replica follow each other. A rank fails that dies
+// (end of file on its control channel), reports an error, sends what cannot be understood or misses
+// the step deadline. Then its replica is lost: all its ranks are killed, wait() names the rank, and
+// the others go on. With it go all: of one replica, of the last one, while ranks load, and of
+// mpirun and srun, which end all ranks with any. Then they are killed and reaped within a second
+// and the error is thrown with the rank's name; later calls throw kRankFailed. The destructor asks
+// the ranks to leave and kills those that do not. Owned by one thread, which must outlive the group
 // (see Child).
 class ProcessGroup : public engine::StepRunner {
  public:
@@ -91,6 +94,17 @@ class ProcessGroup : public engine::StepRunner {
     engine::StepResult result;
   };
   using Steps = std::list<StepInFlight>;
+  struct Replica {
+    Steps steps;                                 // oldest first
+    std::string reported;                        // what ranks said about a missed deadline
+    std::optional<Clock::time_point> grace_end;  // of those who have said nothing about it
+    std::optional<std::string> loss;             // why its ranks are gone
+  };
+  // Thrown where a rank fails without which the others can go on.
+  struct ReplicaLost {
+    int replica = 0;
+    std::string message;
+  };
   struct Rank {
     std::unique_ptr<Channel> channel;
     Frame frame;                   // received last
@@ -106,14 +120,17 @@ class ProcessGroup : public engine::StepRunner {
   [[nodiscard]] std::string refused_processes() const;
   void seat(Arrival arrival);
   void set_up_ranks(Clock::time_point deadline);
-  // Sends `payload` to the ranks of the round.
-  Round& begin_round(Round round, std::span<const std::byte> payload);
-  void send(int rank, const Round& round, std::span<const std::byte> payload);
-  // Waits for the answers of all its ranks.
+  // Sends `payload` to the ranks of the round, which are of one replica once they are ready. Null
+  // when they were lost on the way.
+  Round* begin_round(Round round, std::span<const std::byte> payload);
+  // False when the replica of the rank was lost meanwhile.
+  [[nodiscard]] bool send(int rank, const Round& round, std::span<const std::byte> payload);
   void hear_last_words(int rank);
-  void finish_round(Round& round);
+  // Waits for the answers of all ranks of a round, or the loss of their replica.
+  void finish_round(int replica, Round* round);
   void forget_round(const Round& round);
   static void take_part(StepInFlight& step, int rank, const Frame& frame);
+  [[nodiscard]] std::optional<size_t> next_finished() const;
   [[nodiscard]] const engine::StepResult& finish_step(size_t replica);
   void serve_ranks(int writer = kNobody);
   [[nodiscard]] bool poll_ranks(int writer);
@@ -132,18 +149,27 @@ class ProcessGroup : public engine::StepRunner {
   }
   [[noreturn]] void fail_broken(int rank);
   [[nodiscard]] bool has_answered(int rank, const Round& round) const;
-  [[nodiscard]] const Round* reported_round() const;
-  void fail_if_all_reported();
+  [[nodiscard]] const Round* reported_round(int replica) const;
+  void fail_if_all_reported(int replica);
   void fail_if_late();
   void throw_if_dead() const;
   [[noreturn]] void fail_dead(int rank);
   [[noreturn]] void fail_silent(const Round& round);
+  // Ends the replica of the rank, or all when there is no other.
+  [[noreturn]] void fail_rank(int rank, ErrorCode code, const std::string& message);
   [[noreturn]] void fail(ErrorCode code, const std::string& message);
+  [[nodiscard]] bool can_go_on_without(int replica) const;
+  void lose(const ReplicaLost& lost);
+  [[nodiscard]] const engine::StepResult& tell_loss();
   [[nodiscard]] std::string name_of(int rank) const;
   [[nodiscard]] std::string progress_of(int rank) const;
   [[nodiscard]] std::string where_to_look() const;
+  [[nodiscard]] int ranks_per_replica() const;
+  [[nodiscard]] int replica_of(int rank) const { return rank / ranks_per_replica(); }
+  [[nodiscard]] bool is_lost(int replica) const;
   void check_children();
   void shut_down();
+  void kill_rank(const Rank& rank);
   void kill_all();
   void end_launcher();
 
@@ -153,16 +179,16 @@ class ProcessGroup : public engine::StepRunner {
   std::vector<Rank> ranks_;
   std::vector<pollfd> poll_entries_;  // one per rank
   engine::RunnerLimits limits_;
-  Rounds rounds_;             // under way, oldest first
-  std::vector<Steps> steps_;  // by replica, oldest first
+  Rounds rounds_;                                            // under way, oldest first
+  std::vector<Replica> replicas_ = std::vector<Replica>(1);  // one until all ranks are ready
+  std::deque<int> losses_;                                   // replicas; not yet told by wait()
+  engine::StepResult loss_result_;
   // Steps allocate nothing: what they need is used again.
   Rounds spare_rounds_;
   Steps spare_steps_;  // the front one was given back last
   std::vector<std::byte> encoded_;
   Clock::duration last_step_ = Clock::duration::max();
-  size_t last_served_ = 0;                      // replica
-  std::string reported_;                        // what ranks said about a missed deadline
-  std::optional<Clock::time_point> grace_end_;  // of those who have said nothing about it
+  size_t last_served_ = 0;  // replica
   bool dead_ = false;
 };
 

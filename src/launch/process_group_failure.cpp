@@ -45,10 +45,11 @@ void ProcessGroup::fail_broken(int rank) {
   } catch (const Error& e) {
     if (dead_) throw;  // who read has called fail() itself
     const bool is_late = e.code() == ErrorCode::kDeadlineExceeded;
-    fail(is_late ? e.code() : ErrorCode::kRankFailed,
-         str(name_of(rank), " sent a broken message: ", e.what()));
+    fail_rank(rank, is_late ? e.code() : ErrorCode::kRankFailed,
+              str(name_of(rank), " sent a broken message: ", e.what()));
   } catch (const std::exception& e) {
-    fail(ErrorCode::kRankFailed, str(name_of(rank), " sent a broken message: ", e.what()));
+    fail_rank(rank, ErrorCode::kRankFailed,
+              str(name_of(rank), " sent a broken message: ", e.what()));
   }
 }
 
@@ -57,10 +58,12 @@ void ProcessGroup::fail_broken(int rank) {
 void ProcessGroup::take_error(int rank, const Json& json) {
   const ErrorCode code = parse_error_code(json_get<std::string>(json, "code", "an error message"));
   const auto message = json_get<std::string>(json, "message", "an error message");
-  if (code != ErrorCode::kDeadlineExceeded) fail(code, str("rank ", rank, ": ", message));
-  reported_ += str(reported_.empty() ? "" : "; ", "rank ", rank, ": ", message);
+  if (code != ErrorCode::kDeadlineExceeded)
+    fail_rank(rank, code, str("rank ", rank, ": ", message));
+  Replica& replica = replicas_[static_cast<size_t>(replica_of(rank))];
+  replica.reported += str(replica.reported.empty() ? "" : "; ", "rank ", rank, ": ", message);
   ranks_[static_cast<size_t>(rank)].missed_deadline = true;
-  if (!grace_end_) grace_end_ = Clock::now() + kSilenceGrace;
+  if (!replica.grace_end) replica.grace_end = Clock::now() + kSilenceGrace;
 }
 
 bool ProcessGroup::has_answered(int rank, const Round& round) const {
@@ -68,10 +71,10 @@ bool ProcessGroup::has_answered(int rank, const Round& round) const {
   return std::find(asked.begin(), asked.end(), &round) == asked.end();
 }
 
-// The oldest round under way of ranks some of which have reported a missed deadline.
-const ProcessGroup::Round* ProcessGroup::reported_round() const {
+// The oldest round under way of ranks of the replica some of which have reported a missed deadline.
+const ProcessGroup::Round* ProcessGroup::reported_round(int replica) const {
   for (const Round& round : rounds_) {
-    if (round.waiting == 0) continue;
+    if (round.waiting == 0 || replica_of(round.first_rank) != replica) continue;
     for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
       if (ranks_[static_cast<size_t>(rank)].missed_deadline) return &round;
     }
@@ -80,18 +83,22 @@ const ProcessGroup::Round* ProcessGroup::reported_round() const {
 }
 
 // When all that have not answered have reported, nobody else will say more.
-void ProcessGroup::fail_if_all_reported() {
-  const Round* round = reported_round();
+void ProcessGroup::fail_if_all_reported(int replica) {
+  const Round* round = reported_round(replica);
   if (round == nullptr) return;
   for (int rank = round->first_rank; rank < round->end_rank; ++rank) {
     if (!has_answered(rank, *round) && !ranks_[static_cast<size_t>(rank)].missed_deadline) return;
   }
-  fail(ErrorCode::kDeadlineExceeded, reported_);
+  fail_rank(round->first_rank, ErrorCode::kDeadlineExceeded,
+            replicas_[static_cast<size_t>(replica)].reported);
 }
 
 void ProcessGroup::fail_if_late() {
   const auto now = Clock::now();
-  if (grace_end_ && now >= *grace_end_) fail_silent(*reported_round());
+  for (size_t i = 0; i < replicas_.size(); ++i) {
+    const auto& grace_end = replicas_[i].grace_end;
+    if (grace_end && now >= *grace_end) fail_silent(*reported_round(static_cast<int>(i)));
+  }
   for (const Round& round : rounds_) {
     if (round.waiting > 0 && round.deadline && now >= *round.deadline) fail_silent(round);
   }
@@ -109,7 +116,7 @@ void ProcessGroup::fail_dead(int rank) {
     if (child.pid() != ranks_[static_cast<size_t>(rank)].pid) continue;
     if (const auto status = child.wait(Clock::now() + kReapTimeout)) how = to_string(*status);
   }
-  fail(ErrorCode::kRankFailed, str(name_of(rank), " ", how, "; ", where_to_look()));
+  fail_rank(rank, ErrorCode::kRankFailed, str(name_of(rank), " ", how, "; ", where_to_look()));
 }
 
 void ProcessGroup::fail_silent(const Round& round) {
@@ -119,9 +126,60 @@ void ProcessGroup::fail_silent(const Round& round) {
       silent += str(silent.empty() ? "" : ", ", name_of(rank),
                     round.request == FrameType::kSetup ? progress_of(rank) : "");
   }
-  fail(ErrorCode::kDeadlineExceeded,
-       str(silent, " did not answer within ", round.timeout.count(), " ms while ", round.doing,
-           "; ", round.remedy, where_to_look(), reported_.empty() ? "" : "; " + reported_));
+  const std::string& reported =
+      replicas_[static_cast<size_t>(replica_of(round.first_rank))].reported;
+  fail_rank(round.first_rank, ErrorCode::kDeadlineExceeded,
+            str(silent, " did not answer within ", round.timeout.count(), " ms while ", round.doing,
+                "; ", round.remedy, where_to_look(), reported.empty() ? "" : "; " + reported));
+}
+
+int ProcessGroup::ranks_per_replica() const {
+  return options_.ranks / static_cast<int>(replicas_.size());
+}
+
+bool ProcessGroup::is_lost(int replica) const {
+  return replicas_[static_cast<size_t>(replica)].loss.has_value();
+}
+
+// mpirun and srun end all ranks with any.
+bool ProcessGroup::can_go_on_without(int replica) const {
+  const bool is_launched_alone =
+      options_.launcher == Launcher::kFork || options_.launcher == Launcher::kExternal;
+  bool has_others = false;
+  for (int other = 0; other < static_cast<int>(replicas_.size()); ++other)
+    has_others = has_others || (other != replica && !is_lost(other));
+  return is_launched_alone && has_others;
+}
+
+void ProcessGroup::fail_rank(int rank, ErrorCode code, const std::string& message) {
+  const int replica = replica_of(rank);
+  if (can_go_on_without(replica)) throw ReplicaLost{replica, message};
+  fail(code, message);
+}
+
+void ProcessGroup::lose(const ReplicaLost& lost) {
+  Replica& replica = replicas_[static_cast<size_t>(lost.replica)];
+  const int first = lost.replica * ranks_per_replica();
+  for (int rank = first; rank < first + ranks_per_replica(); ++rank) {
+    Rank& gone = ranks_[static_cast<size_t>(rank)];
+    kill_rank(gone);
+    gone.channel.reset();
+    gone.asked.clear();
+  }
+  rounds_.remove_if(
+      [&](const Round& round) { return replica_of(round.first_rank) == lost.replica; });
+  spare_steps_.splice(spare_steps_.end(), replica.steps);
+  replica.grace_end.reset();
+  replica.loss =
+      str("[launch] ", lost.message, "; replica ", lost.replica, " was stopped, the others go on");
+  losses_.push_back(lost.replica);
+}
+
+const engine::StepResult& ProcessGroup::tell_loss() {
+  loss_result_.replica = losses_.front();
+  loss_result_.loss = *replicas_[static_cast<size_t>(losses_.front())].loss;
+  losses_.pop_front();
+  return loss_result_;
 }
 
 void ProcessGroup::fail(ErrorCode code, const std::string& message) {
@@ -151,16 +209,21 @@ void ProcessGroup::end_launcher() {
   children_.clear();
 }
 
+// Ranks that a launcher started are not our children, but they are ours: they presented the secret,
+// and the kernel told us their pid.
+void ProcessGroup::kill_rank(const Rank& rank) {
+  if (rank.pid <= 0 || rank.pid == getpid()) return;  // not visible; or a thread plays it in a test
+  const auto child = std::ranges::find(children_, rank.pid, &Child::pid);
+  if (child != children_.end()) {
+    child->kill(SIGKILL);
+  } else if (rank.channel) {
+    ::kill(rank.pid, SIGKILL);
+  }
+}
+
 void ProcessGroup::kill_all() {
   dead_ = true;
-  for (const Rank& rank : ranks_) {
-    // Ranks that a launcher started are not our children, but they are ours: they presented the
-    // secret, and the kernel told us their pid.
-    const bool is_child = std::any_of(children_.begin(), children_.end(),
-                                      [&](const Child& child) { return child.pid() == rank.pid; });
-    const bool is_process = rank.pid > 0 && rank.pid != getpid();  // tests play ranks in threads
-    if (is_process && rank.channel && !is_child) ::kill(rank.pid, SIGKILL);
-  }
+  for (const Rank& rank : ranks_) kill_rank(rank);
   for (Rank& rank : ranks_) rank.channel.reset();
   // mpirun and srun see by themselves that their ranks have ended; end_launcher() gives them the
   // time.

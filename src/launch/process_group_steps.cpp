@@ -23,10 +23,11 @@ int64_t copy_values(std::span<const std::byte> bytes, std::vector<T>& to) {
 
 void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
   throw_if_dead();
-  Steps& steps = steps_.at(static_cast<size_t>(replica));
+  Steps& steps = replicas_.at(static_cast<size_t>(replica)).steps;
+  if (is_lost(replica)) return;
   const auto in_flight = static_cast<int64_t>(steps.size());
   CHECK(in_flight < limits_.steps_in_flight, in_flight, " steps are in flight");
-  const int ranks = options_.ranks / static_cast<int>(limits_.replicas);
+  const int ranks = ranks_per_replica();
   const int first = replica * ranks;
   // The front one may still be read by the caller.
   if (spare_steps_.size() < 2) spare_steps_.emplace_back();
@@ -42,16 +43,17 @@ void ProcessGroup::submit(int replica, const engine::StepBatch& batch) {
   step.result.spans.resize(static_cast<size_t>(ranks));
   encode(batch, encoded_);
   const auto take = [&step](int rank, const Frame& frame) { take_part(step, rank, frame); };
-  step.round = &begin_round({.request = FrameType::kStep,
-                             .answer = FrameType::kStepDone,
-                             .doing = "computing a step",
-                             .remedy = "raise --step-timeout-ms, or ",
-                             .timeout = options_.step_timeout,
-                             .first_rank = first,
-                             .end_rank = first + ranks,
-                             .take = take},
-                            encoded_);
-  steps.splice(steps.end(), spare_steps_, place);  // only now is it one that wait() can finish
+  step.round = begin_round({.request = FrameType::kStep,
+                            .answer = FrameType::kStepDone,
+                            .doing = "computing a step",
+                            .remedy = "raise --step-timeout-ms, or ",
+                            .timeout = options_.step_timeout,
+                            .first_rank = first,
+                            .end_rank = first + ranks,
+                            .take = take},
+                           encoded_);
+  // Only now is it one that wait() can finish.
+  if (step.round != nullptr) steps.splice(steps.end(), spare_steps_, place);
 }
 
 void ProcessGroup::take_part(StepInFlight& step, int rank, const Frame& frame) {
@@ -67,22 +69,35 @@ void ProcessGroup::take_part(StepInFlight& step, int rank, const Frame& frame) {
 
 const engine::StepResult& ProcessGroup::wait() {
   throw_if_dead();
-  CHECK(std::any_of(steps_.begin(), steps_.end(), [](const auto& steps) { return !steps.empty(); }),
-        "no step is in flight");
-  while (true) {
-    // In turn, so that a fast replica does not keep the others waiting.
-    for (size_t i = 1; i <= steps_.size(); ++i) {
-      const size_t replica = (last_served_ + i) % steps_.size();
-      const Steps& steps = steps_[replica];
-      if (!steps.empty() && steps.front().round->waiting == 0) return finish_step(replica);
+  const auto has_steps = [](const Replica& replica) { return !replica.steps.empty(); };
+  CHECK(!losses_.empty() || std::ranges::any_of(replicas_, has_steps), "no step is in flight");
+  while (losses_.empty()) {
+    if (const auto replica = next_finished()) {
+      try {
+        return finish_step(*replica);
+      } catch (const ReplicaLost& lost) {
+        lose(lost);
+      }
+    } else {
+      serve_ranks();
     }
-    serve_ranks();
   }
+  return tell_loss();
+}
+
+// In turn, so that a fast replica does not keep the others waiting.
+std::optional<size_t> ProcessGroup::next_finished() const {
+  for (size_t i = 1; i <= replicas_.size(); ++i) {
+    const size_t replica = (last_served_ + i) % replicas_.size();
+    const Steps& steps = replicas_[replica].steps;
+    if (!steps.empty() && steps.front().round->waiting == 0) return replica;
+  }
+  return std::nullopt;
 }
 
 const engine::StepResult& ProcessGroup::finish_step(size_t replica) {
   last_served_ = replica;
-  Steps& steps = steps_[replica];
+  Steps& steps = replicas_[replica].steps;
   spare_steps_.splice(spare_steps_.begin(), steps, steps.begin());
   StepInFlight& done = spare_steps_.front();
   last_step_ = Clock::now() - done.begin;
@@ -93,10 +108,10 @@ const engine::StepResult& ProcessGroup::finish_step(size_t replica) {
   if (done.received_logits == done.logits && done.received_candidates == done.candidates) {
     return done.result;
   }
-  fail(ErrorCode::kRankFailed,
-       str("the ranks sent ", done.received_logits, " logits, expected ", done.logits, ", and ",
-           done.received_candidates, " candidates, expected ", done.candidates,
-           "; do frontend and ranks run the same version?"));
+  fail_rank(static_cast<int>(replica) * ranks_per_replica(), ErrorCode::kRankFailed,
+            str("the ranks sent ", done.received_logits, " logits, expected ", done.logits,
+                ", and ", done.received_candidates, " candidates, expected ", done.candidates,
+                "; do frontend and ranks run the same version?"));
 }
 
 }  // namespace partita::launch

@@ -6,9 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <future>
 #include <latch>
 
+#include "launch/played_ranks.h"
 #include "launch/step_codec.h"
 #include "support/error.h"
 
@@ -18,92 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 using testing::AllOf;
 using testing::HasSubstr;
-
-constexpr engine::RunnerLimits kLimits{.vocab_size = 3,
-                                       .max_context = 8,
-                                       .max_step_tokens = 8,
-                                       .max_sequences = 1,
-                                       .kv_blocks = 2,
-                                       .block_size = 4};
-const Json kReady = {{"plan_hash", "abc"}, {"limits", to_json(kLimits)}};
-
-struct Address {
-  std::string control;
-  std::string secret;
-};
-
-// "PARTITA_CONTROL=... PARTITA_SECRET=..."
-Address parse_address(const std::string& variables) {
-  const size_t space = variables.find(' ');
-  const auto value = [](const std::string& text) { return text.substr(text.find('=') + 1); };
-  return {value(variables.substr(0, space)), value(variables.substr(space + 1))};
-}
-
-Channel greet(const Address& address, int64_t rank, int64_t world_size) {
-  Channel channel = connect_to(address.control);
-  channel.send_json(FrameType::kHello,
-                    Json{{"rank", rank}, {"world_size", world_size}, {"secret", address.secret}});
-  return channel;
-}
-
-std::optional<Frame> next_frame(Channel& channel) {
-  return channel.receive(Clock::time_point::max());
-}
-
-void send_result(Channel& channel, std::span<const float> logits) {
-  channel.send(result_frame(encode_result_head({.begin = 1, .end = 2}), logits));
-}
-
-// A rank that becomes ready and answers everything; `logits` are those of every step.
-void serve(Channel channel, std::vector<float> logits) {
-  while (const auto frame = next_frame(channel)) {
-    if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, kReady);
-    if (frame->type == FrameType::kStep) send_result(channel, logits);
-    if (frame->type == FrameType::kReport)
-      channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
-    if (frame->type == FrameType::kShutdown) return;
-  }
-}
-
-// Runs ranks and strangers on threads while a group is under test, and waits for their end.
-class Players {
- public:
-  void play(std::function<void()> part) {
-    parts_.push_back(std::async(std::launch::async, std::move(part)));
-  }
-  // Ranks that serve until they are told to leave or lose the frontend.
-  void play_good_rank(const Address& address, int rank, std::vector<float> logits = {}) {
-    play([=] { serve(greet(address, rank, 2), logits); });
-  }
-  // A rank that answers the setup as `answer` does, then waits for the end.
-  void play_rank(const Address& address, int rank, std::function<void(Channel&)> answer) {
-    play([=] {
-      Channel channel = greet(address, rank, 2);
-      if (!next_frame(channel)) return;
-      answer(channel);
-      while (next_frame(channel)) {
-      }
-    });
-  }
-
- private:
-  std::vector<std::future<void>> parts_;  // their destructors wait
-};
-
-using Script = std::function<void(Players&, const Address&)>;
-
-ProcessGroupOptions options_for(Players& players, const Script& script) {
-  ProcessGroupOptions options;
-  options.launcher = Launcher::kExternal;
-  options.ranks = 2;
-  options.start_timeout = std::chrono::seconds(20);
-  options.plan_hash = "abc";
-  options.setup = Json::object();
-  options.on_external = [&players, script](const std::string& variables) {
-    script(players, parse_address(variables));
-  };
-  return options;
-}
 
 // It hangs, rank 1 has waited for it.
 void expect_rank_0_is_blamed(const Error& error) {
@@ -131,14 +45,6 @@ Refusal refusal_of(const Script& script) {
   Players players;
   return refusal_of(options_for(players, script));
 }
-
-const engine::StepBatch kOneToken{.token_ids = {1},
-                                  .positions = {0},
-                                  .sequence_ids = {0},
-                                  .block_tables = {0},
-                                  .sequences = 1,
-                                  .blocks_per_sequence = 1,
-                                  .logit_rows = {0}};
 
 TEST(ProcessGroup, RanksThatAreReadyServeStepsAndReports) {
   Players players;
@@ -292,36 +198,6 @@ TEST(ProcessGroup, ABrokenStepEndsTheGroup) {
       }
     }
   }
-}
-
-// Two stages that are played by two ranks: three steps in flight.
-Json ready_for(int64_t replicas) {
-  engine::RunnerLimits limits = kLimits;
-  limits.replicas = replicas;
-  limits.stages = 2;
-  limits.steps_in_flight = 3;
-  return {{"plan_hash", "abc"}, {"limits", to_json(limits)}};
-}
-
-// A rank that answers each step with `logits`, the first of them set to the token of the step.
-void serve_tokens(Channel channel, int64_t replicas, std::vector<float> logits) {
-  while (const auto frame = next_frame(channel)) {
-    if (frame->type == FrameType::kSetup) channel.send_json(FrameType::kReady, ready_for(replicas));
-    if (frame->type == FrameType::kReport)
-      channel.send_json(FrameType::kReport, to_json(engine::RankReport{}));
-    if (frame->type == FrameType::kShutdown) return;
-    if (frame->type != FrameType::kStep) continue;
-    engine::StepBatch batch;
-    decode_batch(frame->payload, batch);
-    if (!logits.empty()) logits[0] = static_cast<float>(batch.token_ids[0]);
-    send_result(channel, logits);
-  }
-}
-
-engine::StepBatch batch_of(int32_t token) {
-  engine::StepBatch batch = kOneToken;
-  batch.token_ids = {token};
-  return batch;
 }
 
 TEST(ProcessGroup, StepsInFlightComeBackInOrderAlsoAcrossAReport) {

@@ -17,6 +17,7 @@ TEST(Fork, EveryPlanOfGpt2EqualsTransformers) {
 }
 TEST(Fork, ASeedGivesTheSameText) { expect_same_sampled_text("fork", "tp=2"); }
 TEST(Fork, AKilledRankIsReportedAndTheGroupIsGone) { expect_killed_rank_is_reported("fork"); }
+TEST(Fork, ALostReplicaLosesNoRequest) { expect_lost_replica_loses_no_request("fork"); }
 TEST(Fork, AStoppedRankIsNamedAtTheDeadline) { expect_stopped_rank_is_named("fork"); }
 TEST(Fork, AStoppedStageIsNamedAndItsVictimIsNot) { expect_stopped_stage_is_named("fork"); }
 TEST(Fork, CtrlCEndsTheRanksToo) { expect_a_signal_ends_everything("fork", SIGINT); }

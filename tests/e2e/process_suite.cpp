@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -155,6 +156,56 @@ void expect_killed_rank_is_reported(const std::string& launcher) {
     EXPECT_THROW((void)engine.generate("again"), Error);
   }
   EXPECT_EQ(left_since(before), std::set<std::string>{});
+}
+
+void expect_lost_replica_loses_no_request(const std::string& launcher) {
+  constexpr size_t kRequests = 8;
+  const Model model = Model::load(bundled_model(), {.dtype = "f32"});
+  const Plan plan =
+      Plan::make(model, {.mesh = "dp=2,tp=2", .devices = test_devices(), .concurrency = 4});
+  EngineOptions options = options_for(launcher);
+  std::vector<std::string> losses;
+  options.on_loss = [&](int replica, const std::string& why) {
+    losses.push_back(std::to_string(replica) + ": " + why);
+  };
+  // `disturb` is called after every step.
+  const auto answers = [&](Engine& engine, const std::function<void()>& disturb) {
+    std::vector<int64_t> requests;
+    for (size_t i = 0; i < kRequests; ++i) {
+      requests.push_back(engine.submit(model.encode("Once upon a time " + std::string(i, 'a')),
+                                       {.max_tokens = 40,
+                                        .temperature = i % 2 == 0 ? 0 : 0.9,
+                                        .seed = i,
+                                        .stop = {},
+                                        .ignore_end_of_text = true}));
+    }
+    while (engine.step()) disturb();
+    std::vector<std::vector<int32_t>> tokens;
+    for (const int64_t request : requests) tokens.push_back(engine.take(request).tokens);
+    return tokens;
+  };
+  Engine undisturbed(model, plan, options_for("threads"));
+  const auto expected = answers(undisturbed, [] {});
+  for (const size_t victim : {size_t{1}, size_t{2}}) {
+    losses.clear();
+    Engine engine(model, plan, options);
+    const std::vector<int64_t> pids = pids_of(engine);
+    int steps = 0;
+    EXPECT_EQ(answers(engine,
+                      [&] {
+                        if (++steps == 20) kill(static_cast<pid_t>(pids[victim]), SIGKILL);
+                      }),
+              expected);
+    ASSERT_EQ(losses.size(), 1U);
+    EXPECT_THAT(losses[0], testing::StartsWith(std::to_string(victim / 2) + ": "));
+    EXPECT_THAT(losses[0], HasSubstr("rank " + std::to_string(victim) + " (pid"));
+    // The peer of the victim has gone with it, the other two ranks serve on.
+    const size_t first_lost = victim / 2 * 2;
+    expect_all_gone({pids[first_lost], pids[first_lost + 1]});
+    EXPECT_TRUE(is_running(pids[2 - first_lost]) && is_running(pids[3 - first_lost]));
+    EXPECT_EQ(answers(engine, [] {}), expected);
+    EXPECT_EQ(engine.report().ranks.size(), pids.size());
+  }
 }
 
 void expect_stopped_rank_is_named(const std::string& launcher) {

@@ -11,6 +11,8 @@ void expect_every_plan_equals_transformers(const std::string& launcher,
                                            const std::string& golden_name);
 void expect_same_sampled_text(const std::string& launcher, const std::string& mesh);
 void expect_killed_rank_is_reported(const std::string& launcher);
+// Of two replicas under load: the requests of both get the tokens of an undisturbed run.
+void expect_lost_replica_loses_no_request(const std::string& launcher);
 void expect_stopped_rank_is_named(const std::string& launcher);
 // While steps wait in front of its peer, which is then the one that reports.
 void expect_stopped_stage_is_named(const std::string& launcher);
