@@ -8,27 +8,35 @@
 namespace partita::planner {
 namespace {
 
-// Sending costs time and saves memory: without a weight to send, or where everything looked at
-// fits and no stage keeps a copy that could be sent, it is no better.
-bool may_be_better_sent(const GraphFacts& facts, const SharingPlan& copied) {
-  const ir::Graph& graph = facts.graph();
-  bool is_any = false;
-  for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(graph.values().size()); ++id) {
-    is_any = is_any || facts.may_be_sent(id);
-  }
-  if (!is_any) return false;
-  const bool has_unfit =
-      std::ranges::any_of(copied.tried, [](const TriedMesh& mesh) { return !mesh.fits; });
-  if (!copied.plan.fits || has_unfit) return true;
-  return std::ranges::any_of(copied.plan.copies, [&](const plan::WeightCopy& copy) {
-    const auto id = graph.find_value(copy.value);
-    return id && facts.may_be_sent(*id);
-  });
-}
-
 bool has_stages(const TriedMesh& mesh) {
   return mesh.mesh.find(kStageAxis) != std::string::npos ||
          mesh.mesh.find('|') != std::string::npos;
+}
+
+// Of all weights that could be sent.
+int64_t sendable_bytes(const GraphFacts& facts) {
+  const ir::Graph& graph = facts.graph();
+  int64_t bytes = 0;
+  for (ir::ValueId id = 0; id < static_cast<ir::ValueId>(graph.values().size()); ++id) {
+    if (facts.may_be_sent(id)) bytes += graph.value(id).type.bytes({});
+  }
+  return bytes;
+}
+
+// Sending costs time and saves memory: no rank has more to spare by it than those weights take. So
+// it is no better where there are none, where a rank lacks more, or where all stages looked at fit
+// and none keeps a copy that could be sent.
+bool may_be_better_sent(const GraphFacts& facts, const SharingPlan& copied) {
+  const int64_t bytes = sendable_bytes(facts);
+  if (bytes == 0) return false;
+  if (!copied.plan.fits) return copied.plan.fullest_rank().excess() <= bytes;
+  const bool has_unfit = std::ranges::any_of(
+      copied.tried, [](const TriedMesh& mesh) { return has_stages(mesh) && !mesh.fits; });
+  if (has_unfit) return true;
+  return std::ranges::any_of(copied.plan.copies, [&](const plan::WeightCopy& copy) {
+    const auto id = facts.graph().find_value(copy.value);
+    return id && facts.may_be_sent(*id);
+  });
 }
 
 // One stage alone shares with nobody: it is listed once, with the copies.
