@@ -6,22 +6,34 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <span>
 #include <vector>
 
 #include "cost/collective_cost.h"
 #include "ops/add_norm/normalised_sum.h"
+#include "planner/mesh_candidates.h"
+#include "planner/phases.h"
 #include "planner/planner.h"
 #include "support/error.h"
 
 namespace partita::planner {
 
+// Of plans of consecutive devices, all of them used, whose stages divide their weights among all of
+// their devices (PlanRequest::shard_weights), over machines of one or two levels of links.
+//
 // Between one norm of the residual stream and the next a decoder block makes its one token's row of
 // channels anew, and the norm wants the row whole. So a run of operators from norm to norm either
-// stays on one device, or is divided among k of them and pays for one all_reduce among them, or for
-// one smaller collective and everything before or after it undivided. Divided work takes no less
-// than on one device with the rates of all k together, where operators still start one by one.
-// Prefill counts as divided among all devices at no price. For one sequence in flight.
+// stays on one device, or is divided among the k of its stage, every product of it, and pays for
+// one all_reduce or two all_gathers among them. Divided work takes no less than on one device with
+// the rates of all k together, where operators still start one by one. The addition in front of a
+// norm is nothing to stages of several devices.
+//
+// Stages share the devices out, so runs of one stage have the same k. A run that a stage ends in
+// has the best k, and its addition is nothing, but the row is handed over. Every token crosses the
+// outermost link: the last product is divided over all of its stage and collected from there, and
+// if that stage lies within one group of devices, stages hand the row over from group to group.
+// In prefill every run has the best k, whatever the others have. For one sequence in flight.
 class LeastTime {
  public:
   LeastTime(const ir::Graph& graph, const cost::Profile& profile)
@@ -35,18 +47,17 @@ class LeastTime {
     const double chunks =
         static_cast<double>(workload.prompt_tokens) / static_cast<double>(workload.max_step_tokens);
     return static_cast<double>(workload.output_tokens) * decode_seconds() +
-           chunks * teams_.back().prefill_s;
+           chunks * prefill_seconds();
   }
 
  private:
   struct Team {
     int64_t size = 1;
-    std::vector<double> node_s = {};  // one decode step
-    double prefill_s = 0;
+    std::vector<PhaseSeconds> node_s = {};  // one step; additions in front of norms take no time
     cost::GroupLink link = {};
   };
 
-  [[nodiscard]] Team team_of(int64_t size) const {
+  [[nodiscard]] Team team_of(int64_t size) {
     std::vector<cost::Device> devices;
     for (int64_t rank = 0; rank < profile_.device_count(); ++rank) {
       devices.push_back(profile_.device_of(rank));
@@ -64,12 +75,12 @@ class LeastTime {
     const PlanResult result = make_plan({.graph = graph_, .profile = joined, .dtype = "bf16"});
     const auto& plan = std::get<plan::Plan>(result);
     Team team = {.size = size, .link = link_of(size)};
-    team.prefill_s = plan.predicted.prefill_compute_s;
     for (size_t node = 0; node < plan.ops.size(); ++node) {
       const plan::CostTerms& cost = plan.ops[node].cost;
       const bool is_free = joins_norm(graph_.nodes()[node]);
-      team.node_s.push_back(is_free ? 0 : cost.decode_compute_s);
-      if (is_free) team.prefill_s -= cost.prefill_compute_s;
+      team.node_s.push_back(is_free ? PhaseSeconds()
+                                    : PhaseSeconds{cost.decode_compute_s, cost.prefill_compute_s});
+      if (size == 1) addition_s_.push_back(is_free ? cost.decode_compute_s : 0);
     }
     return team;
   }
@@ -84,13 +95,36 @@ class LeastTime {
 
   // Of a collective that leaves so many bytes on every rank.
   [[nodiscard]] double seconds_of(const Team& team, spec::ReshardKind kind, double bytes) const {
+    return least_seconds(kind, team.size, bytes, team.link);
+  }
+
+  // Among so many devices at once, or one axis after the other where graphs may see them as
+  // several.
+  [[nodiscard]] double least_seconds(spec::ReshardKind kind,
+                                     int64_t size,
+                                     double bytes,
+                                     const cost::GroupLink& link) const {
     const bool is_sum = kind == spec::ReshardKind::kAllReduce;  // of terms as large as the sum
-    return cost::collective_seconds(kind, team.size, {is_sum ? bytes : 0, bytes}, team.link,
-                                    profile_.device_of(int64_t{0}));
+    double least = cost::collective_seconds(kind, size, {is_sum ? bytes : 0, bytes}, link,
+                                            profile_.device_of(int64_t{0}));
+    if (!mesh_shapes(profile_.axes, graph_).has_all_factors) return least;
+    for (int64_t factor = 2; factor < size; ++factor) {
+      if (size % factor != 0) continue;
+      least = std::min(least, least_seconds(kind, factor, 0, link) +
+                                  least_seconds(kind, size / factor, bytes, link));
+    }
+    return least;
   }
 
   [[nodiscard]] double row_bytes(ir::ValueId value) const {
     return 4 * static_cast<double>(graph_.value(value).type.dims.back().size);
+  }
+
+  // Rows of a value of the stream in a full chunk: one per token, but only the last where logits
+  // are taken from it.
+  [[nodiscard]] double chunk_rows(ir::ValueId value) const {
+    const bool is_per_token = graph_.value(value).type.dims.front().symbol == "t";
+    return is_per_token ? static_cast<double>(plan::Workload().max_step_tokens) : 1;
   }
 
   // The best that so many devices can have among them: the innermost axes, as far as they reach.
@@ -115,67 +149,129 @@ class LeastTime {
     return made_by == "add" || made_by == "embedding" || made_by == "take_rows";
   }
 
-  [[nodiscard]] double decode_seconds() const {
-    double seconds = 0;
+  // Nodes [begin, end) from one norm of the stream to the next.
+  struct Run {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+  [[nodiscard]] std::vector<Run> runs() const {
+    std::vector<Run> runs;
     size_t begin = 0;
     for (size_t node = 1; node <= graph_.nodes().size(); ++node) {
       if (node < graph_.nodes().size() && !is_stream_norm(graph_.nodes()[node])) continue;
-      seconds += run_seconds(begin, node);
+      runs.push_back({begin, node});
       begin = node;
     }
+    return runs;
+  }
+
+  // Stages so far: devices in all of them, those of the last one, and whether a run within a stage
+  // has paid for a collective over the outermost link.
+  struct Stages {
+    size_t used = 0;
+    size_t last = 0;
+    bool has_crossed = false;
+    auto operator<=>(const Stages&) const = default;
+  };
+  using LeastSeconds = std::map<Stages, double>;
+
+  static void offer(LeastSeconds& least, const Stages& stages, double seconds) {
+    double& known = least.try_emplace(stages, seconds).first->second;
+    known = std::min(known, seconds);
+  }
+
+  // The least over all ways to share the devices out to stages of consecutive runs.
+  [[nodiscard]] double decode_seconds() const {
+    LeastSeconds least;
+    for (size_t size = 1; size <= teams_.size(); ++size) least[{size, size, false}] = 0;
+    for (const Run& run : runs()) least = after_run(run, least);
+    const double crossing =
+        handover_seconds(profile_.axes.front()) - handover_seconds(profile_.axes.back());
+    double seconds = std::numeric_limits<double>::infinity();
+    for (const auto& [stages, so_far] : least) {
+      if (stages.used < teams_.size()) continue;
+      seconds = std::min(seconds, so_far + (stages.has_crossed ? 0 : crossing));
+    }
     return seconds;
   }
 
-  // The nodes [begin, end); nothing has to be whole where the row is looked up.
-  [[nodiscard]] double run_seconds(size_t begin, size_t end) const {
-    const auto sum = [&](const Team& team) {
-      double seconds = 0;
-      for (size_t node = begin; node < end; ++node) seconds += team.node_s[node];
-      return seconds;
-    };
-    if (begin == 0) return sum(teams_.back());
-    const bool is_head = end == graph_.nodes().size();
-    const double row =
-        row_bytes(is_head ? graph_.outputs().front() : graph_.nodes()[end].inputs.front());
-    const Team& alone = teams_.front();
-    double least = sum(alone);
-    for (size_t index = 1; index < teams_.size(); ++index) {
-      const Team& team = teams_[index];
-      const double divided = sum(team);
-      const double all_gather = seconds_of(team, spec::ReshardKind::kAllGather, row);
-      least =
-          std::min(least, divided + all_gather + (is_head ? 0 : undivided_rest(begin, end, index)));
-      if (is_head) continue;
-      least = std::min(least, divided + seconds_of(team, spec::ReshardKind::kAllReduce, row));
-      // What is gathered before the last product may be smaller than the row.
-      const size_t last = last_product(begin, end);
-      least = std::min(least, divided + seconds_of(team, spec::ReshardKind::kAllGather, 0) +
-                                  alone.node_s[last] - team.node_s[last]);
+  [[nodiscard]] LeastSeconds after_run(const Run& run, const LeastSeconds& before) const {
+    double at_border = std::numeric_limits<double>::infinity();
+    for (const Team& team : teams_) at_border = std::min(at_border, run_seconds(run, team).decode);
+    at_border += handover_seconds(profile_.axes.back());
+    LeastSeconds after;
+    for (const auto& [stages, seconds] : before) {
+      const Team& team = teams_[stages.last - 1];
+      const bool crosses = run.begin > 0 && team.size > profile_.axes.back().size;
+      offer(after, {stages.used, stages.last, stages.has_crossed || crosses},
+            seconds + inner_seconds(run, team));
+      for (size_t size = 1; stages.used + size <= teams_.size(); ++size) {
+        offer(after, {stages.used + size, size, stages.has_crossed}, seconds + at_border);
+      }
     }
-    return least;
+    return after;
   }
 
-  // What it adds when everything but the last product runs on one device.
-  [[nodiscard]] double undivided_rest(size_t begin, size_t end, size_t team) const {
+  // Handing one token's row over along that axis.
+  [[nodiscard]] double handover_seconds(const spec::MeshAxis& axis) const {
+    const cost::Link& link = profile_.link(axis.name);
+    const auto head = std::ranges::find_if(graph_.nodes(), [&](const ir::Node& node) {
+      return node.outputs.front() == graph_.outputs().front();
+    });
+    return cost::transfer_seconds(row_bytes(head->inputs.front()), link, profile_.device);
+  }
+
+  // The best team for every run.
+  [[nodiscard]] double prefill_seconds() const {
     double seconds = 0;
-    for (size_t node = begin; node < last_product(begin, end); ++node) {
-      seconds += teams_.front().node_s[node] - teams_[team].node_s[node];
+    for (const Run& run : runs()) {
+      double least = std::numeric_limits<double>::infinity();
+      for (const Team& team : teams_) least = std::min(least, run_seconds(run, team).prefill);
+      seconds += least;
     }
     return seconds;
   }
 
-  // The last operator of the run with a matrix: o_proj, down_proj, experts.
-  [[nodiscard]] size_t last_product(size_t begin, size_t end) const {
-    for (size_t node = end; node-- > begin;) {
-      const std::string& op = graph_.nodes()[node].op;
-      if (op == "linear" || op == "experts") return node;
-    }
-    return begin;
+  // Additions in front of norms take no time. Nothing has to be whole where the row is looked up.
+  [[nodiscard]] PhaseSeconds run_seconds(const Run& run, const Team& team) const {
+    if (run.begin == 0) return divided_seconds(run, teams_.back());
+    const PhaseSeconds divided = divided_seconds(run, team);
+    if (team.size == 1) return divided;
+    const bool is_head = run.end == graph_.nodes().size();
+    const ir::ValueId whole =
+        is_head ? graph_.outputs().front() : graph_.nodes()[run.end].inputs.front();
+    const double row = row_bytes(whole);
+    return {divided.decode + joining_seconds(team, row, is_head),
+            divided.prefill + joining_seconds(team, row * chunk_rows(whole), is_head)};
+  }
+
+  // Logits are gathered. The last product of other runs sums what every device has, or its input is
+  // gathered, which may be smaller, and what it makes.
+  [[nodiscard]] double joining_seconds(const Team& team, double bytes, bool is_head) const {
+    const double gathered = seconds_of(team, spec::ReshardKind::kAllGather, bytes);
+    if (is_head) return gathered;
+    return std::min(seconds_of(team, spec::ReshardKind::kAllReduce, bytes),
+                    gathered + seconds_of(team, spec::ReshardKind::kAllGather, 0));
+  }
+
+  [[nodiscard]] PhaseSeconds divided_seconds(const Run& run, const Team& team) const {
+    PhaseSeconds seconds;
+    for (size_t node = run.begin; node < run.end; ++node) seconds += team.node_s[node];
+    return seconds;
+  }
+
+  // A decode step of a run that no stage ends in.
+  [[nodiscard]] double inner_seconds(const Run& run, const Team& team) const {
+    double seconds = run_seconds(run, team).decode;
+    if (team.size > 1) return seconds;
+    for (size_t node = run.begin; node < run.end; ++node) seconds += addition_s_[node];
+    return seconds;
   }
 
   const ir::Graph& graph_;
   const cost::Profile& profile_;
-  std::vector<Team> teams_;  // of the 1, 2, ... fastest devices
+  std::vector<Team> teams_;         // of the 1, 2, ... fastest devices
+  std::vector<double> addition_s_;  // per node: what an addition in front of a norm takes alone
 };
 
 }  // namespace partita::planner
