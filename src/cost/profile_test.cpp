@@ -8,6 +8,7 @@
 
 #include "cost/collective_table.h"
 #include "cost/profile_for_mesh.h"
+#include "cost/wire.h"
 #include "support/error.h"
 #include "support/json.h"
 
@@ -374,6 +375,26 @@ TEST(ProfileForMesh, AnAxisGetsTheSlowestLinkItSpans) {
   EXPECT_EQ(link("pp=2,tp=4", "pp"), 450e9);
   EXPECT_EQ(link("pp=2,gpu=8", "gpu"), 450e9);
   EXPECT_THROW((void)link("tp=64", "tp"), Error);
+}
+
+// Sums over bf16 have a table of their own; all else stays, and so does a profile without one.
+TEST(Wire, TablesOfSumsAreThoseOfTheWire) {
+  Profile profile;
+  profile.collectives = {{CollectiveKind::kAllReduce, "shm", "*", 2, {{1024, 1e-6}}, 4096},
+                         {CollectiveKind::kAllGather, "shm", "*", 2, {{1024, 2e-6}}}};
+  EXPECT_EQ(over_wire(profile, "bf16"), profile);
+  profile.collectives.push_back(
+      {CollectiveKind::kAllReduce, bf16_transport("shm"), "*", 2, {{1024, 3e-6}}, 512});
+  EXPECT_EQ(over_wire(profile, "f32"), profile);
+  const Profile narrow = over_wire(profile, "bf16");
+  const auto sums = tables_for(narrow, CollectiveKind::kAllReduce, "tp");
+  ASSERT_EQ(sums.size(), 1);
+  EXPECT_EQ(seconds_at(*sums.front(), 1024), 3e-6);
+  EXPECT_EQ(one_shot_bytes(narrow, 2), 512);
+  EXPECT_EQ(one_shot_bytes(profile, 2), 4096);
+  const auto gathers = tables_for(narrow, CollectiveKind::kAllGather, "tp");
+  ASSERT_EQ(gathers.size(), 1);
+  EXPECT_EQ(seconds_at(*gathers.front(), 1024), 2e-6);
 }
 
 }  // namespace

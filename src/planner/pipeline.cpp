@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cost/collective_table.h"
+#include "cost/wire.h"
 #include "planner/plan_space.h"
 #include "support/error.h"
 
@@ -166,7 +167,8 @@ plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
   plan.workload = request.workload;
   plan.dtype = request.dtype;
   plan.wire = request.wire;
-  plan.one_shot_bytes = cost::one_shot_bytes(request.profile, pipeline.parts.stages.front().size());
+  plan.one_shot_bytes = cost::one_shot_bytes(cost::over_wire(request.profile, request.wire),
+                                             pipeline.parts.stages.front().size());
   plan.replicas = pipeline.parts.replicas;
   plan.predicted = pipeline.predicted;
   plan.gap = gap_of(pipeline);

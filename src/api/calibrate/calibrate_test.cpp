@@ -107,10 +107,10 @@ TEST_F(MeasuredProfile, HasEveryTable) {
     }
   }
   for (const char* op : {"router", "matmul", "attention"}) EXPECT_TRUE(has(op, DType::kBF16, 1));
-  EXPECT_EQ(profile_->collectives.size(), 5);
+  ASSERT_EQ(profile_->collectives.size(), 6);
   for (const cost::CollectiveTable& table : profile_->collectives) {
     EXPECT_EQ(table.points.size(), measured_payloads(true).size());
-    EXPECT_EQ(table.transport, "shm");
+    EXPECT_EQ(table.transport, &table == &profile_->collectives.back() ? "shm-bf16" : "shm");
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "api/calibrate/rank_team.h"
 #include "comm/local/local.h"
+#include "cost/wire.h"
 #include "support/error.h"
 
 namespace partita::api {
@@ -26,18 +27,22 @@ int calls_of(int64_t bytes) {
 
 // The largest of the payloads up to which an all_reduce is faster in one exchange than in two,
 // which take turns; 0 when it never is.
+struct SumOptions {
+  bool bf16_wire = false;
+  int rounds = 1;
+};
 int64_t measure_one_shot_bytes(comm::Communicator& group,
                                const std::vector<int64_t>& payloads,
-                               int rounds,
+                               const SumOptions& options,
                                CollectiveProbe& probe) {
   int64_t best = 0;
   for (const int64_t bytes : payloads) {
     std::vector<double> one;
     std::vector<double> two;
-    for (int round = -1; round < rounds; ++round) {  // one to warm up
-      group.set_all_reduce({.one_shot_bytes = bytes});
+    for (int round = -1; round < options.rounds; ++round) {  // one to warm up
+      group.set_all_reduce({.one_shot_bytes = bytes, .bf16_wire = options.bf16_wire});
       const double in_one = probe.seconds(CollectiveKind::kAllReduce, bytes);
-      group.set_all_reduce({.one_shot_bytes = 0});
+      group.set_all_reduce({.one_shot_bytes = 0, .bf16_wire = options.bf16_wire});
       const double in_two = probe.seconds(CollectiveKind::kAllReduce, bytes);
       if (round < 0) continue;
       one.push_back(in_one);
@@ -47,6 +52,30 @@ int64_t measure_one_shot_bytes(comm::Communicator& group,
     best = bytes;
   }
   return best;
+}
+
+// all_reduce of f32 terms that travel as bf16.
+cost::CollectiveTable measure_bf16_sums(comm::Communicator& group,
+                                        const std::string& transport,
+                                        const std::vector<int64_t>& payloads,
+                                        int rounds,
+                                        CollectiveProbe& probe) {
+  cost::CollectiveTable table = {CollectiveKind::kAllReduce,
+                                 cost::bf16_transport(transport),
+                                 std::string(cost::kAnyAxis),
+                                 group.size(),
+                                 {}};
+  table.one_shot_bytes = measure_one_shot_bytes(group, payloads, {true, rounds}, probe);
+  group.set_all_reduce({.one_shot_bytes = table.one_shot_bytes, .bf16_wire = true});
+  for (const int64_t bytes : payloads) {
+    std::vector<double> times;
+    for (int round = -1; round < rounds; ++round) {  // one to warm up
+      const double seconds = probe.seconds(CollectiveKind::kAllReduce, bytes);
+      if (round >= 0) times.push_back(seconds);
+    }
+    table.points.push_back({bytes, lower_quartile(times)});
+  }
+  return table;
 }
 
 }  // namespace
@@ -127,7 +156,7 @@ std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group
   for (const CollectiveKind kind : kKinds) {
     tables.push_back({kind, transport, std::string(cost::kAnyAxis), group.size(), {}});
   }
-  tables.front().one_shot_bytes = measure_one_shot_bytes(group, payloads, rounds, probe);
+  tables.front().one_shot_bytes = measure_one_shot_bytes(group, payloads, {false, rounds}, probe);
   group.set_all_reduce({.one_shot_bytes = tables.front().one_shot_bytes});
   for (const int64_t bytes : payloads) {
     std::vector<std::vector<double>> times(tables.size());
@@ -141,6 +170,8 @@ std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group
       tables[kind].points.push_back({bytes, lower_quartile(times[kind])});
     }
   }
+  tables.push_back(measure_bf16_sums(group, transport, payloads, rounds, probe));
+  group.set_all_reduce({.one_shot_bytes = tables.front().one_shot_bytes});
   return tables;
 }
 

@@ -35,9 +35,9 @@ class CollectiveProbe {
 // The largest value of all ranks, on all of them.
 [[nodiscard]] double slowest(comm::Communicator& group, double seconds);
 
-// Seconds of all collectives of `group`, called by all its ranks at once; the same tables on each
-// (the slowest rank counts). `transport` is noted in them. The table of sends is that of ranks 0
-// and 1: half of a message there and back.
+// Seconds of all collectives of `group`, last of all_reduce over a bf16 wire (cost/wire.h), called
+// by all its ranks at once; the same tables on each (the slowest rank counts). `transport` is noted
+// in them. The table of sends is that of ranks 0 and 1: half of a message there and back.
 [[nodiscard]] std::vector<cost::CollectiveTable> measure_collectives(comm::Communicator& group,
                                                                      const char* transport,
                                                                      bool is_quick);

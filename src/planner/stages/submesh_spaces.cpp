@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cost/wire.h"
 #include "planner/pins/pin_conflict.h"
 #include "planner/stages/stage_links.h"
 #include "support/error.h"
@@ -70,7 +71,7 @@ SubmeshSpaces::SubmeshSpaces(const GraphFacts& facts,
                              int64_t replicas)
     : facts_(facts),
       request_(request),
-      profile_(profile),
+      profile_(cost::over_wire(profile, request.wire)),
       phases_(phases_of(request.workload, facts.graph(), replicas)) {}
 
 SubmeshSpaces::Entry& SubmeshSpaces::entry_of(const spec::Mesh& devices) {

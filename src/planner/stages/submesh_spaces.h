@@ -90,7 +90,7 @@ class SubmeshSpaces {
 
   const GraphFacts& facts_;
   const PlanRequest& request_;
-  const cost::Profile& profile_;
+  cost::Profile profile_;  // as the wire of the request prices it
   Phases phases_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
 };
