@@ -3,7 +3,7 @@
 #include "api/partition_files.h"
 
 #include <array>
-#include <fstream>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -18,6 +18,7 @@
 #include "runtime/checkpoint_reader.h"
 #include "support/error.h"
 #include "support/json.h"
+#include "support/text_file.h"
 
 namespace partita::api {
 namespace {
@@ -50,13 +51,6 @@ void remove_parts(const fs::path& folder, bool also_itself) {
     fs::remove_all(entry.path(), ignored);
   }
   if (also_itself) fs::remove(folder, ignored);
-}
-
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) throw Error(ErrorCode::kSystem, str("[partition] cannot write ", path.string()));
 }
 
 void copy_model_files(const fs::path& from, const fs::path& to) {
