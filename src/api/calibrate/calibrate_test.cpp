@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measuring this machine: no test here depends on how fast it is.
+// ctest-label: slow
 #include "partita/calibrate.h"
 
 #include <gmock/gmock.h>
