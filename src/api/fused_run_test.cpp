@@ -91,16 +91,16 @@ TEST(FusedRun, AGatedLayerOverRanksEqualsTheUncutOne) {
 constexpr const char* kBlocksLayer = R"(graph "layer" {
   input %x : f32[t,64]
   weight %first : f32[64] = tensor("first")
-  weight %wg : q8_0[96,64] = tensor("wg")
-  weight %wu : q8_0[96,64] = tensor("wu")
-  weight %wd : q8_0[64,96] = tensor("wd")
+  weight %wg : q8_0[128,64] = tensor("wg")
+  weight %wu : q8_0[128,64] = tensor("wu")
+  weight %wd : q8_0[64,128] = tensor("wd")
   weight %last : f32[64] = tensor("last")
   weight %wo : q4_0[8,64] = tensor("wo")
   %h : f32[t,64] = rms_norm(%x, %first) {eps = 1e-05}
-  %gate : f32[t,96] = linear(%h, %wg)
-  %act : f32[t,96] = silu(%gate)
-  %up : f32[t,96] = linear(%h, %wu)
-  %product : f32[t,96] = mul(%act, %up)
+  %gate : f32[t,128] = linear(%h, %wg)
+  %act : f32[t,128] = silu(%gate)
+  %up : f32[t,128] = linear(%h, %wu)
+  %product : f32[t,128] = mul(%act, %up)
   %down : f32[t,64] = linear(%product, %wd)
   %residual : f32[t,64] = add(%x, %down)
   %y : f32[t,64] = rms_norm(%residual, %last) {eps = 1e-05}
@@ -110,13 +110,13 @@ constexpr const char* kBlocksLayer = R"(graph "layer" {
 }
 )";
 
-// 96 hidden features over 2 and 3 ranks: 64 and 32, or 32 of each. On one rank the bits are equal;
-// on several another order of sums may round a value of a row to the next of its 255 quants.
+// 128 hidden features over up to 4 ranks: whole blocks of 32. On one rank the bits are equal; on
+// several another order of sums may round a value of a row to the next of its 255 quants.
 TEST(FusedRun, ALayerWithWeightsInBlocksEqualsTheUnfusedOne) {
   const ir::Graph graph = ir::parse_graph(kBlocksLayer);
   const auto choose = partition::split_factors(
       {{"gate", "n"}, {"act", "d1"}, {"up", "n"}, {"product", "d1"}, {"down", "k"}});
-  for (const char* mesh : {"tp=1", "tp=2", "tp=3"}) {
+  for (const char* mesh : {"tp=1", "tp=2", "tp=4"}) {
     const plan::Plan plan =
         partition::TestPlanner(graph, partition::one_stage(graph, mesh), choose).make();
     const ir::Graph program = partition::partition_rank(graph, plan, 0).graph;

@@ -116,6 +116,7 @@ TEST(BenchKernels, MeasuresAttentionOverACacheAndOfAPrompt) {
 
 TEST(BenchKernels, MeasuresNearF32BesideFastWithBf16Weights) {
   const std::vector<BenchReport> reports = bench_kernels({.threads = {1},
+                                                          .ops = {"linear"},
                                                           .n = 256,
                                                           .k = 2048,
                                                           .dtypes = {"f32", "bf16"},
