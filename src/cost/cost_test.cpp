@@ -176,6 +176,15 @@ TEST(OpCost, MeasuredRatesCountByRowsAndRanksAtOnce) {
   EXPECT_NEAR(seconds_of(work, device), 2e6 / 1e10 + 1e-6, 1e-12);
 }
 
+TEST(OpCost, AViewOfItsInputStartsNothing) {
+  const ir::TensorType input = {DType::kF32, {4, 6}};
+  ir::Attributes attributes;
+  attributes.set("shape", std::vector<int64_t>{2, 12});
+  EXPECT_EQ(seconds_of(whole_work({"reshape", attributes, {&input, 1}}, {}), kDevice), 0);
+  ir::Attributes none;
+  EXPECT_GT(seconds_of(whole_work({"silu", none, {&input, 1}}, {}), kDevice), kDevice.launch_s);
+}
+
 TEST(OpCost, MoreRowsOrBytesNeverTakeLessWhateverWasMeasured) {
   std::mt19937 random(5);
   const auto noise = [&] { return 0.2 + static_cast<double>(random() % 1000) / 500; };

@@ -203,6 +203,7 @@ double compute_seconds(const Work& work, const Device& device, int64_t ranks_at_
 }
 
 double seconds_of(const Work& work, const Device& device, const Surroundings& surroundings) {
+  if (work.flops == 0 && work.bytes == 0) return 0;
   const int64_t at_once = surroundings.ranks_at_once;
   const double stored_bytes = work.bytes - work.activation_bytes;
   const double stored_set = surroundings.stored_set_bytes > 0

@@ -60,7 +60,8 @@ struct Surroundings {
                               const ir::SymbolSizes& symbols);
 
 // max(compute_seconds, stored bytes / bandwidth + activation bytes / bandwidth) + launch, each
-// bandwidth that of the memory or cache which holds the bytes.
+// bandwidth that of the memory or cache which holds the bytes. Work of no flops and no bytes is a
+// view of its input, for which nothing is started: 0.
 [[nodiscard]] double seconds_of(const Work& work,
                                 const Device& device,
                                 const Surroundings& surroundings = {});
