@@ -53,7 +53,7 @@ function(partita_tests name)
       target_link_libraries(${target} PRIVATE ${ARG_DEPS} partita_flags GTest::gmock GTest::gtest_main)
       target_compile_definitions(${target} PRIVATE PARTITA_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
         PARTITA_BINARY_DIR="${PROJECT_BINARY_DIR}")
-      set(timeout 120)
+      set(timeout 300)
       if(NOT label STREQUAL fast)
         set(timeout 600)
       endif()
