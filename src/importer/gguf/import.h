@@ -24,7 +24,8 @@ class GgufModel {
   // Whether the file holds the tensor that a Hugging Face checkpoint calls so.
   [[nodiscard]] bool has_tensor(std::string_view hugging_face_name) const;
   // `graph` of a family over the tensors of the file. With `natural_types` matrices take the types
-  // they are stored in (f16 becomes f32, and so do those of experts whose types differ). Throws kUnsupported naming a tensor that has no
+  // they are stored in (f16 becomes f32, and so do those of experts whose types differ). Throws
+  // kUnsupported naming a tensor that has no
   // counterpart in the file.
   [[nodiscard]] ir::Graph over_file(const ir::Graph& graph, bool natural_types) const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// experts on the CPU: tokens grouped by expert and oneDNN products, or a plain reference.
+// experts on the CPU: tokens grouped by expert and a product for each, or a plain reference.
 #include <algorithm>
 #include <array>
 #include <vector>

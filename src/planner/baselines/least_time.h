@@ -19,8 +19,10 @@
 
 namespace partita::planner {
 
-// Of plans of consecutive devices, all of them used, whose stages divide their weights among all of
-// their devices (PlanRequest::shard_weights), over machines of one or two levels of links.
+// Of plans of consecutive devices, all of them used, whose stages end in front of norms of the
+// residual stream and divide their weights among all of their devices (PlanRequest::shard_weights),
+// over machines of one or two levels of links, whose device with the fastest memory is also fastest
+// in arithmetic and starts.
 //
 // Between one norm of the residual stream and the next a decoder block makes its one token's row of
 // channels anew, and the norm wants the row whole. So a run of operators from norm to norm either
