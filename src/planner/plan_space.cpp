@@ -52,8 +52,7 @@ void PlanSpace::keep_pinned_specs(ir::ValueId value, std::vector<SpecId>& specs)
   if (facts().pins().stored_pins(value).empty()) return;
   std::vector<spec::TensorSpec> candidates;
   for (const SpecId id : specs) candidates.push_back(spec(id));
-  stored_sources_[value] =
-      planner::keep_pinned_specs(facts().pins(), graph(), value, mesh(), candidates);
+  stored_sources_[value] = planner::keep_pinned_specs(facts(), value, mesh(), candidates);
   specs.clear();
   for (const spec::TensorSpec& candidate : candidates) {
     specs.push_back(prices_.pool().id_of(candidate));
@@ -64,9 +63,7 @@ std::string PlanSpace::source_of_option(ir::NodeId node, const StrategyOption& o
   if (facts().pins().conditions_of(node).empty()) return {};
   std::vector<spec::TensorSpec> inputs;
   for (const SpecId id : option.inputs) inputs.push_back(spec(id));
-  const NodeKind& kind = facts().kinds()[static_cast<size_t>(facts().kind_of(node))];
-  return source_of_strategy({graph(), facts().pins(), node, kind.notation, mesh()},
-                            option.axis_factor, inputs);
+  return source_of_strategy({facts(), node, mesh()}, option.axis_factor, inputs);
 }
 
 const std::string& PlanSpace::source_of_stored(ir::ValueId value) { return stored_sources_[value]; }

@@ -142,9 +142,7 @@ StrategyTable strategies_of(const NodeKind& kind,
   std::vector<spec::Strategy> strategies =
       spec::derive_strategies(kind.notation, context.mesh, pieces);
   if (rules.keep_pinned) {
-    keep_pinned(
-        {context.facts.graph(), context.facts.pins(), kind.example, kind.notation, context.mesh},
-        strategies);
+    keep_pinned({context.facts, kind.example, context.mesh}, strategies);
   }
   const bool keeps_whole = rules.keep_whole && kind.keep_whole;
   if (rules.shard_weights || keeps_whole) keep_by_sharding(kind, keeps_whole, strategies);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "planner/explain/human_text.h"
+#include "spec/strategy.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -24,6 +25,19 @@ std::vector<std::string> names_in(const spec::Notation& notation,
     }
   }
   return names;
+}
+
+// A dim that is one symbolic factor gives the factor its symbol.
+void add_symbols(const spec::TensorIndex& index,
+                 const ir::TensorType& type,
+                 std::vector<std::string>& names) {
+  for (size_t i = 0; i < index.size() && i < type.dims.size(); ++i) {
+    if (index[i].size() != 1 || !type.dims[i].is_symbolic()) continue;
+    const std::string& symbol = type.dims[i].symbol;
+    // Two factors of one name would be one to the reader.
+    if (std::find(names.begin(), names.end(), symbol) != names.end()) continue;
+    names[static_cast<size_t>(index[i].front().factor)] = symbol;
+  }
 }
 
 bool is_number(std::string_view text) {
@@ -53,6 +67,32 @@ std::vector<std::string> dim_names_of(const GraphFacts& facts, ir::ValueId value
                     graph.value(value).type);
   }
   return {};
+}
+
+std::vector<std::string> factor_names_of(const GraphFacts& facts, ir::NodeId node) {
+  const ir::Graph& graph = facts.graph();
+  const spec::Notation& notation = facts.kinds()[static_cast<size_t>(facts.kind_of(node))].notation;
+  std::vector<std::string> names;
+  for (const spec::Factor& factor : notation.factors) names.push_back(factor.name);
+  const auto add = [&](const std::vector<spec::TensorIndex>& tensors,
+                       const std::vector<ir::ValueId>& values) {
+    for (size_t i = 0; i < tensors.size() && i < values.size(); ++i) {
+      add_symbols(tensors[i], graph.value(values[i]).type, names);
+    }
+  };
+  add(notation.outputs, graph.node(node).outputs);
+  add(notation.inputs, graph.node(node).inputs);
+  return names;
+}
+
+std::string strategy_text(const GraphFacts& facts,
+                          ir::NodeId node,
+                          const std::vector<int>& axis_factor,
+                          const spec::Mesh& mesh) {
+  spec::Notation named = facts.kinds()[static_cast<size_t>(facts.kind_of(node))].notation;
+  const std::vector<std::string> names = factor_names_of(facts, node);
+  for (size_t i = 0; i < names.size(); ++i) named.factors[i].name = names[i];
+  return spec::to_string(spec::Strategy{axis_factor, {}, {}}, named, mesh);
 }
 
 std::string spec_text(const GraphFacts& facts,

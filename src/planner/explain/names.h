@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How explanations name things: dims, layers, paths of collectives, patterns of names.
+// How explanations and messages name things: dims, factors, layers, paths of collectives, patterns
+// of names.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,17 @@ namespace partita::planner {
 // its producer or first reader calls them. Empty names where there are none.
 [[nodiscard]] std::vector<std::string> dim_names_of(const GraphFacts& facts, ir::ValueId value);
 
-// The spec with these names.
+// Names of the factors of an operator: symbols where they have one ("t" of an elementwise
+// operator's d0), else as its notation calls them.
+[[nodiscard]] std::vector<std::string> factor_names_of(const GraphFacts& facts, ir::NodeId node);
+
+// "n:tp k:dp" with these names, as spec::to_string() writes strategies.
+[[nodiscard]] std::string strategy_text(const GraphFacts& facts,
+                                        ir::NodeId node,
+                                        const std::vector<int>& axis_factor,
+                                        const spec::Mesh& mesh);
+
+// The spec with the names of its dims.
 [[nodiscard]] std::string spec_text(const GraphFacts& facts,
                                     ir::ValueId value,
                                     const spec::TensorSpec& spec,

@@ -47,8 +47,7 @@ std::vector<RuledStrategy> strategies_of(OpenPlan& plan, ir::NodeId node, size_t
     const bool is_allowed = std::any_of(
         ruled.begin(), ruled.end(),
         [&](const StrategyOption& other) { return other.axis_factor == option.axis_factor; });
-    std::string name =
-        spec::to_string(spec::Strategy{option.axis_factor, {}, {}}, kind.notation, space.mesh());
+    std::string name = strategy_text(plan.facts(), node, option.axis_factor, space.mesh());
     const char* rule = !kind.pins.empty() ? "pin"
                        : kind.keep_whole  ? "keep_whole"
                                           : "shard_weights";

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "planner/explain/human_text.h"
+#include "planner/explain/names.h"
 #include "planner/explain/subjects.h"
 #include "planner/pins/pin_decision.h"
 #include "support/error.h"
@@ -89,7 +90,8 @@ class Question {
                                            const NodeKind& kind,
                                            const spec::Mesh& mesh) const {
     try {
-      return wanted_strategy(decision_, kind.notation, mesh);
+      return wanted_strategy(decision_, kind.notation,
+                             factor_names_of(plan_.facts(), subject_.node), mesh);
     } catch (const Error& error) {
       throw Error(ErrorCode::kInvalidArgument,
                   str("[explain] ", node.name, " (", node.op, ") cannot be \"", decision_.text,
@@ -101,6 +103,7 @@ class Question {
     const NodeKind& kind =
         plan_.facts().kinds()[static_cast<size_t>(plan_.facts().kind_of(subject_.node))];
     const std::vector<int> wanted = wanted_at(plan_.graph().node(subject_.node), kind, mesh);
+    result_.wanted = strategy_text(plan_.facts(), subject_.node, wanted, mesh);
     std::vector<int> distances;
     for (const SubjectChoice& choice : subject_.choices) {
       distances.push_back(distance(choice.forced.strategies.front().axis_factor, wanted));
@@ -111,6 +114,7 @@ class Question {
   void answer_spec(const spec::Mesh& mesh) {
     const std::vector<int64_t> shape = plan_.graph().value(subject_.value).type.shape();
     const WantedSpec wanted(decision_, shape, mesh);
+    result_.wanted = spec_text(plan_.facts(), subject_.value, wanted.spec(), mesh);
     const std::vector<int> use = use_of_axes(wanted.spec(), mesh.axis_count());
     std::vector<int> distances;
     for (const SubjectChoice& choice : subject_.choices) {

@@ -13,7 +13,7 @@ namespace partita::planner {
 
 struct WhyNot {
   std::string name;
-  std::string wanted;  // as the plan would write it, or as it was asked for when there is none
+  std::string wanted;  // as the plan would write it
   std::string answer;  // one sentence
   bool is_possible = false;  // a plan has it, though it may not fit or a rule may exclude it
   Alternative alternative;   // when possible

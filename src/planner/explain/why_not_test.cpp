@@ -89,7 +89,21 @@ TEST_F(WhyNotTest, AnUnknownFactorNamesTheOperatorAndItsFactors) {
     FAIL() << "answered";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("[explain] layers.0.up (linear) cannot be \"z:tp\": "));
-    EXPECT_THAT(error.what(), HasSubstr("no factor \"z\"; it has"));
+    EXPECT_THAT(error.what(), HasSubstr("no factor \"z\"; it has t n k"));
+  }
+}
+
+// Dims and factors are called alike in what is asked, answered and offered, however they were
+// written.
+TEST_F(WhyNotTest, SymbolsAreTheNamesOfDimsAndFactors) {
+  plan_for("a=2,b=2");
+  for (const char* asked : {"[t, d1:a] +sum(b)", "[d0, d1:a] +sum(b)", "(R, S0) +sum(b)"}) {
+    EXPECT_EQ(ask("layers.0.act", asked).wanted, "[t, d1:a] +sum(b)") << asked;
+  }
+  for (const char* asked : {"t:a d1:b", "d0:a d1:b"}) {
+    const WhyNot answer = ask("layers.0.act", asked);
+    EXPECT_FALSE(answer.is_possible) << asked;
+    EXPECT_EQ(answer.wanted, "t:a d1:b") << asked;
   }
 }
 

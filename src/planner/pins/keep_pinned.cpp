@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "planner/explain/names.h"
 #include "planner/stored.h"
 #include "support/error.h"
 
@@ -87,24 +88,25 @@ struct NodeTest {
 };
 
 NodeTest test_of(const PinnedNode& at, const PinCondition& condition, const Pin& pin) {
-  const ir::Node& node = at.graph.node(at.node);
-  const PinDecision& decision = at.pins.decision(condition.decision);
+  const ir::Node& node = at.graph().node(at.node);
+  const PinDecision& decision = at.pins().decision(condition.decision);
   const bool is_strategy = condition.input == PinCondition::kOwnStrategy;
   NodeTest test;
   try {
     if (is_strategy) {
-      test.axis_factor = wanted_strategy(decision, at.notation, at.mesh);
+      test.axis_factor =
+          wanted_strategy(decision, at.notation(), factor_names_of(at.facts, at.node), at.mesh);
       return test;
     }
     test.slot = static_cast<size_t>(condition.input);
-    const ir::Value& value = at.graph.value(node.inputs[test.slot]);
+    const ir::Value& value = at.graph().value(node.inputs[test.slot]);
     test.input.emplace(decision, value.type.shape(), at.mesh);
     return test;
   } catch (const Error& error) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[pins] ", to_string(pin), " at ",
                     is_strategy ? str(node.name, " (", node.op, ")")
-                                : at.graph.value(node.inputs[test.slot]).name,
+                                : at.graph().value(node.inputs[test.slot]).name,
                     ": ", error.what()));
   }
 }
@@ -113,30 +115,30 @@ NodeTest test_of(const PinnedNode& at, const PinCondition& condition, const Pin&
 std::string choices_at(const PinnedNode& at,
                        const PinCondition& condition,
                        const std::vector<spec::Strategy>& all) {
-  const ir::Node& node = at.graph.node(at.node);
+  const ir::Node& node = at.graph().node(at.node);
   std::set<std::string> texts;
   if (condition.input == PinCondition::kOwnStrategy) {
     for (const spec::Strategy& strategy : all) {
-      texts.insert(spec::to_string(strategy, at.notation, at.mesh));
+      texts.insert(strategy_text(at.facts, at.node, strategy.axis_factor, at.mesh));
     }
     return str("operator ", node.name, "; ", node.op, " has ", joined(texts));
   }
   const auto slot = static_cast<size_t>(condition.input);
-  const ir::Value& value = at.graph.value(node.inputs[slot]);
+  const ir::ValueId value = node.inputs[slot];
   for (const spec::Strategy& strategy : all) {
-    texts.insert(spec::to_string(strategy.inputs[slot], value.type.shape(), at.mesh));
+    texts.insert(spec_text(at.facts, value, strategy.inputs[slot], at.mesh));
   }
-  return str("tensor ", value.name, " read by ", node.name, "; ", node.op, " reads it as ",
-             joined(texts));
+  return str("tensor ", at.graph().value(value).name, " read by ", node.name, "; ", node.op,
+             " reads it as ", joined(texts));
 }
 
 // What is stored is never a term of a sum.
 void drop_partial_weights(const PinnedNode& at, std::vector<spec::Strategy>& strategies) {
-  const ir::Node& node = at.graph.node(at.node);
+  const ir::Node& node = at.graph().node(at.node);
   std::erase_if(strategies, [&](const spec::Strategy& strategy) {
     for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
       const bool is_term = !strategy.inputs[slot].partials.empty();
-      if (is_term && is_stored(at.graph.value(node.inputs[slot]))) return true;
+      if (is_term && is_stored(at.graph().value(node.inputs[slot]))) return true;
     }
     return false;
   });
@@ -155,46 +157,46 @@ std::string sources_of(const PinnedGraph& pins, const std::vector<int>& held) {
 }  // namespace
 
 void keep_pinned(const PinnedNode& at, std::vector<spec::Strategy>& strategies) {
-  const auto conditions = at.pins.conditions_of(at.node);
+  const auto conditions = at.pins().conditions_of(at.node);
   if (conditions.empty()) return;
   drop_partial_weights(at, strategies);
   const std::vector<spec::Strategy> all = strategies;
   std::vector<Rule<spec::Strategy>> rules;
   for (size_t i = 0; i < conditions.size(); ++i) {
-    const int pin = at.pins.pin_of(at.node, i);
-    rules.push_back({pin, [test = test_of(at, conditions[i], at.pins.pin(pin))](
+    const int pin = at.pins().pin_of(at.node, i);
+    rules.push_back({pin, [test = test_of(at, conditions[i], at.pins().pin(pin))](
                               const spec::Strategy& strategy) {
                        return test.allows(strategy.axis_factor, strategy.inputs);
                      }});
   }
   const auto describe = [&](int pin) {
     size_t condition = 0;
-    while (at.pins.pin_of(at.node, condition) != pin) ++condition;
+    while (at.pins().pin_of(at.node, condition) != pin) ++condition;
     return choices_at(at, conditions[condition], all);
   };
-  keep_allowed<spec::Strategy>(at.pins, rules, strategies, describe);
+  keep_allowed<spec::Strategy>(at.pins(), rules, strategies, describe);
 }
 
 std::string source_of_strategy(const PinnedNode& at,
                                const std::vector<int>& axis_factor,
                                const std::vector<spec::TensorSpec>& inputs) {
-  const auto conditions = at.pins.conditions_of(at.node);
+  const auto conditions = at.pins().conditions_of(at.node);
   std::vector<int> held;
   for (size_t i = 0; i < conditions.size(); ++i) {
-    const int pin = at.pins.pin_of(at.node, i);
-    if (test_of(at, conditions[i], at.pins.pin(pin)).allows(axis_factor, inputs)) {
+    const int pin = at.pins().pin_of(at.node, i);
+    if (test_of(at, conditions[i], at.pins().pin(pin)).allows(axis_factor, inputs)) {
       held.push_back(pin);
     }
   }
-  return sources_of(at.pins, held);
+  return sources_of(at.pins(), held);
 }
 
-std::string keep_pinned_specs(const PinnedGraph& pins,
-                              const ir::Graph& graph,
+std::string keep_pinned_specs(const GraphFacts& facts,
                               ir::ValueId value,
                               const spec::Mesh& mesh,
                               std::vector<spec::TensorSpec>& specs) {
-  const ir::Value& tensor = graph.value(value);
+  const PinnedGraph& pins = facts.pins();
+  const ir::Value& tensor = facts.graph().value(value);
   const std::vector<int64_t> shape = tensor.type.shape();
   const std::vector<spec::TensorSpec> all = specs;
   std::vector<Rule<spec::TensorSpec>> rules;
@@ -210,7 +212,7 @@ std::string keep_pinned_specs(const PinnedGraph& pins,
   }
   const auto describe = [&](int) {
     std::set<std::string> texts;
-    for (const spec::TensorSpec& spec : all) texts.insert(spec::to_string(spec, shape, mesh));
+    for (const spec::TensorSpec& spec : all) texts.insert(spec_text(facts, value, spec, mesh));
     return str("tensor ", tensor.name, "; it can be stored as ", joined(texts));
   };
   return sources_of(pins, keep_allowed<spec::TensorSpec>(pins, rules, specs, describe));

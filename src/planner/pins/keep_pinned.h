@@ -6,18 +6,22 @@
 #include <string>
 #include <vector>
 
-#include "planner/pins/pinned_graph.h"
+#include "planner/graph_facts.h"
 #include "spec/strategy.h"
 
 namespace partita::planner {
 
 // The node the strategies belong to; borrowed.
 struct PinnedNode {
-  const ir::Graph& graph;
-  const PinnedGraph& pins;
+  const GraphFacts& facts;
   ir::NodeId node;
-  const spec::Notation& notation;
   const spec::Mesh& mesh;
+
+  [[nodiscard]] const ir::Graph& graph() const { return facts.graph(); }
+  [[nodiscard]] const PinnedGraph& pins() const { return facts.pins(); }
+  [[nodiscard]] const spec::Notation& notation() const {
+    return facts.kinds()[static_cast<size_t>(facts.kind_of(node))].notation;
+  }
 };
 
 // Keeps what satisfies the conditions on the node, strongest level first; a condition of a weaker
@@ -33,8 +37,7 @@ void keep_pinned(const PinnedNode& node, std::vector<spec::Strategy>& strategies
 
 // The specs that a weight with several readers may be stored in, by the same rules. Returns the
 // sources of the pins that hold.
-std::string keep_pinned_specs(const PinnedGraph& pins,
-                              const ir::Graph& graph,
+std::string keep_pinned_specs(const GraphFacts& facts,
                               ir::ValueId value,
                               const spec::Mesh& mesh,
                               std::vector<spec::TensorSpec>& specs);

@@ -116,7 +116,11 @@ void drop_single_axes(spec::TensorSpec& spec, const spec::Mesh& mesh) {
   std::erase_if(spec.partials, [&](const spec::PartialAxis& axis) { return is_single(axis.axis); });
 }
 
-int factor_code(const std::string& name, const spec::Notation& notation) {
+int factor_code(const std::string& name,
+                const spec::Notation& notation,
+                std::span<const std::string> names) {
+  const auto named = std::find(names.begin(), names.end(), name);
+  if (named != names.end()) return static_cast<int>(named - names.begin());
   for (size_t i = 0; i < notation.factors.size(); ++i) {
     if (notation.factors[i].name == name) return static_cast<int>(i);
   }
@@ -126,7 +130,7 @@ int factor_code(const std::string& name, const spec::Notation& notation) {
     }
   }
   std::string known;
-  for (const spec::Factor& factor : notation.factors) known += " " + factor.name;
+  for (const std::string& factor : names) known += " " + factor;
   for (size_t set = 0; set < notation.linear_in.size(); ++set) known += str(" ", kPartial, set);
   throw Error(ErrorCode::kInvalidArgument,
               str("the operator has no factor \"", name, "\"; it has", known));
@@ -178,10 +182,11 @@ bool WantedSpec::allows(const spec::TensorSpec& spec) const {
 
 std::vector<int> wanted_strategy(const PinDecision& decision,
                                  const spec::Notation& notation,
+                                 std::span<const std::string> names,
                                  const spec::Mesh& mesh) {
   std::vector<int> wanted(static_cast<size_t>(mesh.axis_count()), spec::Strategy::kNone);
   for (const StrategyTerm& term : decision.terms) {
-    const int code = factor_code(term.factor, notation);
+    const int code = factor_code(term.factor, notation, names);
     for (int axis = 0; axis < mesh.axis_count(); ++axis) {
       const spec::MeshAxis& named = mesh.axes()[static_cast<size_t>(axis)];
       if (named.size == 1 || (term.axis != kAllAxes && term.axis != named.name)) continue;

@@ -61,9 +61,11 @@ class WantedSpec {
 };
 
 // The axis_factor that a kReplicated or kStrategy decision means for an operator (spec/strategy.h).
-// Throws kInvalidArgument naming the factor or axis that is not there.
+// `names` = what its factors are called (explain/names.h); the names of the notation are understood
+// too. Throws kInvalidArgument naming the factor or axis that is not there.
 [[nodiscard]] std::vector<int> wanted_strategy(const PinDecision& decision,
                                                const spec::Notation& notation,
+                                               std::span<const std::string> names,
                                                const spec::Mesh& mesh);
 
 }  // namespace partita::planner
