@@ -22,6 +22,7 @@ class PipelinePlanner {
     result_.parts = layout_.parts;
     result_.nodes = layout_.nodes;
     result_.fits = true;
+    result_.received.resize(layout_.nodes.size());
     for (size_t stage = 0; stage < layout_.nodes.size(); ++stage) add_stage(stage);
     add_transfers();
     result_.request_seconds = spaces_.phases().request_seconds(
@@ -96,6 +97,8 @@ class PipelinePlanner {
       const PhaseSeconds seconds = handover_seconds(spaces_.facts().graph().value(read.value).type,
                                                     handover, spaces_.phases());
       result_.predicted.decode_comm_s += seconds.decode;
+      result_.received[to].decode += seconds.decode;
+      result_.received[to].prefill += seconds.prefill;
       result_.predicted.prefill_comm_s += seconds.prefill;
     }
   }

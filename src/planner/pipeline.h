@@ -24,6 +24,7 @@ struct PipelinePlan {
   std::vector<plan::WeightCopy> copies;        // on later stages
   std::map<ir::ValueId, std::string> sources;  // of values that pins decide
   plan::CostTerms predicted;                   // transfers between stages included
+  std::vector<PhaseSeconds> received;          // per stage: of a step, for what other stages send
   double request_seconds = 0;
 
   // Memory of the rank that lacks most, or has least to spare.

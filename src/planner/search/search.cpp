@@ -126,8 +126,7 @@ class Search {
     report.rank_bytes = plan.fullest_rank().total();
     report.limit_bytes = plan.fullest_rank().limit;
     report.kv_tokens = kv_tokens(plan, request_.plan.workload);
-    const StepTimes times = step_times(plan, report, mesh);
-    report.traffic = simulate_traffic(traffic(), times, plan.parts.replicas);
+    report.traffic = simulate_traffic(traffic(), step_times(plan, mesh), plan.parts.replicas);
     return report;
   }
 
@@ -139,26 +138,38 @@ class Search {
             .output_tokens = std::max<int64_t>(1, workload.output_tokens)};
   }
 
-  // One sequence alone is priced by a plan of its own: what a step costs when most places are free.
-  [[nodiscard]] StepTimes step_times(const PipelinePlan& plan,
-                                     const CandidateReport& report,
-                                     const spec::Mesh& mesh) {
+  // Of every stage. One sequence alone is priced by a plan of its own: what a step costs when most
+  // places are free.
+  [[nodiscard]] std::vector<StepTimes> step_times(const PipelinePlan& plan,
+                                                  const spec::Mesh& mesh) {
     const plan::Workload& workload = request_.plan.workload;
     const int64_t sequences = ceil_div(workload.concurrency, plan.parts.replicas);
-    double decode_one_s = report.decode_s;
+    std::optional<PipelinePlan> single;
     if (sequences > 1) {
       PlanRequest& alone = alone_.try_emplace(plan.parts.replicas, request_.plan).first->second;
       alone.workload.concurrency = plan.parts.replicas;
-      const std::optional<PipelinePlan> single = planned(alone, mesh, quiet_);
+      single = planned(alone, mesh, quiet_);
       CHECK(single.has_value(), "cuts do not depend on the number of requests");
-      decode_one_s = std::min(report.decode_s,
-                              single->predicted.decode_compute_s + single->predicted.decode_comm_s);
     }
-    return {.decode_one_s = decode_one_s,
-            .decode_full_s = report.decode_s,
-            .prefill_s = report.prefill_s,
-            .max_sequences = sequences,
-            .chunk_tokens = workload.max_step_tokens};
+    std::vector<StepTimes> times;
+    for (size_t stage = 0; stage < plan.stages.size(); ++stage) {
+      const PhaseSeconds full = stage_seconds(plan, stage);
+      const double alone_s = single ? stage_seconds(*single, stage).decode : full.decode;
+      times.push_back({.decode_one_s = std::min(full.decode, alone_s),
+                       .decode_full_s = full.decode,
+                       .prefill_s = full.prefill,
+                       .max_sequences = sequences,
+                       .chunk_tokens = workload.max_step_tokens});
+    }
+    return times;
+  }
+
+  // A rank receives, works and sends, one after the other; what is sent counts where it arrives.
+  static PhaseSeconds stage_seconds(const PipelinePlan& plan, size_t stage) {
+    const plan::CostTerms& cost = plan.stages[stage].decisions.cost;
+    const PhaseSeconds& received = plan.received[stage];
+    return {.decode = cost.decode_compute_s + cost.decode_comm_s + received.decode,
+            .prefill = cost.prefill_compute_s + cost.prefill_comm_s + received.prefill};
   }
 
   [[nodiscard]] bool is_better(const CandidateReport& a, const CandidateReport& b) const {

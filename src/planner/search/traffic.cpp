@@ -3,120 +3,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
-#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "planner/search/traffic_replica.h"
 #include "support/error.h"
 #include "support/philox.h"
 
 namespace partita::planner {
 namespace {
 
-constexpr double kNever = std::numeric_limits<double>::infinity();
-
-struct Request {
-  double arrival_s = 0;
-  int64_t prompt_left = 0;
-  int64_t output_left = 0;
-  double first_token_s = 0;  // absolute
-  double end_s = 0;
-};
-
-// The engine of one replica: what waits, what runs, and when its present step ends. Steps that only
-// decode are alike until a sequence ends or a request joins, so they are taken together.
-class Replica {
- public:
-  explicit Replica(const StepTimes& times) : times_(times) {}
-
-  // A request that finds a place joins at the end of the step that runs now.
-  void add(size_t request, double now_s) {
-    waiting_.push_back(request);
-    const bool is_full = running_.size() >= static_cast<size_t>(times_.max_sequences);
-    if (step_end_s_ == kNever || steps_ == 1 || is_full) return;
-    const auto begun = static_cast<int64_t>(std::ceil((now_s - start_s_) / step_s_));
-    steps_ = std::clamp<int64_t>(begun, 1, steps_);
-    step_end_s_ = start_s_ + static_cast<double>(steps_) * step_s_;
-  }
-  [[nodiscard]] size_t in_flight() const { return waiting_.size() + running_.size(); }
-  [[nodiscard]] double step_end_s() const { return step_end_s_; }
-
-  // Starts the next step when idle; the tokens of a step are known when it ends.
-  void start_step(double now_s, std::vector<Request>& requests) {
-    if (step_end_s_ < kNever) return;
-    while (!waiting_.empty() && running_.size() < static_cast<size_t>(times_.max_sequences)) {
-      running_.push_back(waiting_.front());
-      waiting_.pop_front();
-    }
-    if (running_.empty()) return;
-    const auto is_decoding = [&](size_t id) { return requests[id].prompt_left == 0; };
-    decoding_ = std::count_if(running_.begin(), running_.end(), is_decoding);
-    int64_t room = std::max<int64_t>(0, times_.chunk_tokens - decoding_);
-    chunks_.assign(running_.size(), 0);
-    int64_t prompt_tokens = 0;
-    for (size_t i = 0; i < running_.size(); ++i) {
-      chunks_[i] = std::min(room, requests[running_[i]].prompt_left);
-      room -= chunks_[i];
-      prompt_tokens += chunks_[i];
-    }
-    start_s_ = now_s;
-    step_s_ = times_.step_s(decoding_, prompt_tokens);
-    steps_ = decoding_ == static_cast<int64_t>(running_.size()) ? until_one_ends(requests) : 1;
-    step_end_s_ = now_s + static_cast<double>(steps_) * step_s_;
-  }
-
-  // Applies the step that ends now; returns how many requests it finished.
-  int64_t finish_step(std::vector<Request>& requests) {
-    const double now_s = step_end_s_;
-    step_end_s_ = kNever;
-    int64_t finished = 0;
-    std::vector<size_t> still_running;
-    for (size_t i = 0; i < running_.size(); ++i) {
-      Request& request = requests[running_[i]];
-      const bool is_decoding = request.prompt_left == 0;
-      request.prompt_left -= chunks_[i];
-      const bool makes_token = is_decoding || (chunks_[i] > 0 && request.prompt_left == 0);
-      if (makes_token) {
-        if (request.first_token_s == 0) request.first_token_s = now_s;
-        request.output_left -= steps_;
-      }
-      if (request.output_left > 0) {
-        still_running.push_back(running_[i]);
-        continue;
-      }
-      request.end_s = now_s;
-      ++finished;
-    }
-    running_ = std::move(still_running);
-    return finished;
-  }
-
- private:
-  [[nodiscard]] int64_t until_one_ends(const std::vector<Request>& requests) const {
-    int64_t least = std::numeric_limits<int64_t>::max();
-    for (const size_t id : running_) least = std::min(least, requests[id].output_left);
-    return least;
-  }
-
-  const StepTimes& times_;
-  std::deque<size_t> waiting_;
-  std::vector<size_t> running_;
-  std::vector<int64_t> chunks_;  // per running request: prompt tokens of the present step
-  int64_t decoding_ = 0;
-  int64_t steps_ = 1;  // alike ones that are taken together
-  double start_s_ = 0;
-  double step_s_ = 0;           // each
-  double step_end_s_ = kNever;  // of the last
-};
-
 // Lengths and arrivals, drawn by index so that every replica count sees the same requests.
 class RequestSource {
  public:
   explicit RequestSource(const Traffic& traffic) : traffic_(traffic) {}
 
-  [[nodiscard]] Request request(size_t index, double arrival_s) const {
+  [[nodiscard]] SimulatedRequest request(size_t index, double arrival_s) const {
     return {.arrival_s = arrival_s,
             .prompt_left = length(traffic_.prompt_tokens, 3 * index),
             .output_left = length(traffic_.output_tokens, 3 * index + 1)};
@@ -137,10 +40,13 @@ class RequestSource {
 
 class Simulation {
  public:
-  Simulation(const Traffic& traffic, const StepTimes& times, int64_t replicas, size_t total)
+  Simulation(const Traffic& traffic,
+             std::span<const StepTimes> stages,
+             int64_t replicas,
+             size_t total)
       : traffic_(traffic),
         source_(traffic),
-        replicas_(static_cast<size_t>(replicas), Replica(times)),
+        replicas_(static_cast<size_t>(replicas), TrafficReplica(stages)),
         total_(total) {
     for (size_t i = 0; i < replicas_.size(); ++i) {
       by_load_.emplace(replicas_[i].in_flight(), i);
@@ -148,7 +54,7 @@ class Simulation {
     }
   }
 
-  std::vector<Request> run() {
+  std::vector<SimulatedRequest> run() {
     if (traffic_.requests_per_s > 0) {
       next_arrival_s_ = source_.gap_s(0);
     } else {
@@ -162,16 +68,16 @@ class Simulation {
   void arrive(double now_s) {
     if (requests_.size() >= total_) return;
     requests_.push_back(source_.request(requests_.size(), now_s));
-    change(by_load_.begin()->second, [&](Replica& replica) {
-      replica.add(requests_.size() - 1, now_s);
-      replica.start_step(now_s, requests_);
+    change(by_load_.begin()->second, [&](TrafficReplica& replica) {
+      replica.add(requests_.size() - 1, now_s, requests_);
+      replica.start_steps(now_s, requests_);
     });
   }
 
   // Changes a replica and its places in the orders.
   template <typename Change>
   void change(size_t index, const Change& apply) {
-    Replica& replica = replicas_[index];
+    TrafficReplica& replica = replicas_[index];
     const std::pair load(replica.in_flight(), index);
     const std::pair step_end(replica.step_end_s(), index);
     apply(replica);
@@ -198,21 +104,21 @@ class Simulation {
     }
     CHECK(step_end_s < kNever, "requests are left but nothing runs");
     int64_t finished = 0;
-    change(next, [&](Replica& replica) { finished = replica.finish_step(requests_); });
+    change(next, [&](TrafficReplica& replica) { finished = replica.finish_step(requests_); });
     finished_ += static_cast<size_t>(finished);
     if (traffic_.requests_per_s == 0) {
       for (int64_t i = 0; i < finished; ++i) arrive(step_end_s);
     }
-    change(next, [&](Replica& replica) { replica.start_step(step_end_s, requests_); });
+    change(next, [&](TrafficReplica& replica) { replica.start_steps(step_end_s, requests_); });
   }
 
   const Traffic& traffic_;
   RequestSource source_;
-  std::vector<Replica> replicas_;
+  std::vector<TrafficReplica> replicas_;
   std::set<std::pair<size_t, size_t>> by_load_;      // (requests in flight, replica)
-  std::set<std::pair<double, size_t>> by_step_end_;  // (end of the present step, replica)
+  std::set<std::pair<double, size_t>> by_step_end_;  // (when the next step is back, replica)
   size_t total_;
-  std::vector<Request> requests_;
+  std::vector<SimulatedRequest> requests_;
   size_t finished_ = 0;
   double next_arrival_s_ = kNever;
 };
@@ -225,7 +131,7 @@ double percentile(std::vector<double> values, double share) {
   return *position;
 }
 
-void check(const Traffic& traffic, const StepTimes& times, int64_t replicas) {
+void check(const Traffic& traffic, std::span<const StepTimes> stages, int64_t replicas) {
   const auto check_count = [](const char* name, int64_t value) {
     constexpr int64_t kMost = int64_t{1} << 24;
     if (value >= 1 && value <= kMost) return;
@@ -241,9 +147,21 @@ void check(const Traffic& traffic, const StepTimes& times, int64_t replicas) {
                 str("[planner] traffic of ", traffic.requests_per_s, " requests/s and ",
                     traffic.requests, " requests; expected a finite rate and number >= 0"));
   }
-  CHECK(times.decode_one_s > 0 && times.decode_full_s >= times.decode_one_s &&
-            times.prefill_s > 0 && times.max_sequences >= 1 && times.chunk_tokens >= 1,
-        "step times are not positive or fall with the batch");
+  CHECK(!stages.empty(), "a replica without stages");
+  double decode_s = 0;
+  double prefill_s = 0;
+  for (const StepTimes& times : stages) {
+    // One of several stages may do nothing that takes time.
+    CHECK(times.decode_one_s >= 0 && times.decode_full_s >= times.decode_one_s &&
+              times.prefill_s >= 0 && times.max_sequences >= 1 && times.chunk_tokens >= 1,
+          "step times are negative or fall with the batch");
+    decode_s += times.decode_one_s;
+    prefill_s += times.prefill_s;
+    CHECK(times.max_sequences == stages.front().max_sequences &&
+              times.chunk_tokens == stages.front().chunk_tokens,
+          "stages of one replica take other steps");
+  }
+  CHECK(decode_s > 0 && prefill_s > 0, "a step takes no time");
 }
 
 // Enough for every place of every replica to be used several times.
@@ -272,10 +190,12 @@ double StepTimes::step_s(int64_t sequences, int64_t prompt_tokens) const {
   return std::max({decode_s, decode_one_s, prefill_s * tokens / static_cast<double>(chunk_tokens)});
 }
 
-TrafficResult simulate_traffic(const Traffic& traffic, const StepTimes& times, int64_t replicas) {
-  check(traffic, times, replicas);
-  const size_t total = request_count(traffic, times, replicas);
-  const std::vector<Request> requests = Simulation(traffic, times, replicas, total).run();
+TrafficResult simulate_traffic(const Traffic& traffic,
+                               std::span<const StepTimes> stages,
+                               int64_t replicas) {
+  check(traffic, stages, replicas);
+  const size_t total = request_count(traffic, stages.front(), replicas);
+  const std::vector<SimulatedRequest> requests = Simulation(traffic, stages, replicas, total).run();
   const RequestSource source(traffic);
   std::vector<double> first_token;
   std::vector<double> whole;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace partita::planner {
 
@@ -17,8 +18,9 @@ struct Traffic {
   uint64_t seed = 0;
 };
 
-// Seconds of one step of one replica. A step with `n` decoding sequences takes the straight line
-// between the two priced batches; prefill tokens take their share of a full chunk.
+// Seconds of one step of one replica, or of one stage of it. A step with `n` decoding sequences
+// takes the straight line between the two priced batches; prefill tokens take their share of a full
+// chunk.
 struct StepTimes {
   double decode_one_s = 0;   // one sequence
   double decode_full_s = 0;  // max_sequences of them
@@ -43,11 +45,19 @@ struct TrafficResult {
 
 // Runs the engine's policy (every decoding sequence each step, the rest of the chunk filled with
 // prompts in order of arrival) on each of `replicas`, a request going to the replica with the
-// fewest in flight. Event driven, deterministic. Throws kInvalidArgument for numbers out of range.
-// Costs O((requests + prompt chunks) * (sequences of a replica + log replicas)), however many
-// tokens are generated.
+// fewest in flight. Each has the given stages: a step goes through all, as many steps are in flight
+// as there are stages, and the decoding sequences are shared out to them; max_sequences are those
+// of the replica, and they and chunk_tokens must be the same for all stages. Event driven,
+// deterministic. Throws kInvalidArgument for numbers out of range. Costs O((requests + prompt
+// chunks) * stages * (sequences of a replica + log replicas)), however many tokens are generated.
 [[nodiscard]] TrafficResult simulate_traffic(const Traffic& traffic,
-                                             const StepTimes& times,
+                                             std::span<const StepTimes> stages,
                                              int64_t replicas);
+// Of one stage.
+[[nodiscard]] inline TrafficResult simulate_traffic(const Traffic& traffic,
+                                                    const StepTimes& times,
+                                                    int64_t replicas) {
+  return simulate_traffic(traffic, std::span(&times, 1), replicas);
+}
 
 }  // namespace partita::planner

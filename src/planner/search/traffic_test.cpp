@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "support/error.h"
 
@@ -72,6 +73,65 @@ TEST(SimulateTraffic, ReplicasShareTheClients) {
   // 16 clients wait for 8 places, or have a place each.
   EXPECT_GT(two.tokens_per_s, 1.8 * one.tokens_per_s);
   EXPECT_LT(two.request_p95_s, one.request_p95_s);
+}
+
+// Stages that take as long however many sequences there are.
+std::vector<StepTimes> stages_of(const std::vector<double>& seconds, int64_t sequences) {
+  std::vector<StepTimes> stages;
+  for (const double stage_s : seconds) {
+    stages.push_back({.decode_one_s = stage_s,
+                      .decode_full_s = stage_s,
+                      .prefill_s = stage_s,
+                      .max_sequences = sequences,
+                      .chunk_tokens = 512});
+  }
+  return stages;
+}
+
+// As many clients as there are places; reading prompts and the end of the last ones count little.
+double tokens_per_s(const std::vector<double>& seconds, int64_t sequences) {
+  const Traffic traffic = {
+      .clients = sequences, .prompt_tokens = 1, .output_tokens = 2000, .requests = 100 * sequences};
+  return simulate_traffic(traffic, stages_of(seconds, sequences), 1).tokens_per_s;
+}
+
+// A round of k steps takes its steps at the slowest stage, but no less than one step all stages.
+TEST(SimulateTraffic, PipelinesGiveAStepPerTimeOfTheSlowestStage) {
+  const std::vector<double> equal(4, 0.001);
+  EXPECT_NEAR(tokens_per_s(equal, 1), 1000.0 / 4, 3);   // it waits for its step
+  EXPECT_NEAR(tokens_per_s(equal, 2), 1000.0 / 2, 10);  // two stages are idle
+  EXPECT_NEAR(tokens_per_s(equal, 4), 1000.0, 20);      // a step of one, all stages busy
+  EXPECT_NEAR(tokens_per_s(equal, 5), 5000.0 / 4, 25);  // steps of two, two and one
+  EXPECT_NEAR(tokens_per_s(equal, 8), 2 * 1000.0, 40);  // steps of two
+  const std::vector<double> unequal = {0.001, 0.003, 0.001, 0.001};
+  EXPECT_NEAR(tokens_per_s(unequal, 1), 1000.0 / 6, 2);
+  EXPECT_NEAR(tokens_per_s(unequal, 4), 1000.0 / 3, 7);
+}
+
+// It need not wait until the rounds that are alike have been taken.
+TEST(SimulateTraffic, ARequestJoinsAPipelineWhenItsFirstStageIsFree) {
+  const Traffic traffic = {
+      .requests_per_s = 0.001, .prompt_tokens = 1, .output_tokens = 1'000'000, .requests = 8};
+  const TrafficResult result =
+      simulate_traffic(traffic, stages_of({0.001, 0.001, 0.001, 0.001}, 8), 1);
+  EXPECT_GE(result.first_token_p50_s, 0.004 - 1e-9);
+  EXPECT_LE(result.first_token_p95_s, 0.006 + 1e-9);  // two steps may be before it
+  EXPECT_TRUE(result.keeps_up);
+}
+
+// Chunks of a prompt follow each other through the stages: 4 stages work on it at the same time.
+TEST(SimulateTraffic, PromptsAreCutForTheStages) {
+  const Traffic traffic = {.clients = 1, .prompt_tokens = 2048, .output_tokens = 1, .requests = 20};
+  std::vector<StepTimes> stages(4, kTimes);
+  for (StepTimes& stage : stages) stage.prefill_s = 0.100;
+  StepTimes whole = kTimes;
+  whole.decode_one_s *= 4;
+  whole.decode_full_s *= 4;
+  whole.prefill_s *= 4;
+  const double pipelined = simulate_traffic(traffic, stages, 1).first_token_p50_s;
+  const double serial = simulate_traffic(traffic, whole, 1).first_token_p50_s;
+  EXPECT_LT(pipelined, 0.6 * serial);
+  EXPECT_GT(pipelined, serial / 4);
 }
 
 TEST(SimulateTraffic, SlowArrivalsAreServedAtTheirRate) {
