@@ -203,7 +203,7 @@ SharingPlan plan_search(const GraphFacts& facts,
   return result;
 }
 
-// Plans one request in its own or a changed form, perhaps of another graph than that of `facts`.
+// Plans one request in its own or a changed form, perhaps for another graph.
 class Planning {
  public:
   Planning(const PlanRequest& request, std::vector<TriedMesh>* tried)
@@ -214,13 +214,13 @@ class Planning {
   [[nodiscard]] SharingPlan on_parts(const PlanRequest& request,
                                      const MeshParts& parts,
                                      const cost::Profile& profile) const {
-    return with_facts(request, [&](const GraphFacts& facts) {
+    return plan_cheapest_sharing(request, facts_, [&](const GraphFacts& facts) {
       return plan_parts(facts, request, parts, profile);
     });
   }
 
   [[nodiscard]] SharingPlan on_ranks(int64_t ranks, const cost::Profile& profile) const {
-    return with_facts(request_, [&](const GraphFacts& facts) {
+    return plan_cheapest_sharing(request_, facts_, [&](const GraphFacts& facts) {
       return plan_search(facts, request_, ranks, profile);
     });
   }
@@ -239,22 +239,21 @@ class Planning {
     return explain_infeasible(
         {.request = request_,
          .smallest = found.plan,
-         .again =
-             [&](const PlanRequest& changed) {
-               return on_parts(changed, found.plan.parts, changed.profile).plan;
-             },
+         .again = [&](const PlanRequest& changed,
+                      const ir::Graph& graph) { return again(changed, graph, found.plan.parts); },
          .on_ranks = more_ranks,
          .rank_step = rank_step});
   }
 
  private:
-  [[nodiscard]] SharingPlan with_facts(
-      const PlanRequest& request,
-      const std::function<SharingPlan(const GraphFacts&)>& plan_with) const {
-    if (&request.graph == &request_.graph) {
-      return plan_cheapest_sharing(request, facts_, plan_with);
-    }
-    return plan_cheapest_sharing(request, SharingFacts(request), plan_with);
+  [[nodiscard]] PipelinePlan again(const PlanRequest& changed,
+                                   const ir::Graph& graph,
+                                   const MeshParts& parts) const {
+    const auto plan_with = [&](const GraphFacts& facts) {
+      return plan_parts(facts, changed, parts, changed.profile);
+    };
+    if (&graph == &request_.graph) return plan_cheapest_sharing(changed, facts_, plan_with).plan;
+    return plan_cheapest_sharing(changed, SharingFacts(changed, graph), plan_with).plan;
   }
 
   const PlanRequest& request_;

@@ -53,11 +53,10 @@ void add_tried(const char* how, bool is_chosen, SharingPlan& from, std::vector<T
 
 }  // namespace
 
-SharingFacts::SharingFacts(const PlanRequest& request)
-    : asked_(request.graph,
-             request.keep_whole,
-             request.pins,
-             request.shared_weights == SharedWeights::kSent) {}
+SharingFacts::SharingFacts(const PlanRequest& request, const ir::Graph& graph)
+    : asked_(
+          graph, request.keep_whole, request.pins, request.shared_weights == SharedWeights::kSent) {
+}
 
 const GraphFacts& SharingFacts::sending() const {
   if (!sending_) sending_.emplace(asked_.sending_shared());

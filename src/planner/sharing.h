@@ -13,7 +13,9 @@ namespace partita::planner {
 // The facts of a request's graph for either way. Thread-compatible.
 class SharingFacts {
  public:
-  explicit SharingFacts(const PlanRequest& request);
+  explicit SharingFacts(const PlanRequest& request) : SharingFacts(request, request.graph) {}
+  // Of another graph, as the request asks for its own.
+  SharingFacts(const PlanRequest& request, const ir::Graph& graph);
 
   // Shared weights as the request asks for; copied where the cost decides.
   [[nodiscard]] const GraphFacts& asked() const { return asked_; }

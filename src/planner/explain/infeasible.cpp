@@ -77,10 +77,14 @@ class FitSearch {
  private:
   [[nodiscard]] const PlanRequest& request() const { return question_.request; }
 
+  [[nodiscard]] bool fits(const PlanRequest& changed) const {
+    return question_.again(changed, request().graph).fits;
+  }
+
   [[nodiscard]] bool fits(const plan::Workload& workload) const {
     PlanRequest changed = request();
     changed.workload = workload;
-    return question_.again(changed).fits;
+    return fits(changed);
   }
 
   void try_memory() {
@@ -89,7 +93,7 @@ class FitSearch {
     const auto is_too_small = [&](int64_t units) {
       PlanRequest changed = request();
       changed.profile = with_memory(request().profile, units * unit);
-      return !question_.again(changed).fits;
+      return !fits(changed);
     };
     // Twice what the smallest plan needs: a reserve may grow with the memory.
     const int64_t most = 2 * ceil_div(memory.total(), unit);
@@ -141,7 +145,10 @@ class FitSearch {
   void try_weights() {
     for (const SmallerWeights& weights : request().smaller_weights) {
       const std::optional<ir::Graph> graph = graph_of(weights);
-      if (!graph || !question_.again(with_weights(*graph, weights.dtype)).fits) continue;
+      if (!graph) continue;
+      PlanRequest changed = request();
+      changed.dtype = weights.dtype;
+      if (!question_.again(changed, *graph).fits) continue;
       FitChange& change = changes_.emplace_back();
       change.kind = FitChange::Kind::kWeights;
       change.weights = weights.name;
@@ -158,25 +165,6 @@ class FitSearch {
       if (error.code() != ErrorCode::kUnsupported) throw;
       return std::nullopt;
     }
-  }
-
-  [[nodiscard]] PlanRequest with_weights(const ir::Graph& graph, const std::string& dtype) const {
-    return {.graph = graph,
-            .mesh = request().mesh,
-            .stage_meshes = request().stage_meshes,
-            .profile = request().profile,
-            .workload = request().workload,
-            .dtype = dtype,
-            .wire = request().wire,
-            .shard_weights = request().shard_weights,
-            .keep_whole = request().keep_whole,
-            .equal_shares = request().equal_shares,
-            .pins = request().pins,
-            .cuts = request().cuts,
-            .balance = request().balance,
-            .shared_weights = request().shared_weights,
-            .time_limit_s = request().time_limit_s,
-            .solver = request().solver};
   }
 
   // Whether so many ranks are enough.

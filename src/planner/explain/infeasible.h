@@ -14,8 +14,8 @@ namespace partita::planner {
 struct FitQuestion {
   const PlanRequest& request;
   const PipelinePlan& smallest;  // the plan whose fullest rank needs the least
-  // Plans another request on the devices of `smallest`. Its graph may be another one.
-  std::function<PipelinePlan(const PlanRequest&)> again;
+  // Plans another request on the devices of `smallest`, for this graph instead of its own.
+  std::function<PipelinePlan(const PlanRequest&, const ir::Graph&)> again;
   // Plans the request on another number of ranks: a multiple of rank_step.
   std::function<PipelinePlan(int64_t)> on_ranks;
   int64_t rank_step = 1;

@@ -139,6 +139,30 @@ void add_specs_of_readers(OpenPlan& plan, const std::vector<Use>& readers, Subje
   }
 }
 
+// What the operator that makes a result can make.
+void add_specs_of_result(OpenPlan& plan, const ir::Value& value, Subject& subject) {
+  subject.what = "result";
+  subject.nodes = {value.producer};
+  const auto& outputs = plan.graph().node(value.producer).outputs;
+  const auto slot = static_cast<size_t>(std::find(outputs.begin(), outputs.end(), subject.value) -
+                                        outputs.begin());
+  add_specs_of_node(
+      plan, value.producer, [&](const StrategyOption& option) { return option.outputs[slot]; },
+      subject);
+}
+
+// What the readers of a weight or state want.
+void add_specs_of_stored(OpenPlan& plan, Subject& subject) {
+  std::vector<Use> readers = plan.facts().uses_of(subject.value);
+  std::erase_if(readers, [](const Use& use) { return use.node == ir::kNoId; });
+  for (const Use& use : readers) subject.nodes.push_back(use.node);
+  if (readers.size() != 1) return add_specs_of_readers(plan, readers, subject);
+  const auto slot = static_cast<size_t>(readers.front().slot);
+  add_specs_of_node(
+      plan, readers.front().node, [&](const StrategyOption& option) { return option.inputs[slot]; },
+      subject);
+}
+
 [[noreturn]] void refuse_unknown(const ir::Graph& graph, const std::string& pattern) {
   std::vector<std::string> names;
   for (const ir::Node& node : graph.nodes()) names.push_back(node.name);
@@ -219,28 +243,11 @@ Subject tensor_subject(OpenPlan& plan, ir::ValueId id) {
   subject.outputs = {id};
   const auto source = plan.plan().value_sources.find(value.name);
   if (source != plan.plan().value_sources.end()) subject.source = source->second;
-  std::vector<Use> readers = plan.facts().uses_of(id);
-  std::erase_if(readers, [](const Use& use) { return use.node == ir::kNoId; });
   if (value.kind == ir::ValueKind::kResult) {
-    subject.what = "result";
-    subject.nodes = {value.producer};
-    const auto& outputs = plan.graph().node(value.producer).outputs;
-    const auto slot = std::find(outputs.begin(), outputs.end(), id) - outputs.begin();
-    add_specs_of_node(
-        plan, value.producer,
-        [&](const StrategyOption& option) { return option.outputs[static_cast<size_t>(slot)]; },
-        subject);
+    add_specs_of_result(plan, value, subject);
   } else {
     subject.what = value.kind == ir::ValueKind::kWeight ? "weight" : "state";
-    for (const Use& use : readers) subject.nodes.push_back(use.node);
-    if (readers.size() == 1) {
-      const auto slot = static_cast<size_t>(readers.front().slot);
-      add_specs_of_node(
-          plan, readers.front().node,
-          [&](const StrategyOption& option) { return option.inputs[slot]; }, subject);
-    } else {
-      add_specs_of_readers(plan, readers, subject);
-    }
+    add_specs_of_stored(plan, subject);
   }
   const SpecId chosen = plan.chosen_spec(id);
   for (SubjectChoice& choice : subject.choices) choice.is_chosen = choice.spec == chosen;
