@@ -141,14 +141,16 @@ class DecisionReader {
     std::sort(node_names_.begin(), node_names_.end());
   }
 
-  [[nodiscard]] std::vector<std::pair<std::string, spec::TensorSpec>> values() const {
-    std::vector<std::pair<std::string, spec::TensorSpec>> result;
+  // Specs, and the sources of those that have one.
+  void read_values(Plan& plan) const {
     for (const Json& item : root_.array("values")) {
-      const KeyedObject json(item, place("values", result.size()), {"value", "spec", "source"});
+      const KeyedObject json(item, place("values", plan.values.size()),
+                             {"value", "spec", "source"});
       const ir::ValueId id = value_of(json);
-      result.emplace_back(json.text("value"), spec_of(json, "spec", {id, mesh_of(id)}));
+      const std::string name = json.text("value");
+      plan.values.emplace_back(name, spec_of(json, "spec", {id, mesh_of(id)}));
+      if (json.has("source")) plan.value_sources[name] = source_of(json);
     }
-    return result;
   }
 
   [[nodiscard]] std::vector<WeightCopy> copies() const {
@@ -162,16 +164,6 @@ class DecisionReader {
       const spec::Mesh& mesh = stages_[static_cast<size_t>(stage)].mesh;
       result.push_back(
           {json.text("value"), stage, spec_of(json, "spec", {id, mesh}), json.flag("sent")});
-    }
-    return result;
-  }
-
-  // Of values that have one.
-  [[nodiscard]] std::map<std::string, std::string> value_sources() const {
-    std::map<std::string, std::string> result;
-    for (const Json& item : root_.array("values")) {
-      const KeyedObject json(item, "values", {"value", "spec", "source"});
-      if (json.has("source")) result[json.text("value")] = source_of(json);
     }
     return result;
   }
@@ -357,8 +349,7 @@ Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view w
   if (plan.stages.empty()) root.refuse("stages", "is empty; expected at least one stage");
   plan.memory = memory_from_json(root, plan.mesh.size());
   const DecisionReader reader(root, graph, plan.stages);
-  plan.values = reader.values();
-  plan.value_sources = reader.value_sources();
+  reader.read_values(plan);
   plan.copies = reader.copies();
   plan.ops = reader.ops();
   plan.reshards = reader.reshards();

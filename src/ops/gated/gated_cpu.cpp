@@ -11,13 +11,6 @@
 namespace partita::ops {
 namespace {
 
-BinaryRow gated_row(const RowKernels& kernels, std::string_view activation) {
-  if (activation == "gelu") return kernels.gated_gelu;
-  if (activation == "gelu_tanh") return kernels.gated_gelu_tanh;
-  if (activation == "relu") return kernels.gated_relu;
-  return activation == "silu" ? kernels.gated_silu : nullptr;
-}
-
 // The same with rows that are quantised: see ops/quantized_rows.h.
 std::unique_ptr<BoundKernel> bind_quantised(const BindArgs& args,
                                             BinaryRow row_kernel,
@@ -38,7 +31,7 @@ std::unique_ptr<BoundKernel> bind_quantised(const BindArgs& args,
 
 // y[i] = f(gate[i]) * up[i] over any shape, in ranges of whole cache lines.
 std::unique_ptr<BoundKernel> bind_rows(const BindArgs& args, device::Instructions level) {
-  const BinaryRow row = gated_row(row_kernels(level), args.node.attributes.text("activation"));
+  const BinaryRow row = gated_kernel(row_kernels(level), args.node.attributes.text("activation"));
   if (row == nullptr) return nullptr;
   if (has_quantised_output(args)) return bind_quantised(args, row, level);
   if (!all_f32(args)) return nullptr;
