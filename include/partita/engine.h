@@ -57,6 +57,9 @@ struct GenerateOptions {
 // What Engine::submit() refuses of them whatever the prompt is, for use before ranks are started.
 // Throws kInvalidArgument naming the option and its range.
 void check_generate_options(const Model& model, const GenerateOptions& options);
+// What Engine::submit() refuses of a prompt of tokens when the model runs by this plan, likewise.
+// Throws kInvalidArgument: no token, one outside the vocabulary, or more than fit the context.
+void check_prompt(const Model& model, const Plan& plan, const std::vector<int32_t>& prompt);
 
 struct Completion {
   std::string text;

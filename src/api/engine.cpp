@@ -73,6 +73,10 @@ void check_generate_options(const Model& model, const GenerateOptions& options) 
   engine::validate(request_of({}, options), model.impl().tokenizer != nullptr);
 }
 
+void check_prompt(const Model& model, const Plan& plan, const std::vector<int32_t>& prompt) {
+  engine::check_prompt(prompt, api::limits_of(model.impl().imported.graph, plan.impl().plan));
+}
+
 struct Engine::Impl {
   struct Pending {
     Completion completion;

@@ -111,6 +111,21 @@ TEST(PublicEngine, GenerateOptionsAreCheckedWithoutRanks) {
   EXPECT_THAT(refusal({.stop = {""}}), HasSubstr("stop string is empty"));
 }
 
+// With the words of the engine that would refuse it later.
+TEST(PublicEngine, PromptsAreCheckedWithoutRanks) {
+  const Plan plan = plan_for("tp=1", 4);
+  EXPECT_NO_THROW(check_prompt(bundled(), plan, {1, 2, 3}));
+  const std::vector<std::vector<int32_t>> refused = {{1, 2, 3, 4}, {}, {-1}};
+  Engine engine(bundled(), plan, {.threads_per_rank = 1});
+  for (const std::vector<int32_t>& prompt : refused) {
+    const std::string early = refusal_of([&] { check_prompt(bundled(), plan, prompt); });
+    EXPECT_EQ(early, refusal_of([&] { (void)engine.submit(prompt); }));
+    EXPECT_THAT(early, HasSubstr("[request] "));
+  }
+  EXPECT_THAT(refusal_of([&] { check_prompt(bundled(), plan, refused[0]); }),
+              HasSubstr("the prompt has 4 tokens; at most 3 fit"));
+}
+
 TEST(PublicEngine, LogFoldersAreForProcesses) {
   EXPECT_THAT(refusal_of([] { Engine(bundled(), plan_for("tp=1"), {.log_dir = "logs"}); }),
               HasSubstr("log_dir logs with launcher threads"));

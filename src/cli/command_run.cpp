@@ -100,20 +100,22 @@ Json to_json(const std::vector<Completion>& completions) {
 }
 
 // Everything that can be wrong without ranks is looked at before they start.
-Plan checked_plan(const Model& model, size_t prompts, RunOptions& options) {
+Plan checked_plan(const Model& model, const std::vector<Prompt>& prompts, RunOptions& options) {
   check_generate_options(model, options.generate);
   if (!options.trace.empty()) check_writable(options.trace);
   PlanOptions& plan = options.planning.plan;
   if (!options.limits_concurrency && !api::keeps_own_plan(model, plan))
-    plan.concurrency = static_cast<int64_t>(prompts);
-  return plan_of(model, options.planning);
+    plan.concurrency = static_cast<int64_t>(prompts.size());
+  Plan made = plan_of(model, options.planning);
+  for (const Prompt& prompt : prompts) check_prompt(model, made, prompt.tokens);
+  return made;
 }
 
 int run(RunOptions options) {
   const Model model = load_model(options.planning.directory, options.planning.load);
   // Read before the ranks start: they must not wait for somebody who types, nor load for nothing.
   const std::vector<Prompt> prompts = read_prompts(model, options.prompts);
-  const Plan plan = checked_plan(model, prompts.size(), options);
+  const Plan plan = checked_plan(model, prompts, options);
   ProgressBar bar(!options.quiet && !options.as_json);
   options.engine.on_progress = [&bar](int rank, int64_t bytes, int64_t total) {
     bar.update(rank, bytes, total);

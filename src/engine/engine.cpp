@@ -16,7 +16,28 @@ constexpr std::array<std::string_view, 5> kFinishNames = {"", "eos", "stop", "le
   throw Error(ErrorCode::kInvalidArgument, "[request] " + what);
 }
 
+// Positions that one sequence can have.
+int64_t room_of(const RunnerLimits& limits) {
+  return std::min(limits.max_context, limits.kv_blocks * limits.block_size);
+}
+
 }  // namespace
+
+void check_prompt(std::span<const int32_t> prompt, const RunnerLimits& limits) {
+  if (prompt.empty()) refuse("the prompt is empty; give at least one token");
+  for (const int32_t token : prompt) {
+    if (token < 0 || token >= limits.vocab_size) {
+      refuse(str("token id ", token, " is outside the vocabulary; expected 0 .. ",
+                 limits.vocab_size - 1));
+    }
+  }
+  const int64_t room = room_of(limits);
+  if (static_cast<int64_t>(prompt.size()) < room) return;
+  refuse(str("the prompt has ", prompt.size(), " tokens; at most ", room - 1,
+             " fit the context of ", limits.max_context, " and the KV cache of ",
+             limits.kv_blocks * limits.block_size,
+             " positions; shorten it or raise --max-context"));
+}
 
 std::string_view to_string(FinishReason reason) {
   return kFinishNames.at(static_cast<size_t>(reason));
@@ -242,35 +263,20 @@ void Engine::restart(StepRunner& runner) {
 }
 
 void Engine::check(const Request& request) const {
-  const RunnerLimits& limits = runner_->limits();
   validate(request, tokenizer_ != nullptr);
-  if (request.prompt.empty()) refuse("the prompt is empty; give at least one token");
-  for (const int32_t token : request.prompt) {
-    if (token < 0 || token >= limits.vocab_size) {
-      refuse(str("token id ", token, " is outside the vocabulary; expected 0 .. ",
-                 limits.vocab_size - 1));
-    }
-  }
-  const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
-  if (static_cast<int64_t>(request.prompt.size()) >= room) {
-    refuse(str("the prompt has ", request.prompt.size(), " tokens; at most ", room - 1,
-               " fit the context of ", limits.max_context, " and the KV cache of ",
-               limits.kv_blocks * limits.block_size,
-               " positions; shorten it or raise --max-context"));
-  }
+  check_prompt(request.prompt, runner_->limits());
 }
 
 // Appends the token and sees what of its end the token alone decides.
 void Engine::append(Sequence& sequence, int32_t token) const {
   const Request& request = sequence.request;
   sequence.tokens.push_back(token);
-  const RunnerLimits& limits = runner_->limits();
-  const int64_t room = std::min(limits.max_context, limits.kv_blocks * limits.block_size);
   const bool is_end =
       std::find(end_of_text_.begin(), end_of_text_.end(), token) != end_of_text_.end();
   if (is_end && !request.ignore_end_of_text) {
     sequence.finish = FinishReason::kEndOfText;
-  } else if (sequence.emitted() >= request.max_tokens || sequence.length() >= room) {
+  } else if (sequence.emitted() >= request.max_tokens ||
+             sequence.length() >= room_of(runner_->limits())) {
     sequence.finish = FinishReason::kLength;
   }
 }

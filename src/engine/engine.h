@@ -30,6 +30,10 @@ struct EngineStats {
   double decode_seconds = 0;
 };
 
+// What Engine::submit() refuses of a prompt within these limits. Throws kInvalidArgument: no token,
+// ids outside the vocabulary, a prompt that leaves no room in max_context or in the KV cache.
+void check_prompt(std::span<const int32_t> prompt, const RunnerLimits& limits);
+
 enum class Overlap : uint8_t { kSteps, kNoOverlap };
 
 // Owns all requests; the runner executes. Keeps as many steps in flight as the runner's stages
@@ -50,9 +54,8 @@ class Engine {
          Overlap overlap = Overlap::kSteps);
 
   // Queues a request for the replica with the fewest, of those that are left, and returns its id
-  // (1, 2, ...). Throws kInvalidArgument: empty prompt, ids outside the vocabulary, a prompt that
-  // leaves no room in max_context or in the KV cache, bad sampling values, empty stop string,
-  // max_tokens < 1.
+  // (1, 2, ...). Throws kInvalidArgument: what check_prompt() refuses, bad sampling values, empty
+  // stop string, max_tokens < 1.
   int64_t submit(Request request);
   // Waits for one step of the ranks; false when there is nothing to do. Errors of the runner pass
   // through with no request lost: after restart() on a new runner the same requests go on from

@@ -59,6 +59,10 @@ TEST(CliRefusals, BadInputGivesOneLineAndTheExitCodeOfItsClass) {
       {kRun + " --ranks 1 --concurrency 0", "--concurrency is 0"},
       {kRun + " --ranks 1 --max-context 1", "--max-context is 1; expected 2 .. 512, or 0"},
       {kRun + " --ranks 1 -n 0", "--max-tokens is 0"},
+      // Before anybody is told to start ranks.
+      {"run " + kModel + kDevices +
+           " --mesh tp=1 --max-context 2 --launcher external --prompt 'a b c'",
+       "tokens; at most 1 fit the context of 2"},
       {kRun + " --ranks 1 --log-dir /dev/null/logs", "log folder", ErrorCode::kSystem},
       {kRun + " --ranks 1 --launcher threads --log-dir logs", "--log-dir logs with launcher"},
       {"frobnicate", "frobnicate"},
