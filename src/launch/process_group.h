@@ -41,8 +41,9 @@ struct ProcessGroupOptions {
   std::chrono::milliseconds start_timeout =
       std::chrono::minutes(10);  // until every rank is ready (it loads weights)
   std::chrono::milliseconds step_timeout = std::chrono::seconds(10);
-  Json setup;             // sent to every rank
-  std::string plan_hash;  // every rank must answer with the same
+  bool has_shared_world = false;  // the ranks of all replicas are of one MPI job, which ends as one
+  Json setup;                     // sent to every rank
+  std::string plan_hash;          // every rank must answer with the same
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress;
   std::function<void(const std::string& variables)>
       on_external;  // kExternal: told the variables to set
@@ -52,10 +53,10 @@ struct ProcessGroupOptions {
 // (end of file on its control channel), reports an error, sends what cannot be understood or misses
 // the step deadline. Then its replica is lost: all its ranks are killed, wait() names the rank, and
 // the others go on. With it go all: of one replica, of the last one, while ranks load, and of
-// mpirun and srun, which end all ranks with any. Then they are killed and reaped within a second
-// and the error is thrown with the rank's name; later calls throw kRankFailed. The destructor asks
-// the ranks to leave and kills those that do not. Owned by one thread, which must outlive the group
-// (see Child).
+// ranks of one MPI job, which ends with any of them. Then they are killed and reaped within a
+// second and the error is thrown with the rank's name; later calls throw kRankFailed. The
+// destructor asks the ranks to leave and kills those that do not. Owned by one thread, which must
+// outlive the group (see Child).
 class ProcessGroup : public engine::StepRunner {
  public:
   // Starts the ranks and waits until all are ready.

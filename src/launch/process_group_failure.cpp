@@ -143,12 +143,12 @@ bool ProcessGroup::is_lost(int replica) const {
 
 // mpirun and srun end all ranks with any.
 bool ProcessGroup::can_go_on_without(int replica) const {
-  const bool is_launched_alone =
-      options_.launcher == Launcher::kFork || options_.launcher == Launcher::kExternal;
+  const bool has_launcher =
+      options_.launcher == Launcher::kMpirun || options_.launcher == Launcher::kSrun;
   bool has_others = false;
   for (int other = 0; other < static_cast<int>(replicas_.size()); ++other)
     has_others = has_others || (other != replica && !is_lost(other));
-  return is_launched_alone && has_others;
+  return !has_launcher && !options_.has_shared_world && has_others;
 }
 
 void ProcessGroup::fail_rank(int rank, ErrorCode code, const std::string& message) {

@@ -112,6 +112,27 @@ TEST(ProcessGroupLoss, ARankThatSendsGarbageOrAnErrorEndsItsReplicaOnly) {
   }
 }
 
+// Whoever has started an MPI job: MPI ends it with any of its ranks.
+TEST(ProcessGroupLoss, RanksOfOneMpiJobEndTogether) {
+  Players players;
+  ProcessGroupOptions options =
+      two_replicas(players, [](Channel& channel) { (void)next_frame(channel); });
+  options.has_shared_world = true;
+  ProcessGroup group(std::move(options));
+  group.submit(1, batch_of(2));
+  EXPECT_EQ(group.wait().logits[0], 2);
+  group.submit(0, batch_of(1));
+  for (const char* message : {"rank 0 (pid", "are gone"}) {
+    try {
+      (void)group.wait();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kRankFailed);
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
+}
+
 TEST(ProcessGroupLoss, WithTheLastReplicaTheGroupEnds) {
   Players players;
   ProcessGroup group(options_for(players, [](Players& ranks, const Address& address) {
