@@ -152,7 +152,8 @@ class ProcessGroup : public engine::StepRunner {
   [[nodiscard]] bool has_answered(int rank, const Round& round) const;
   [[nodiscard]] const Round* reported_round(int replica) const;
   void fail_if_all_reported(int replica);
-  void fail_if_late();
+  [[nodiscard]] bool has_silent_rank(const Round& round) const;
+  void fail_if_late(Clock::time_point polled);
   void throw_if_dead() const;
   [[noreturn]] void fail_dead(int rank);
   [[noreturn]] void fail_silent(const Round& round);
@@ -161,6 +162,7 @@ class ProcessGroup : public engine::StepRunner {
   [[noreturn]] void fail(ErrorCode code, const std::string& message);
   [[nodiscard]] bool can_go_on_without(int replica) const;
   void lose(const ReplicaLost& lost);
+  void reap_lost();
   [[nodiscard]] const engine::StepResult& tell_loss();
   [[nodiscard]] std::string name_of(int rank) const;
   [[nodiscard]] std::string progress_of(int rank) const;
@@ -189,7 +191,8 @@ class ProcessGroup : public engine::StepRunner {
   Steps spare_steps_;  // the front one was given back last
   std::vector<std::byte> encoded_;
   Clock::duration last_step_ = Clock::duration::max();
-  size_t last_served_ = 0;  // replica
+  size_t last_served_ = 0;             // replica
+  bool has_children_to_reap_ = false;  // of lost replicas
   bool dead_ = false;
 };
 

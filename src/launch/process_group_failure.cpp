@@ -93,14 +93,27 @@ void ProcessGroup::fail_if_all_reported(int replica) {
             replicas_[static_cast<size_t>(replica)].reported);
 }
 
-void ProcessGroup::fail_if_late() {
-  const auto now = Clock::now();
+// Whether a rank of the round has not answered and had nothing to read at the last poll.
+bool ProcessGroup::has_silent_rank(const Round& round) const {
+  for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
+    const bool was_heard = (poll_entries_[static_cast<size_t>(rank)].revents & POLLIN) != 0;
+    if (!was_heard && !has_answered(rank, round)) return true;
+  }
+  return false;
+}
+
+// The last poll has begun at `polled`: what had come by then was heard, however busy other ranks
+// keep us.
+void ProcessGroup::fail_if_late(Clock::time_point polled) {
   for (size_t i = 0; i < replicas_.size(); ++i) {
     const auto& grace_end = replicas_[i].grace_end;
-    if (grace_end && now >= *grace_end) fail_silent(*reported_round(static_cast<int>(i)));
+    if (!grace_end || polled < *grace_end) continue;
+    const Round& round = *reported_round(static_cast<int>(i));
+    if (has_silent_rank(round)) fail_silent(round);
   }
   for (const Round& round : rounds_) {
-    if (round.waiting > 0 && round.deadline && now >= *round.deadline) fail_silent(round);
+    const bool is_late = round.waiting > 0 && round.deadline && polled >= *round.deadline;
+    if (is_late && has_silent_rank(round)) fail_silent(round);
   }
 }
 
@@ -141,7 +154,7 @@ bool ProcessGroup::is_lost(int replica) const {
   return replicas_[static_cast<size_t>(replica)].loss.has_value();
 }
 
-// mpirun and srun end all ranks with any.
+// mpirun and srun end all ranks with any, and so does an MPI job that somebody else has started.
 bool ProcessGroup::can_go_on_without(int replica) const {
   const bool has_launcher =
       options_.launcher == Launcher::kMpirun || options_.launcher == Launcher::kSrun;
@@ -169,10 +182,22 @@ void ProcessGroup::lose(const ReplicaLost& lost) {
   rounds_.remove_if(
       [&](const Round& round) { return replica_of(round.first_rank) == lost.replica; });
   spare_steps_.splice(spare_steps_.end(), replica.steps);
+  has_children_to_reap_ = true;
   replica.grace_end.reset();
   replica.loss =
       str("[launch] ", lost.message, "; replica ", lost.replica, " was stopped, the others go on");
   losses_.push_back(lost.replica);
+}
+
+// Those of lost replicas that have ended by now, so that no zombies stay while the others go on.
+void ProcessGroup::reap_lost() {
+  if (!has_children_to_reap_) return;
+  has_children_to_reap_ = false;
+  for (Child& child : children_) {
+    const auto rank = std::ranges::find(ranks_, child.pid(), &Rank::pid);
+    const bool is_of_lost = rank != ranks_.end() && !rank->channel;
+    if (is_of_lost && !child.poll()) has_children_to_reap_ = true;
+  }
 }
 
 const engine::StepResult& ProcessGroup::tell_loss() {

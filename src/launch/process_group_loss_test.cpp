@@ -5,6 +5,7 @@
 
 #include <latch>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "launch/played_ranks.h"
@@ -92,6 +93,28 @@ TEST(ProcessGroupLoss, ARankThatHangsEndsItsReplicaOnly) {
   ProcessGroup group(std::move(options));
   expect_first_is_lost(group, "did not answer within 300 ms");
   expect_second_goes_on(group);
+}
+
+// Answers of others that are there to be read put off nothing.
+TEST(ProcessGroupLoss, ARankThatHangsIsFoundWhileOthersAnswer) {
+  Players players;
+  ProcessGroupOptions options = two_replicas(players, [](Channel& channel) {
+    while (next_frame(channel)) {
+    }
+  });
+  options.step_timeout = std::chrono::milliseconds(200);
+  ProcessGroup group(std::move(options));
+  group.submit(0, batch_of(1));
+  group.submit(1, batch_of(2));
+  EXPECT_EQ(group.wait().logits[0], 2);
+  group.submit(1, batch_of(0));
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));  // the deadline passes, answers come
+  const engine::StepResult lost = group.wait();
+  EXPECT_EQ(lost.replica, 0);
+  EXPECT_THAT(lost.loss, HasSubstr("did not answer within 200 ms"));
+  const engine::StepResult answer = group.wait();
+  EXPECT_EQ(answer.replica, 1);
+  EXPECT_EQ(answer.logits[0], 0);
 }
 
 TEST(ProcessGroupLoss, ARankThatSendsGarbageOrAnErrorEndsItsReplicaOnly) {

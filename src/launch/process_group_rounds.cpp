@@ -81,7 +81,9 @@ void ProcessGroup::forget_round(const Round& round) {
 // Waits until some rank says something, or `writer` can be written to, and takes what was said.
 void ProcessGroup::serve_ranks(int writer) {
   throw_if_dead();
+  reap_lost();
   try {
+    const auto begin = Clock::now();
     if (!poll_ranks(writer)) return;
     for (size_t i = 0; i < ranks_.size(); ++i) {
       const auto events = static_cast<uint16_t>(poll_entries_[i].revents);
@@ -93,12 +95,13 @@ void ProcessGroup::serve_ranks(int writer) {
     }
     for (size_t replica = 0; replica < replicas_.size(); ++replica)
       fail_if_all_reported(static_cast<int>(replica));
+    fail_if_late(begin);
   } catch (const ReplicaLost& lost) {
     lose(lost);
   }
 }
 
-// False when a signal came instead, or time has passed.
+// False when a signal came instead.
 bool ProcessGroup::poll_ranks(int writer) {
   for (size_t i = 0; i < ranks_.size(); ++i) {
     const Rank& rank = ranks_[i];
@@ -113,10 +116,9 @@ bool ProcessGroup::poll_ranks(int writer) {
   const auto left = std::chrono::ceil<milliseconds>(next_deadline() - Clock::now());
   const auto timeout = std::clamp<milliseconds>(left, milliseconds(0), kLongestPoll);
   const int ready = look_then_sleep(timeout);
-  if (ready == 0) fail_if_late();
   if (ready < 0 && errno != EINTR)
     fail(ErrorCode::kSystem, str("poll failed: ", std::strerror(errno)));
-  return ready > 0;
+  return ready >= 0;
 }
 
 // While steps are short, the ranks are looked at for a while, giving the core to whoever wants it,

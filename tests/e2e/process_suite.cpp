@@ -204,6 +204,8 @@ void expect_lost_replica_loses_no_request(const std::string& launcher) {
     expect_all_gone({pids[first_lost], pids[first_lost + 1]});
     EXPECT_TRUE(is_running(pids[2 - first_lost]) && is_running(pids[3 - first_lost]));
     EXPECT_EQ(answers(engine, [] {}), expected);
+    for (const int64_t pid : {pids[first_lost], pids[first_lost + 1]})
+      EXPECT_FALSE(std::filesystem::exists("/proc/" + std::to_string(pid))) << "a zombie is left";
     EXPECT_EQ(engine.report().ranks.size(), pids.size());
   }
 }
