@@ -153,6 +153,8 @@ class Engine {
       int64_t request);  // throws kNotFound when unknown, kInvalidArgument when not done
   // The logits [positions, vocab_size] that the model gives after each position of a prompt. Throws
   // kInvalidArgument for tokens outside the vocabulary, too many tokens, or requests in flight.
+  // When ranks fail it starts again with a replica that is left; throws kRankFailed or
+  // kDeadlineExceeded when there is none.
   [[nodiscard]] std::vector<float> logits(const std::vector<int32_t>& prompt);
 
   // May be called at any time; waits for the steps in flight.

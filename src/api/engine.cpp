@@ -210,7 +210,8 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
   std::vector<float> logits;
   // A step gives logits for as many rows as there may be sequences.
   const int64_t chunk = std::min(limits.max_step_tokens, limits.max_sequences);
-  for (int64_t begin = 0; begin < length; begin += chunk) {
+  int64_t begin = 0;
+  while (begin < length) {
     const int64_t end = std::min(begin + chunk, length);
     engine::StepBatch batch;
     engine::add_row(prompt, begin, end, batch);
@@ -218,8 +219,10 @@ std::vector<float> Engine::logits(const std::vector<int32_t>& prompt) {
     batch.logit_rows.resize(batch.token_ids.size());
     std::iota(batch.logit_rows.begin(), batch.logit_rows.end(), 0);
     api::check_batch(batch, limits);
-    const engine::StepResult result = impl_->engine->run(batch);
-    logits.insert(logits.end(), result.logits.begin(), result.logits.end());
+    const std::optional<engine::StepResult> result = impl_->engine->run(batch);
+    if (result) logits.insert(logits.end(), result->logits.begin(), result->logits.end());
+    if (!result) logits.clear();  // another replica has nothing of the prompt yet
+    begin = result ? end : 0;
   }
   return logits;
 }

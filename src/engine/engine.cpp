@@ -71,7 +71,7 @@ Engine::Replica& Engine::least_busy() {
   });
 }
 
-StepResult Engine::run(const StepBatch& batch) {
+std::optional<StepResult> Engine::run(const StepBatch& batch) {
   CHECK(idle() && !is_in_flight());
   const auto live = std::ranges::find(replicas_, false, &Replica::is_lost);
   CHECK(live != replicas_.end(), "the runner has lost all replicas without an error");
@@ -81,7 +81,7 @@ StepResult Engine::run(const StepBatch& batch) {
     const StepResult& result = runner_->wait();
     if (result.loss.empty()) return result;
     lose(result);
-    if (result.replica == replica) throw Error(ErrorCode::kRankFailed, result.loss);
+    if (result.replica == replica) return std::nullopt;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -70,8 +71,9 @@ class Engine {
   // Waits for steps that nobody needs any more. CHECKs that the engine is idle.
   void drain();
   // One step for the caller, of the first replica that is left, beside all requests: drain() first.
-  // Throws kRankFailed when that replica is lost, with what it had cached.
-  [[nodiscard]] StepResult run(const StepBatch& batch);
+  // Nothing when that replica is lost on the way, with what it had cached, and another is left: the
+  // next step is that one's.
+  [[nodiscard]] std::optional<StepResult> run(const StepBatch& batch);
   [[nodiscard]] bool idle() const;
   // Called with every step that is back, before its tokens are told. It must not throw.
   void observe(std::function<void(const ScheduledStep&, const StepResult&)> on_step) {

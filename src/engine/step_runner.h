@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "partita/error.h"
+
 namespace partita::engine {
 
 // Input of one step over a flat list of tokens of several sequences.
@@ -129,10 +131,13 @@ class StepRunner {
   // Waits for the steps in flight now, whose results wait() still gives.
   [[nodiscard]] virtual std::vector<RankReport> report() = 0;
 
-  // One step of the first replica from begin to end. No other may be in flight.
+  // One step of the first replica from begin to end. No other may be in flight. Throws kRankFailed
+  // when a replica is lost meanwhile, or was and wait() has not said so yet.
   [[nodiscard]] StepResult run(const StepBatch& batch) {
     submit(0, batch);
-    return wait();
+    const StepResult& result = wait();
+    if (!result.loss.empty()) throw Error(ErrorCode::kRankFailed, result.loss);
+    return result;
   }
 };
 

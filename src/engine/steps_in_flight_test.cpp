@@ -184,6 +184,41 @@ TEST(StepsInFlight, TheRequestsOfALostReplicaGoOnWithTheOthers) {
   EXPECT_EQ(runner.steps_of_replica[0], before);
 }
 
+constexpr auto batch_with = [](int32_t token) {
+  return StepBatch{.token_ids = {token},
+                   .positions = {0},
+                   .sequence_ids = {0},
+                   .block_tables = {0},
+                   .sequences = 1,
+                   .blocks_per_sequence = 1,
+                   .logit_rows = {0}};
+};
+
+// The caller begins again: the other replica has nothing in its cache.
+TEST(StepsInFlight, AStepOfALostReplicaGivesNothingAndTheNextIsOfAnother) {
+  RunnerLimits limits = kTwoStages;
+  limits.replicas = 2;
+  FakeRunner runner(limits);
+  runner.lose_at_result = 1;
+  Engine engine(runner, nullptr, {});
+  const auto first = engine.run(batch_with(3));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->replica, 0);
+  EXPECT_FALSE(engine.run(batch_with(3)).has_value());
+  const auto again = engine.run(batch_with(3));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->replica, 1);
+  EXPECT_EQ(again->logits, first->logits);
+}
+
+TEST(StepsInFlight, AStepWithoutEngineThrowsWhenItsReplicaIsLost) {
+  RunnerLimits limits = kTwoStages;
+  limits.replicas = 2;
+  FakeRunner runner(limits);
+  runner.lose_at_result = 0;
+  EXPECT_THROW((void)runner.run(batch_with(3)), Error);
+}
+
 // A random situation: limits, requests that come and go at random times, ranks that are lost.
 class RandomSchedule {
  public:
