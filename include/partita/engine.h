@@ -37,7 +37,8 @@ struct EngineOptions {
   // Told while weights load, on the thread that constructs the Engine: bytes of one rank.
   std::function<void(int rank, int64_t bytes, int64_t total_bytes)> on_progress = {};
   // Told when ranks have failed and the others go on without their replica; the requests it had are
-  // restarted there. When none is left the error is thrown. On the thread that calls step().
+  // restarted there. When none is left the error is thrown. On the thread that calls step(),
+  // logits() or report(), whichever sees it first.
   std::function<void(int replica, const std::string& why)> on_loss = {};
   // "external" only: told the environment variables the ranks need.
   std::function<void(const std::string& variables)> on_external = {};
@@ -94,6 +95,7 @@ struct LoadCost {
 struct RankCost {
   int rank = 0;  // of all replicas: those of the first one come first
   int replica = 0;
+  bool is_lost = false;  // with its replica: nothing below is known
   int stage = 0;
   int64_t pid = 0;
   int64_t weight_bytes = 0;

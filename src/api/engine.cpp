@@ -31,6 +31,7 @@ RankCost to_public(const engine::RankReport& report) {
   RankCost cost{
       .rank = report.rank,
       .replica = report.replica,
+      .is_lost = report.is_lost,
       .stage = report.stage,
       .pid = report.pid,
       .weight_bytes = report.weight_bytes,
@@ -244,7 +245,7 @@ RunReport Engine::report() {
                    .decode_steps = stats.decode_steps,
                    .decode_seconds = stats.decode_seconds,
                    .ranks = {}};
-  for (const engine::RankReport& rank : impl_->ranks.runner->report())
+  for (const engine::RankReport& rank : impl_->engine->report())
     report.ranks.push_back(to_public(rank));
   return report;
 }

@@ -44,8 +44,13 @@ void print_collectives(const RunReport& report) {
 void print_busy(const RunReport& report) {
   const double seconds = report.prefill_seconds + report.decode_seconds;
   std::printf("  busy    ");
-  for (const RankCost& rank : report.ranks)
-    std::printf(" rank %d %.1f %%", rank.rank, 100 * rank.busy_seconds / std::max(seconds, 1e-9));
+  for (const RankCost& rank : report.ranks) {
+    if (rank.is_lost) {
+      std::printf(" rank %d lost", rank.rank);
+    } else {
+      std::printf(" rank %d %.1f %%", rank.rank, 100 * rank.busy_seconds / std::max(seconds, 1e-9));
+    }
+  }
   std::printf("\n");
 }
 
@@ -53,6 +58,10 @@ void print_memory(const RunReport& report) {
   std::printf("  %-5s %-8s %-6s %12s %12s %12s %12s %12s %10s\n", "rank", "replica", "stage",
               "weights", "kv cache", "activations", "read", "peak RSS", "load");
   for (const RankCost& rank : report.ranks) {
+    if (rank.is_lost) {
+      std::printf("  %-5d %-8d lost\n", rank.rank, rank.replica);
+      continue;
+    }
     std::printf("  %-5d %-8d %-6d %12s %12s %12s %12s %12s %10s\n", rank.rank, rank.replica,
                 rank.stage, format_bytes(rank.weight_bytes).c_str(),
                 format_bytes(rank.kv_bytes).c_str(), format_bytes(rank.activation_bytes).c_str(),
@@ -122,6 +131,7 @@ Json to_json(const RunReport& report, const Plan& plan) {
     }
     ranks.push_back({{"rank", rank.rank},
                      {"replica", rank.replica},
+                     {"is_lost", rank.is_lost},
                      {"stage", rank.stage},
                      {"pid", rank.pid},
                      {"weight_bytes", rank.weight_bytes},

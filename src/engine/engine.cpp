@@ -85,6 +85,16 @@ std::optional<StepResult> Engine::run(const StepBatch& batch) {
   }
 }
 
+std::vector<RankReport> Engine::report() {
+  std::vector<RankReport> reports = runner_->report();
+  const auto is_news = [this](const RankReport& rank) {
+    return rank.is_lost && !replicas_.at(static_cast<size_t>(rank.replica)).is_lost;
+  };
+  // The step that is being told has its sequences: the next one tells then.
+  while (!telling_ && std::ranges::any_of(reports, is_news)) lose(runner_->wait());
+  return reports;
+}
+
 bool Engine::step() {
   if (telling_)
     refuse("step() was called by a callback of step(); call it after that has returned");

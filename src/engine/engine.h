@@ -74,6 +74,9 @@ class Engine {
   // Nothing when that replica is lost on the way, with what it had cached, and another is left: the
   // next step is that one's.
   [[nodiscard]] std::optional<StepResult> run(const StepBatch& batch);
+  // What the ranks have done. A loss that is first seen here is told, but not to a callback of
+  // step().
+  [[nodiscard]] std::vector<RankReport> report();
   [[nodiscard]] bool idle() const;
   // Called with every step that is back, before its tokens are told. It must not throw.
   void observe(std::function<void(const ScheduledStep&, const StepResult&)> on_step) {

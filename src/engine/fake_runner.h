@@ -32,7 +32,14 @@ class FakeRunner : public StepRunner {
         caches_(in_flight_.size(), std::vector<int32_t>(slots(), -1)) {}
 
   const RunnerLimits& limits() const override { return limits_; }
-  std::vector<RankReport> report() override { return {}; }
+  std::vector<RankReport> report() override {
+    std::vector<RankReport> reports(in_flight_.size());
+    for (size_t i = 0; i < reports.size(); ++i) {
+      reports[i].replica = static_cast<int>(i);
+      reports[i].is_lost = i == 0 && lose_at_result >= 0 && results_ >= lose_at_result;
+    }
+    return reports;
+  }
 
   void submit(int replica, const StepBatch& batch) override {
     if (fail_at_step >= 0 && steps++ >= fail_at_step) throw Error(ErrorCode::kRankFailed, "killed");

@@ -91,6 +91,7 @@ struct LoadSeconds {
 struct RankReport {
   int rank = 0;  // of all replicas: those of the first one come first
   int replica = 0;
+  bool is_lost = false;  // with its replica: nothing below is known
   int stage = 0;
   int64_t pid = 0;
   int64_t weight_bytes = 0;
@@ -128,7 +129,8 @@ class StepRunner {
   // in flight or a loss to tell.
   [[nodiscard]] virtual const StepResult& wait() = 0;
   // What the ranks did since they were loaded, in order of ranks; of lost ones only who they were.
-  // Waits for the steps in flight now, whose results wait() still gives.
+  // Waits for the steps in flight now, whose results wait() still gives, after losses that were
+  // seen here first.
   [[nodiscard]] virtual std::vector<RankReport> report() = 0;
 
   // One step of the first replica from begin to end. No other may be in flight. Throws kRankFailed

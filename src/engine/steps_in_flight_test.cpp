@@ -211,6 +211,28 @@ TEST(StepsInFlight, AStepOfALostReplicaGivesNothingAndTheNextIsOfAnother) {
   EXPECT_EQ(again->logits, first->logits);
 }
 
+TEST(StepsInFlight, ALossThatAReportSeesFirstIsToldOnce) {
+  RunnerLimits limits = kTwoStages;
+  limits.replicas = 2;
+  FakeRunner runner(limits);
+  runner.lose_at_result = 0;
+  Engine engine(runner, nullptr, {});
+  int losses = 0;
+  engine.on_loss([&](int replica, const std::string& why) {
+    EXPECT_EQ(std::to_string(replica) + why, "0killed");
+    ++losses;
+  });
+  Told told;
+  engine.submit(request_into(told, {1}, 5));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(engine.report().at(0).is_lost);
+    EXPECT_EQ(losses, 1);
+  }
+  run_to_end(engine);
+  EXPECT_EQ(told.tokens, expected_tokens({1}, 5, true));
+  EXPECT_EQ(losses, 1);
+}
+
 TEST(StepsInFlight, AStepWithoutEngineThrowsWhenItsReplicaIsLost) {
   RunnerLimits limits = kTwoStages;
   limits.replicas = 2;

@@ -145,10 +145,6 @@ std::vector<engine::RankReport> ProcessGroup::report() {
   std::vector<Round*> rounds(replicas_.size());
   for (int replica = 0; replica < static_cast<int>(replicas_.size()); ++replica) {
     const int first = replica * ranks_per_replica();
-    for (int rank = first; rank < first + ranks_per_replica(); ++rank) {
-      reports[static_cast<size_t>(rank)].rank = rank;
-      reports[static_cast<size_t>(rank)].replica = replica;
-    }
     if (is_lost(replica)) continue;
     rounds[static_cast<size_t>(replica)] = begin_round({.request = FrameType::kReport,
                                                         .answer = FrameType::kReport,
@@ -162,6 +158,14 @@ std::vector<engine::RankReport> ProcessGroup::report() {
   }
   for (size_t replica = 0; replica < rounds.size(); ++replica)
     finish_round(static_cast<int>(replica), rounds[replica]);
+  for (size_t rank = 0; rank < reports.size(); ++rank) {
+    const int replica = replica_of(static_cast<int>(rank));
+    if (!is_lost(replica)) continue;  // else it may have reported before its peer was lost
+    reports[rank] = {};
+    reports[rank].rank = static_cast<int>(rank);
+    reports[rank].replica = replica;
+    reports[rank].is_lost = true;
+  }
   return reports;
 }
 
