@@ -58,7 +58,8 @@ void expect_second_goes_on(ProcessGroup& group) {
   }
   const std::vector<engine::RankReport> reports = group.report();
   ASSERT_EQ(reports.size(), 2U);
-  EXPECT_EQ(reports[0].pid, 0);
+  EXPECT_TRUE(reports[0].is_lost);
+  EXPECT_FALSE(reports[1].is_lost);
 }
 
 TEST(ProcessGroupLoss, ARankThatLeavesEndsItsReplicaOnly) {
@@ -117,7 +118,53 @@ TEST(ProcessGroupLoss, ARankThatHangsIsFoundWhileOthersAnswer) {
   EXPECT_EQ(answer.logits[0], 0);
 }
 
-TEST(ProcessGroupLoss, ARankThatSendsGarbageOrAnErrorEndsItsReplicaOnly) {
+TEST(ProcessGroupLoss, AnErrorOfARankEndsItsReplicaOnly) {
+  Players players;
+  ProcessGroup group(two_replicas(players, [](Channel& channel) {
+    (void)next_frame(channel);
+    channel.send_json(FrameType::kError, Json{{"code", "internal"}, {"message", "no such thing"}});
+    while (next_frame(channel)) {
+    }
+  }));
+  group.submit(0, batch_of(1));
+  const engine::StepResult result = group.wait();
+  EXPECT_EQ(result.replica, 0);
+  EXPECT_THAT(result.loss, HasSubstr("rank 0: no such thing"));
+  expect_second_goes_on(group);
+}
+
+// Two replicas of two ranks; the second rank of the first one leaves.
+TEST(ProcessGroupLoss, WithARankGoItsPeersAndNobodyElse) {
+  Players players;
+  ProcessGroupOptions options = options_for(players, [](Players& ranks, const Address& address) {
+    for (const int rank : {0, 2, 3}) {
+      const std::vector<float> logits(rank == 3 ? 3U : 0U);
+      ranks.play([=] { serve_tokens(greet(address, rank, 4), 2, logits); });
+    }
+    ranks.play([=] {
+      Channel channel = greet(address, 1, 4);
+      if (next_frame(channel)) channel.send_json(FrameType::kReady, ready_for(2));
+      (void)next_frame(channel);
+    });
+  });
+  options.ranks = 4;
+  ProcessGroup group(std::move(options));
+  group.submit(0, batch_of(1));
+  const engine::StepResult lost = group.wait();
+  EXPECT_EQ(lost.replica, 0);
+  EXPECT_THAT(lost.loss, AllOf(HasSubstr("rank 1 (pid"), HasSubstr("replica 0 was stopped")));
+  for (const int32_t token : {0, 1, 2}) group.submit(1, batch_of(token));
+  for (const int32_t token : {0, 1, 2}) {
+    const engine::StepResult result = group.wait();
+    EXPECT_EQ(result.replica, 1);
+    EXPECT_EQ(result.logits.at(0), static_cast<float>(token));
+  }
+  std::vector<bool> is_lost;
+  for (const engine::RankReport& report : group.report()) is_lost.push_back(report.is_lost);
+  EXPECT_EQ(is_lost, (std::vector<bool>{true, true, false, false}));
+}
+
+TEST(ProcessGroupLoss, WrongAnswersEndTheReplicaOnly) {
   for (const bool is_garbage : {true, false}) {
     Players players;
     ProcessGroup group(two_replicas(players, [=](Channel& channel) {
