@@ -254,9 +254,10 @@ int report_failure(Channel& channel, ErrorCode code, const char* message) {
 }
 
 int serve_as(const launch::RankEnvironment& self, Channel& channel) {
+  // A frontend that refuses this process is told of no failure: it has told the reason itself.
+  const Frame frame = expect_frame(channel, FrameType::kSetup);
   try {
-    const api::RankSetup setup = api::rank_setup_from_json(
-        expect_frame(channel, FrameType::kSetup).json("the setup message"));
+    const api::RankSetup setup = api::rank_setup_from_json(frame.json("the setup message"));
     const bool is_bound =
         api::take_cores({self.local_rank, self.world_size, setup.threads_per_rank});
     if (is_bound) channel.set_patience(launch::kRankPatience);
