@@ -23,8 +23,8 @@ struct CollectiveCount {
 using CollectiveTable = std::map<std::pair<int32_t, std::string>, CollectiveCount>;
 [[nodiscard]] CollectiveTable collectives_per_layer(const plan::Plan& plan, const ir::Graph& graph);
 
-// Mesh, stages, memory by kind, collectives per layer, predicted times, gap, warnings. Layers with the same
-// collectives share a line. Lines end with '\n'.
+// Mesh, stages, memory by kind, collectives per layer, predicted times, gap, warnings. Layers with
+// the same collectives share a line. Lines end with '\n'.
 [[nodiscard]] std::string explain(const plan::Plan& plan, const ir::Graph& graph);
 
 }  // namespace partita::planner
