@@ -13,8 +13,8 @@ namespace partita::planner {
 
 struct WhyNot {
   std::string name;
-  std::string wanted;  // as the plan would write it
-  std::string answer;  // one sentence
+  std::string wanted;        // as the plan would write it
+  std::string answer;        // one sentence
   bool is_possible = false;  // a plan has it, though it may not fit or a rule may exclude it
   Alternative alternative;   // when possible
   PlanDiff diff;             // when possible: from the plan in question to the one that has it
