@@ -58,8 +58,8 @@ TEST(CliPlanOptions, BadStagesAreRefused) {
       {"--shared-weights nowhere --mesh pp=2", invalid,
        "shared weights \"nowhere\"; expected by-cost, copy, co-locate or send"},
       {"--shared-weights co-locate --mesh pp=2", invalid,
-       "embed_tokens.weight is read by embed and logits, and a step visits each stage once; use one "
-       "stage, or give shared weights as by-cost, copy or send"},
+       "embed_tokens.weight is read by embed and logits, and a step visits each stage once; use "
+       "one stage, or give shared weights as by-cost, copy or send"},
       {"--mesh 'tp=2 | pp=2'", invalid, "axes that split tensors"},
       {"--mesh 'tp=2 | '", invalid, "a stage without axes"},
       {"--mesh tp=2@DPT", invalid, "order 'DPT' of the ranks"},
