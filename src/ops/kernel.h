@@ -64,18 +64,15 @@ struct BindArgs {
   std::span<const ir::TensorType> inputs;  // local types; symbols may be unbound
   std::span<const ir::TensorType> outputs;
   // Per input: the weight's data when it is a weight (already loaded) that no other node reads but
-  // perhaps by rows (see rows_are_read), else null. A kernel that keeps its own packed copy sets
-  // `release_weight[i]`, and the loader frees the plain data, whose content may be gone by then
-  // (see device::discard_pages()).
+  // perhaps by rows, else null. A kernel that keeps its own packed copy sets `release_weight[i]`,
+  // and the loader frees the plain data, whose content may be gone by then (see
+  // device::discard_pages()); who read rows of it get them from packed_rows().
   std::span<const TensorView* const> weights;
   std::span<bool> release_weight;
   const ir::SymbolSizes& max_sizes;  // largest size of every symbol over all steps
   Groups* groups;                    // null when the program has no collectives
   // Shared by the kernels of one rank; outlives them. Null: a kernel that needs any makes its own.
   Scratch* scratch = nullptr;
-  // Per input: whether others read rows of this weight, so that a kernel may keep a packed copy
-  // only if it has packed_rows() of it. Empty: none.
-  std::span<const bool> rows_are_read = {};
 };
 
 // A kernel bound to one node. run() is called once per step with views of this step's sizes;

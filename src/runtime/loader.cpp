@@ -135,10 +135,8 @@ class Loader {
     std::vector<ir::TensorType> outputs;
     std::vector<const ops::TensorView*> weights;
     const size_t count = node.inputs.size();
-    const auto rows_are_read = std::make_unique<bool[]>(count);
     for (size_t i = 0; i < count; ++i) {
       const ValueId id = node.inputs[i];
-      rows_are_read[i] = !row_readers_[static_cast<size_t>(id)].empty();
       // A weight that others read too must stay as it is, but for those that read rows of it: a
       // packed copy would be a second one.
       const bool is_weight = graph_.value(id).kind == ir::ValueKind::kWeight &&
@@ -149,9 +147,9 @@ class Loader {
     for (const ValueId id : node.outputs) outputs.push_back(graph_.value(id).type);
     const auto released = std::make_unique<bool[]>(count);
     const Clock::time_point start = Clock::now();
-    auto kernel = ops::bind_cpu_kernel(
-        {node, inputs, outputs, weights, std::span(released.get(), count), request_.max_sizes,
-         request_.groups, request_.scratch, std::span<const bool>(rows_are_read.get(), count)});
+    auto kernel =
+        ops::bind_cpu_kernel({node, inputs, outputs, weights, std::span(released.get(), count),
+                              request_.max_sizes, request_.groups, request_.scratch});
     for (size_t i = 0; i < count; ++i) note_bound(node.inputs[i], *kernel, i, released[i]);
     program_.bind_seconds += seconds_since(start);
     return kernel;
