@@ -3,6 +3,7 @@
 // itself, while they are in the cache.
 #include <algorithm>
 
+#include "ir/sole_readers.h"
 #include "ops/quantized_rows.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
@@ -15,18 +16,15 @@ using ir::ValueId;
 
 class Finder {
  public:
-  explicit Finder(const ir::Graph& graph) : graph_(graph), readers_(graph.consumers()) {}
+  explicit Finder(const ir::Graph& graph) : graph_(graph), sole_(graph) {}
 
   // The node whose last output nothing but `node`, a quantize_rows, reads; kNoId where there is
   // none, or none that can quantise.
   NodeId producer_of(const ir::Node& node) const {
     if (node.op != "quantize_rows") return ir::kNoId;
     const ValueId rows = node.inputs[0];
-    const NodeId producer = graph_.value(rows).producer;
-    if (producer == ir::kNoId || readers_[static_cast<size_t>(rows)].size() != 1 ||
-        std::ranges::find(graph_.outputs(), rows) != graph_.outputs().end()) {
-      return ir::kNoId;
-    }
+    const NodeId producer = sole_.producer_of(rows);
+    if (producer == ir::kNoId) return ir::kNoId;
     const ir::Node& made_by = graph_.node(producer);
     const bool can_quantize =
         std::ranges::find(ops::kQuantizingOps, made_by.op) != ops::kQuantizingOps.end();
@@ -35,7 +33,7 @@ class Finder {
 
  private:
   const ir::Graph& graph_;
-  std::vector<std::vector<NodeId>> readers_;
+  ir::SoleReaders sole_;
 };
 
 class FuseQuantizeRows : public Pass {

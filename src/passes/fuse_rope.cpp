@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention rotates queries as it reads them and keys as it appends them to the cache.
-#include <algorithm>
 #include <array>
 
+#include "ir/sole_readers.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -16,7 +16,7 @@ constexpr size_t kPositions = 5;  // of the inputs of attention
 
 class Finder {
  public:
-  explicit Finder(const ir::Graph& graph) : graph_(graph), readers_(graph.consumers()) {}
+  explicit Finder(const ir::Graph& graph) : graph_(graph), sole_(graph) {}
 
   // The nodes that rotate queries and keys for that attention alone and by the same angles, those
   // of its own positions; kNoId where there are none.
@@ -37,14 +37,12 @@ class Finder {
  private:
   // The rope that makes a value which nothing else reads.
   NodeId sole_rope_of(ValueId value) const {
-    const NodeId node = graph_.value(value).producer;
-    const bool is_output = std::ranges::find(graph_.outputs(), value) != graph_.outputs().end();
-    const bool is_sole = !is_output && readers_[static_cast<size_t>(value)].size() == 1;
-    return node != ir::kNoId && is_sole && graph_.node(node).op == "rope" ? node : ir::kNoId;
+    const NodeId node = sole_.producer_of(value);
+    return node != ir::kNoId && graph_.node(node).op == "rope" ? node : ir::kNoId;
   }
 
   const ir::Graph& graph_;
-  std::vector<std::vector<NodeId>> readers_;
+  ir::SoleReaders sole_;
 };
 
 class FuseRope : public Pass {

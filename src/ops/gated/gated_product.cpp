@@ -7,7 +7,7 @@
 
 namespace partita::ops {
 
-GatedProducts::GatedProducts(const ir::Graph& graph) : graph_(graph), readers_(graph.consumers()) {}
+GatedProducts::GatedProducts(const ir::Graph& graph) : graph_(graph), sole_(graph) {}
 
 ir::NodeId GatedProducts::activation_of(const ir::Node& product) const {
   if (product.op != "mul") return ir::kNoId;
@@ -16,13 +16,11 @@ ir::NodeId GatedProducts::activation_of(const ir::Node& product) const {
     if (type.dtype != DType::kF32 || graph_.value(input).type != type) return ir::kNoId;
   }
   for (const ir::ValueId input : product.inputs) {
-    const ir::NodeId id = graph_.value(input).producer;
+    const ir::NodeId id = sole_.producer_of(input);
     if (id == ir::kNoId) continue;
     const bool is_activation =
         std::ranges::find(kActivationNames, graph_.node(id).op) != kActivationNames.end();
-    const bool is_output = std::ranges::find(graph_.outputs(), input) != graph_.outputs().end();
-    const bool has_one_reader = readers_[static_cast<size_t>(input)].size() == 1;
-    if (is_activation && !is_output && has_one_reader) return id;
+    if (is_activation) return id;
   }
   return ir::kNoId;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ir/graph.h"
+#include "ir/sole_readers.h"
 
 namespace partita::ops {
 
@@ -17,7 +18,7 @@ class GatedProducts {
 
  private:
   const ir::Graph& graph_;
-  std::vector<std::vector<ir::NodeId>> readers_;
+  ir::SoleReaders sole_;
 };
 
 }  // namespace partita::ops
