@@ -137,6 +137,7 @@ void Scheduler::admit_waiting() {
     if (blocks > pool_.free_blocks()) return;
     std::unique_ptr<Sequence> sequence = std::move(waiting_.front());
     waiting_.erase(waiting_.begin());
+    sequence->kept_blocks = pool_.keep(most_blocks(*sequence));
     const bool reserved = reserve_blocks(*sequence, sequence->length());
     CHECK(reserved);
     insert_by_arrival(running_, std::move(sequence));
@@ -207,10 +208,16 @@ bool Scheduler::preempt_younger_than(const Sequence& sequence) {
   return false;
 }
 
+int64_t Scheduler::most_blocks(const Sequence& sequence) const {
+  const int64_t emitted = std::min(sequence.request.max_tokens, limits_.max_context);
+  const int64_t length = static_cast<int64_t>(sequence.request.prompt.size()) + emitted;
+  return ceil_div(std::min(length, limits_.max_context), limits_.block_size);
+}
+
 bool Scheduler::reserve_blocks(Sequence& sequence, int64_t positions) {
   while (static_cast<int64_t>(sequence.blocks.size()) * limits_.block_size < positions) {
     if (pool_.free_blocks() == 0) return false;
-    sequence.blocks.push_back(pool_.take());
+    sequence.blocks.push_back(pool_.take(sequence.blocks, sequence.kept_blocks));
   }
   return true;
 }
@@ -253,7 +260,7 @@ void Scheduler::settle() {
 }
 
 void Scheduler::release(Sequence& sequence) {
-  pool_.give_back(sequence.blocks);
+  pool_.give_back(sequence.blocks, sequence.kept_blocks);
   sequence.cached = 0;
   sequence.planned = 0;
   sequence.preempted = false;

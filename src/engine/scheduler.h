@@ -77,6 +77,8 @@ class Scheduler {
   void add_prefill(ScheduledStep& step, int64_t pending);
   [[nodiscard]] bool make_room(Sequence& sequence, int64_t positions);
   [[nodiscard]] bool preempt_younger_than(const Sequence& sequence);
+  // Cache blocks of a sequence that nothing but its max_tokens or the context ends.
+  [[nodiscard]] int64_t most_blocks(const Sequence& sequence) const;
   [[nodiscard]] bool reserve_blocks(Sequence& sequence, int64_t positions);
   static void add_part(ScheduledStep& step, Sequence& sequence, int64_t tokens);
   static void fill_block_tables(ScheduledStep& step);

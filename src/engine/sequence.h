@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/block_pool.h"
 #include "engine/request.h"
 #include "engine/stop_strings.h"
 #include "text/detokenizer.h"
@@ -34,6 +35,7 @@ struct Sequence {
   int64_t steps_in_flight = 0;
   bool preempted = false;       // gives its blocks back when its steps are back
   std::vector<int32_t> blocks;  // cache blocks, in order of positions
+  BlockRun kept_blocks;         // where the next ones shall be
   std::optional<text::Detokenizer> detokenizer;
   StopStrings stops;
   FinishReason finish = FinishReason::kNone;
