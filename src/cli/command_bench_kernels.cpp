@@ -47,6 +47,10 @@ void add_bench_kernels_command(CLI::App& bench, Action& action) {
       ->delimiter(',');
   command->add_option("--context", options->context, "attention: positions that one token sees")
       ->capture_default_str();
+  command
+      ->add_option("--blocks", options->blocks,
+                   "attention: how the cache's blocks lie: in-order, shuffled (default: both)")
+      ->delimiter(',');
   command->add_option("--prompt", options->prompt, "attention: tokens of a prompt")
       ->capture_default_str();
   command->add_option("--rounds", options->rounds, "Of the cases and limits in turns")

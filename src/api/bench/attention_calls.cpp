@@ -61,7 +61,7 @@ void AttentionCalls::make_inputs(int64_t sequences, int64_t most_tokens) {
   sequence_ids_.resize(positions_.size());
   tables_.resize(static_cast<size_t>(sequences * blocks_));
   std::iota(tables_.begin(), tables_.end(), 0);
-  std::shuffle(tables_.begin(), tables_.end(), std::mt19937(1));
+  if (shape_.shuffles_blocks) std::shuffle(tables_.begin(), tables_.end(), std::mt19937(1));
 }
 
 void AttentionCalls::bind(int64_t most_tokens) {

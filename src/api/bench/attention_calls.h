@@ -17,12 +17,13 @@ struct AttentionShape {
   int64_t group = 4;  // query heads per KV head, of which there are 8
   int64_t head_dim = 128;
   int64_t positions = 0;  // of a sequence, at least 1
+  bool shuffles_blocks = false;
 };
 inline constexpr int64_t kBenchKvHeads = 8;
 
-// A cache of several sequences of so many positions each, whose blocks of 16 lie in no order, as in
-// a pool that many requests have used. Sequences take turns, so that no cache of the processor
-// holds what is read next. Used by one thread.
+// A cache of several sequences of so many positions each, in blocks of 16 that lie behind each
+// other or in no order. Sequences take turns, so that no cache of the processor holds what is read
+// next. Used by one thread.
 class AttentionCalls {
  public:
   AttentionCalls(const AttentionShape& shape, int64_t sequences, int64_t most_tokens);

@@ -19,6 +19,7 @@ namespace {
 // Together the copies of a weight take several times the largest shared caches of today.
 constexpr int64_t kCopiesBytes = int64_t{256} << 20;
 constexpr const char* kNearF32 = "near-f32";
+constexpr const char* kShuffled = "shuffled";
 
 [[noreturn]] void refuse(const std::string& text) {
   throw Error(ErrorCode::kInvalidArgument, "[bench] " + text);
@@ -51,6 +52,11 @@ void check_attention(const KernelBenchOptions& options) {
   for (const int64_t group : options.groups) check_size("group", group, 64);
   for (const int64_t dim : options.head_dims) check_size("head dim", dim, 1024);
   for (const std::string& name : options.cache_dtypes) (void)checked_cache_dtype(name);
+  for (const std::string& name : options.blocks) {
+    if (name != "in-order" && name != kShuffled) {
+      refuse(str("blocks \"", name, "\"; expected in-order or shuffled"));
+    }
+  }
 }
 
 void check(const KernelBenchOptions& options) {
@@ -225,7 +231,10 @@ void run_attention(const KernelBenchOptions& options, api::Harness& harness) {
     for (const int64_t dim : options.head_dims) {
       for (const int64_t group : options.groups) {
         const std::string name = str("attention ", type, " group ", group, " head dim ", dim);
-        run_decode(name, {dtype, group, dim, options.context}, harness);
+        for (const std::string& blocks : options.blocks) {
+          run_decode(str(name, " ", blocks),
+                     {dtype, group, dim, options.context, blocks == kShuffled}, harness);
+        }
         run_prompt(name, {dtype, group, dim, options.prompt}, harness);
       }
     }

@@ -102,12 +102,13 @@ TEST(BenchKernels, MeasuresAttentionOverACacheAndOfAPrompt) {
                                                           .rounds = 1,
                                                           .quiet_seconds = 0});
   ASSERT_EQ(reports.size(), 1);
-  ASSERT_EQ(reports[0].lines.size(), 4);
-  const BenchLine& decode = reports[0].lines[2];
-  EXPECT_EQ(decode.name, "attention f16 group 4 head dim 64 context 1000");
+  ASSERT_EQ(reports[0].lines.size(), 6);
+  EXPECT_EQ(reports[0].lines[3].name, "attention f16 group 4 head dim 64 in-order context 1000");
+  const BenchLine& decode = reports[0].lines[4];
+  EXPECT_EQ(decode.name, "attention f16 group 4 head dim 64 shuffled context 1000");
   EXPECT_EQ(decode.bytes, 2.0 * 1000 * 8 * 64 * 2);
   EXPECT_EQ(decode.limit, "read");
-  const BenchLine& prompt = reports[0].lines[3];
+  const BenchLine& prompt = reports[0].lines[5];
   EXPECT_EQ(prompt.name, "attention f16 group 4 head dim 64 prompt 40");
   EXPECT_EQ(prompt.operations, 4.0 * (40 * 41 / 2) * 8 * 4 * 64);
   EXPECT_EQ(prompt.limit, "f32");
@@ -145,6 +146,7 @@ TEST(BenchKernels, RefusesWhatItCannotMeasure) {
   EXPECT_THAT(message({.rows = {0}}), HasSubstr("rows = 0"));
   EXPECT_THAT(message({.ops = {"rope"}}), HasSubstr("\"rope\"; expected linear or attention"));
   EXPECT_THAT(message({.cache_dtypes = {"q8_0"}}), HasSubstr("expected f32, bf16 or f16"));
+  EXPECT_THAT(message({.blocks = {"random"}}), HasSubstr("\"random\"; expected in-order"));
   EXPECT_THAT(message({.context = 0}), HasSubstr("context = 0"));
   EXPECT_THAT(message({.threads = {0}}), HasSubstr("threads = 0"));
   EXPECT_THAT(message({.n = int64_t{1} << 20, .k = int64_t{1} << 20}), HasSubstr("n * k"));
