@@ -12,7 +12,7 @@
 namespace partita::ops {
 namespace {
 
-constexpr std::array<std::string_view, 3> kOperators = {"experts", "linear", "router"};
+constexpr std::array<std::string_view, 4> kOperators = {"attention", "experts", "linear", "router"};
 
 std::string value_of(const ir::Attributes& attributes) {
   return attributes.text_or(std::string(kProducts), "");

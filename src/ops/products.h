@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How exactly products with bf16 weights take the activations: the attribute `products`.
+// How exactly products with bf16 weights or caches take the activations: the attribute `products`.
 #pragma once
 
 #include <string_view>
@@ -8,12 +8,13 @@
 
 namespace partita::ops {
 
-// Operators that multiply activations with weights and know the attribute.
+// Operators that multiply activations with weights or caches and know the attribute.
 [[nodiscard]] bool has_products(std::string_view op);
 
 // The attribute's name and only value. Without it, activations that meet bf16 weights are rounded
-// to bf16 (relative error 2^-9); with it they are f32, or the sum of two bf16 numbers (2^-17).
-// Weights of other types are multiplied the same either way.
+// to bf16 (relative error 2^-9), and those that meet bf16 caches may be; with it they are f32, or
+// the sum of two bf16 numbers (2^-17). Weights and caches of other types are multiplied the same
+// either way.
 inline constexpr std::string_view kProducts = "products";
 inline constexpr std::string_view kNearF32 = "near_f32";
 [[nodiscard]] bool are_near_f32(const ir::Attributes& attributes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sets the attribute `products` where weights are bf16.
+// Sets the attribute `products` where weights or caches are bf16.
 #include "passes/near_f32_products.h"
 
 #include <algorithm>
@@ -11,10 +11,12 @@
 namespace partita::passes {
 namespace {
 
-bool reads_bf16_weight(const ir::Graph& graph, const ir::Node& node) {
+bool reads_kept_bf16(const ir::Graph& graph, const ir::Node& node) {
   return std::ranges::any_of(node.inputs, [&](ir::ValueId input) {
     const ir::Value& value = graph.value(input);
-    return value.kind == ir::ValueKind::kWeight && value.type.dtype == DType::kBF16;
+    const bool is_kept =
+        value.kind == ir::ValueKind::kWeight || value.kind == ir::ValueKind::kState;
+    return is_kept && value.type.dtype == DType::kBF16;
   });
 }
 
@@ -25,7 +27,7 @@ NearF32Graph near_f32_products(const ir::Graph& graph) {
   Rewrite rewrite(graph);
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     ir::Node node = graph.nodes()[i];
-    if (!ops::has_products(node.op) || !reads_bf16_weight(graph, node)) continue;
+    if (!ops::has_products(node.op) || !reads_kept_bf16(graph, node)) continue;
     node.attributes.set(std::string(ops::kProducts), std::string(ops::kNearF32));
     rewrite.new_nodes[static_cast<ir::NodeId>(i)] = std::move(node);
     ++result.products;

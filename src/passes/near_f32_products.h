@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes products with bf16 weights take activations as they are, not rounded to bf16.
+// Makes products with bf16 weights and caches take activations as they are, not rounded to bf16.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct NearF32Graph {
 };
 
 // Sets the attribute of ops/products.h on every node that multiplies activations with a bf16
-// weight.
+// weight or cache.
 [[nodiscard]] NearF32Graph near_f32_products(const ir::Graph& graph);
 
 }  // namespace partita::passes

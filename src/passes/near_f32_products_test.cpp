@@ -37,6 +37,27 @@ TEST(NearF32Products, AreThoseWithBf16Weights) {
   EXPECT_NE(ir::hash_of(result.graph), ir::hash_of(model()));
 }
 
+TEST(NearF32Products, AreThoseWithBf16CachesToo) {
+  const auto products_beside = [](const std::string& cache) {
+    const std::string text = R"(graph "m" {
+    input %q : f32[t,2,16]
+    input %k : f32[t,2,16]
+    input %v : f32[t,2,16]
+    state %kc : )" + cache + R"([2,8,16,16]
+    state %vc : )" + cache + R"([2,8,16,16]
+    input %p : i32[t]
+    input %s : i32[t]
+    input %b : i32[1,8]
+    %o : f32[t,2,16] = attention(%q, %k, %v, %kc, %vc, %p, %s, %b)
+    return %o
+  })";
+    return near_f32_products(ir::parse_graph(text)).products;
+  };
+  EXPECT_EQ(products_beside("bf16"), 1);
+  EXPECT_EQ(products_beside("f16"), 0);
+  EXPECT_EQ(products_beside("f32"), 0);
+}
+
 TEST(NearF32Products, CountTwiceInTheArithmetic) {
   const std::vector<ir::TensorType> bf16 = {{DType::kF32, {8, 64}}, {DType::kBF16, {40, 64}}};
   const std::vector<ir::TensorType> f32 = {{DType::kF32, {8, 64}}, {DType::kF32, {40, 64}}};

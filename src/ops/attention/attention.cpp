@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ops/declaration.h"
+#include "ops/products.h"
 #include "ops/rope/rope_attributes.h"
 #include "support/error.h"
 
@@ -58,6 +59,7 @@ constexpr std::string_view kPiece =
 spec::Notation bind_attention(const OpCall& call) {
   check_inputs(call);
   if (has_rope(call.attributes)) check_rope(call);
+  check_products(call);
   const int64_t heads = call.inputs[kQuery].dims[1].size;
   const int64_t kv_heads = call.inputs[kKey].dims[1].size;
   const int64_t phase = call.attributes.integer_or("h_phase", 0);
@@ -145,7 +147,8 @@ constexpr std::array<OpDef, 1> kOps = {{
          "0..positions[t] of its own sequence. Query head i uses KV head (i + h_phase) / "
          "group. Attributes scale (default 1 / sqrt(e)), group (required in a piece), h_phase "
          "(default 0). With theta and the other attributes of rope, q and k are first rotated as "
-         "rope does.",
+         "rope does. Beside caches of bf16, scaled queries and weights may be rounded to bf16, "
+         "unless `products` is near_f32.",
      .notation =
          "o[t,h,e] = f(q[t,h,e], k[t,h/r,e], v[t,h/r,e], k_cache[h/r,c,e,p], v_cache[h/r,c,p,e], "
          "positions[t], sequence_ids[t], block_tables[s,m]); map h; whole t e c p s m",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ops/attention/attention_step_cpu.h"
+#include "ops/products.h"
 #include "ops/rope/rope_attributes.h"
 
 namespace partita::ops {
@@ -134,6 +135,7 @@ Settings settings_of(const BindArgs& args) {
   settings.scale = static_cast<float>(attributes.number_or("scale", 1.0 / std::sqrt(head_dim)));
   settings.group = attributes.integer_or("group", kv_heads > 0 ? heads / kv_heads : 1);
   settings.h_phase = attributes.integer_or("h_phase", 0);
+  settings.near_f32 = are_near_f32(attributes);
   return settings;
 }
 

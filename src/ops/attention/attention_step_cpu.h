@@ -30,6 +30,7 @@ struct Settings {
   float scale;
   int64_t group;
   int64_t h_phase;
+  bool near_f32;  // see ops/products.h
 };
 
 // How queries and keys are rotated that come as rope would take them.

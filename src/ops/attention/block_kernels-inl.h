@@ -1,216 +1,110 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention of a block of rows, after Dao et al., "FlashAttention", 2022: tile by tile of keys with
-// a running maximum. Both products are the same small matrix product: rows of scalars (queries,
-// weights) by panels of 16 floats (elements of keys, elements of a value). Included by one source
-// file per instruction set.
+// a running maximum. Included by one source file per instruction set.
 #pragma once
 
 #include "ops/attention/block_kernels.h"
+#include "ops/attention/panel_products-inl.h"
+#include "ops/attention/softmax-inl.h"
 #include "ops/attention/tiles-inl.h"
-#include "ops/vector/functions-inl.h"
 
 namespace partita::ops::attention {
 namespace {
 
-constexpr int64_t kPanelVectors = kPanel / kLanes;
-// Accumulators of the product: 24 of 32 registers, 12 of 16.
-constexpr int64_t kRowStep = kLanes == 4 ? 3 : 6;
-constexpr int64_t kPanelStep = kLanes == 16 ? 4 : 1;
-// So many rows at most are computed at once, with fewer panels: decoded tokens, whose keys and
-// values come from memory, which is read in one pass and in its own order.
-constexpr int64_t kFewRows = kLanes == 16 ? 12 : kRowStep;
-// Panels beside so many rows.
-constexpr int64_t panels_beside(int64_t rows) {
-  const int64_t fitting = kRowStep * kPanelStep / rows;
-  return fitting < kPanelStep ? fitting : kPanelStep;
-}
-constexpr float kNone = -3.0e38F;  // below every score; finite, so that differences are numbers
-
 // The memory of the next panels is asked for while one is computed, in the order in which it will
 // be read: the tile's keys, its values, the next tile's keys. So far ahead in bytes at least: see
-// product/block_kernels_avx512.cpp.
+// product/block_kernels_avx512.cpp. Of panels that lie behind each other the processor foresees the
+// next lines; of others two by turns keep more lines under way.
 constexpr int64_t kAheadBytes = 8192;
-inline void prefetch(const void* line) { __builtin_prefetch(line, 0, 3); }
-
-// out[row][panel * 16 ..] = sum over e of a[row][e] * b[panel][e * step ..]. Each sum is one chain
-// in the order of e, so it does not depend on the shape of the step. kAhead: also fetches the
-// panels at `ahead`.
-template <int64_t kRows, int64_t kPanels, bool kAhead, typename Cache>
-void score_step(const float* a,
-                int64_t a_step,
-                const Cache* const* b,
-                const Cache* const* ahead,
-                const Tile<Cache>& tile,
-                int64_t count,
-                float* out) {
-  Vector sums[kRows][kPanels * kPanelVectors];  // NOLINT
-  for (auto& row : sums) {
-    for (Vector& sum : row) sum = broadcast(0);
-  }
-  for (int64_t e = 0; e < count; ++e) {
-    Vector columns[kPanels * kPanelVectors];  // NOLINT
-    for (int64_t panel = 0; panel < kPanels; ++panel) {
-      for (int64_t v = 0; v < kPanelVectors; ++v) {
-        columns[panel * kPanelVectors + v] = load_wide(b[panel] + e * tile.key_step + v * kLanes);
-      }
-      if constexpr (kAhead) prefetch(ahead[panel] + e * kPanel);
-    }
-    for (int64_t row = 0; row < kRows; ++row) {
-      const Vector factor = broadcast(a[row * a_step + e]);
-      for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
-        sums[row][i] = fma(factor, columns[i], sums[row][i]);
-      }
-    }
-  }
-  for (int64_t row = 0; row < kRows; ++row) {
-    for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
-      store(out + row * kTileKeys + i * kLanes, sums[row][i]);
-    }
-  }
-}
-
-// Keys [begin, end) of a tile; begin is that of a panel.
-struct Keys {
-  int64_t begin, end;
-};
-
-// sums[row][..] = sums[row][..] * corrections[row] (1 where this is null) + sum over the keys of
-// weights[row][key] * values[key][..], for kPanels panels of elements from `first` on. kAhead: also
-// fetches these elements of the panels at `ahead`, one for each panel of the tile.
-template <int64_t kRows, int64_t kPanels, bool kAhead, typename Cache>
-void value_step(const float* weights,
-                const float* corrections,
-                const Tile<Cache>& tile,
-                Keys range,
-                const Cache* const* ahead,
-                int64_t first,
-                float* sums,
-                int64_t width) {
-  Vector partial[kRows][kPanels * kPanelVectors];  // NOLINT
-  for (int64_t row = 0; row < kRows; ++row) {
-    const Vector correction = broadcast(corrections == nullptr ? 1.0F : corrections[row]);
-    for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
-      partial[row][i] = load(sums + row * width + i * kLanes) * correction;
-    }
-  }
-  for (int64_t begin = range.begin; begin < range.end; begin += kPanel) {
-    const int64_t keys = least(range.end - begin, kPanel);
-    const Cache* values = tile.values[begin / kPanel] + first;
-    for (int64_t key = 0; key < keys; ++key, values += tile.value_step) {
-      Vector columns[kPanels * kPanelVectors];  // NOLINT
-      for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
-        columns[i] = load_wide(values + i * kLanes);
-      }
-      if constexpr (kAhead) {
-        for (int64_t i = 0; i < kPanels; ++i)
-          prefetch(ahead[begin / kPanel] + key * width + first + i * kPanel);
-      }
-      for (int64_t row = 0; row < kRows; ++row) {
-        const Vector weight = broadcast(weights[row * kTileKeys + begin + key]);
-        for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
-          partial[row][i] = fma(weight, columns[i], partial[row][i]);
-        }
-      }
-    }
-  }
-  for (int64_t row = 0; row < kRows; ++row) {
-    for (int64_t i = 0; i < kPanels * kPanelVectors; ++i) {
-      store(sums + row * width + i * kLanes, partial[row][i]);
-    }
-  }
-}
-
-// Calls step<rows, panels>() with compile-time counts.
-template <int64_t kRows, int64_t kPanels, typename Step>
-void with_panels(int64_t panels, const Step& step) {
-  if constexpr (kPanels > 1) {
-    if (panels < kPanels) return with_panels<kRows, kPanels - 1>(panels, step);
-  }
-  step.template operator()<kRows, kPanels>();
-}
-template <int64_t kRows, typename Step>
-void with_counts(int64_t rows, int64_t panels, const Step& step) {
-  if constexpr (kRows > 1) {
-    if (rows < kRows) return with_counts<kRows - 1>(rows, panels, step);
-  }
-  with_panels<kRows, panels_beside(kRows)>(panels, step);
-}
-
-// Calls step<rows, panels>(row, panel) over all rows and panels, `most_panels` at once at most.
-template <typename Step>
-void for_steps(int64_t rows, int64_t panels, int64_t most_panels, const Step& step) {
-  const int64_t row_step = rows <= kFewRows ? rows : kRowStep;
-  const int64_t panel_step = least(most_panels, panels_beside(row_step));
-  for (int64_t panel = 0; panel < panels; panel += panel_step) {
-    for (int64_t row = 0; row < rows; row += row_step) {
-      with_counts<kFewRows>(
-          least(row_step, rows - row), least(panel_step, panels - panel),
-          [&]<int64_t kR, int64_t kP>() { step.template operator()<kR, kP>(row, panel); });
-    }
-  }
-}
 
 // The panels of a tile and of the next one in the order in which they are read.
-template <typename Cache>
-struct Course {
+template <typename Arithmetic>
+class Course {
+ public:
+  using Cache = typename Arithmetic::Cache;
+
   Course(const Block& block, const Tile<Cache>& now, const Tile<Cache>& next)
-      : tile(now), panels((now.count + kPanel - 1) / kPanel) {
-    const int64_t panel_bytes = kPanel * block.width() * static_cast<int64_t>(sizeof(Cache));
-    const int64_t distance = (kAheadBytes + panel_bytes - 1) / panel_bytes;
-    for (int64_t i = 0; i < kTilePanels; ++i) {
-      beside_keys[i] = panel_at(i + distance, next);
-      beside_values[i] = panel_at(panels + i + distance, next);
+      : tile(now),
+        panels((now.count + kPanel - 1) / kPanel),
+        are_few_rows(block.rows <= kFewRows),
+        panel_bytes_(kPanel * block.width() * static_cast<int64_t>(sizeof(Cache))) {
+    const int64_t distance = (kAheadBytes + 2 * panel_bytes_ - 1) / (2 * panel_bytes_) * 2;
+    for (int64_t i = 0; i < kTilePanels; i += 2) {
+      const Lines keys = lines_of(i + distance, next);
+      const Lines values = lines_of(panels + i + distance, next);
+      const int64_t lines = panel_bytes_ / kLineBytes;
+      beside_keys[i] = keys;
+      beside_keys[i + 1] = keys.from(lines);
+      beside_values[i] = values;
+      beside_values[i + 1] = values.from(lines);
     }
   }
+
+  [[nodiscard]] int64_t key_panels_at_once() const { return are_few_rows ? 2 : kPanelStep; }
+  [[nodiscard]] int64_t value_keys_at_once() const { return are_few_rows ? kPanel : kTileKeys; }
 
   const Tile<Cache>& tile;
   int64_t panels;  // of the tile
   // What to fetch while a panel of keys or of values is computed.
-  const Cache* beside_keys[kTilePanels];    // NOLINT
-  const Cache* beside_values[kTilePanels];  // NOLINT
+  Lines beside_keys[kTilePanels];    // NOLINT
+  Lines beside_values[kTilePanels];  // NOLINT
 
  private:
+  static constexpr int64_t kLineBytes = kPanel * Arithmetic::kDepth * int64_t{sizeof(Cache)};
+
   // The keys, the values, the next keys; at the end some that are there already.
   [[nodiscard]] const Cache* panel_at(int64_t index, const Tile<Cache>& next) const {
-    if (index < panels) return tile.keys[index];
+    if (index < panels) return tile.key_memory[index];
     index -= panels;
     if (index < panels) return tile.values[index];
     index -= panels;
-    return index < kTilePanels && index * kPanel < next.count ? next.keys[index] : tile.keys[0];
+    return index < kTilePanels && index * kPanel < next.count ? next.key_memory[index]
+                                                              : tile.key_memory[0];
   }
+  // A panel and the one behind it: line by line, by turns where they are apart.
+  [[nodiscard]] Lines lines_of(int64_t index, const Tile<Cache>& next) const {
+    const auto* first = reinterpret_cast<const std::byte*>(panel_at(index, next));
+    const auto* second = reinterpret_cast<const std::byte*>(panel_at(index + 1, next));
+    if (second == first + panel_bytes_) return {first, first + kLineBytes, 2 * kLineBytes};
+    return {first, second, kLineBytes};
+  }
+
+  bool are_few_rows;
+  int64_t panel_bytes_;
 };
 
 // scores[row][key] of all rows and whole panels of the tile's keys.
-template <typename Cache>
-void add_scores(const Block& block, const Course<Cache>& course, float* scores) {
-  const int64_t most_panels = block.rows <= kFewRows ? 1 : kPanelStep;
-  const Tile<Cache>& tile = course.tile;
-  for_steps(block.rows, course.panels, most_panels,
+template <typename Arithmetic>
+void add_scores(const Block& block,
+                const Course<Arithmetic>& course,
+                const typename Arithmetic::Factor* queries,
+                float* scores) {
+  const auto& tile = course.tile;
+  for_steps(block.rows, course.panels, course.key_panels_at_once(),
             [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
-              const float* a = block.queries + row * block.head_dim;
-              float* out = scores + row * kTileKeys + panel * kPanel;
-              const auto step =
-                  row == 0 ? score_step<kR, kP, true, Cache> : score_step<kR, kP, false, Cache>;
-              step(a, block.head_dim, tile.keys + panel, course.beside_keys + panel, tile,
-                   block.head_dim, out);
+              const auto step = row == 0 ? score_step<Arithmetic, kR, kP, true>
+                                         : score_step<Arithmetic, kR, kP, false>;
+              step(queries + row * block.head_dim / Arithmetic::kDepth, tile.keys + panel,
+                   course.beside_keys + panel, tile.key_step, block.head_dim,
+                   scores + row * kTileKeys + panel * kPanel);
             });
 }
 
 // values[row] += weights of the tile. Few rows take panel by panel of keys, as they lie in memory.
-template <typename Cache>
+template <typename Arithmetic>
 void add_values(const Block& block,
-                const Course<Cache>& course,
-                const float* weights,
+                const Course<Arithmetic>& course,
+                const typename Arithmetic::Factor* weights,
                 const float* corrections,
                 float* values) {
   const int64_t width = block.width();
-  const int64_t keys_at_once = block.rows <= kFewRows ? kPanel : kTileKeys;
+  const int64_t keys_at_once = course.value_keys_at_once();
   for (int64_t begin = 0; begin < course.tile.count; begin += keys_at_once) {
     const Keys keys = {begin, least(course.tile.count, begin + keys_at_once)};
     for_steps(block.rows, width / kPanel, kPanelStep,
               [&]<int64_t kR, int64_t kP>(int64_t row, int64_t panel) {
-                const auto step =
-                    row == 0 ? value_step<kR, kP, true, Cache> : value_step<kR, kP, false, Cache>;
+                const auto step = row == 0 ? value_step<Arithmetic, kR, kP, true>
+                                           : value_step<Arithmetic, kR, kP, false>;
                 step(weights + row * kTileKeys, begin == 0 ? corrections + row : nullptr,
                      course.tile, keys, course.beside_values, panel * kPanel,
                      values + row * width + panel * kPanel, width);
@@ -218,58 +112,7 @@ void add_values(const Block& block,
   }
 }
 
-// Scores of one row become weights e^(score - highest); keys from `count` on get 0. Returns their
-// sum.
-float weigh(float* scores, int64_t count, int64_t end, float highest) {
-  const Vector offset = broadcast(highest);
-  Vector sum = broadcast(0);
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const Vector weight = exp(load(scores + i) - offset);
-    sum = sum + weight;
-    store(scores + i, weight);
-  }
-  if (i < count) {
-    const Vector weight = exp(load(scores + i) - offset);
-    store_first(scores + i, weight, count - i);
-    sum = sum + load_first(scores + i, count - i);
-  }
-  for (i = count; i < end; ++i) scores[i] = 0;
-  return sum_of(sum);
-}
-
-float highest_of(const float* scores, int64_t count) {
-  Vector highest = broadcast(kNone);
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) highest = max(load(scores + i), highest);
-  float result = max_of(highest);
-  for (; i < count; ++i) result = scores[i] > result ? scores[i] : result;
-  return result;
-}
-
-// The softmax of the tile's scores, row by row, each up to its own position.
-void weigh_rows(const Block& block,
-                int64_t begin,
-                int64_t keys,
-                float* scores,
-                float* corrections,
-                const Partial& to) {
-  for (int64_t row = 0; row < block.rows; ++row) {
-    const int64_t length = block.positions[row / block.heads] + int64_t{1} - begin;
-    const int64_t count = length < 0 ? 0 : least(length, keys);
-    float* line = scores + row * kTileKeys;
-    const float before = to.highest[row];
-    const float here = highest_of(line, count);
-    const float highest = here > before ? here : before;
-    float pair[kLanes] = {before - highest};  // NOLINT
-    store(pair, exp(load(pair)));
-    corrections[row] = pair[0];
-    to.highest[row] = highest;
-    to.weights[row] = to.weights[row] * pair[0] + weigh(line, count, keys, highest);
-  }
-}
-
-template <typename Tiles>
+template <typename Arithmetic, typename Tiles>
 void attend_tiles(const Block& block, const Tiles& tiles, const Partial& to) {
   float* scores = block.work;
   float* corrections = scores + block.rows * kTileKeys;
@@ -278,29 +121,40 @@ void attend_tiles(const Block& block, const Tiles& tiles, const Partial& to) {
     to.highest[row] = kNone;
     to.weights[row] = 0;
   }
+  const auto* queries = Arithmetic::queries(block, block.rounded_queries());
   auto tile = tiles.at(block.begin);
   for (int64_t begin = block.begin; begin < block.end; begin += kTileKeys) {
     const auto next = tiles.at(begin + kTileKeys);
     tiles.fill(begin, tile);
-    const Course course(block, tile, next);
-    add_scores(block, course, scores);
-    weigh_rows(block, begin, tile.count, scores, corrections, to);
-    add_values(block, course, scores, corrections, to.values);
+    const Course<Arithmetic> course(block, tile, next);
+    add_scores<Arithmetic>(block, course, queries, scores);
+    // Weights in pairs: that of a key behind the last is 0.
+    const int64_t end =
+        (tile.count + Arithmetic::kDepth - 1) / Arithmetic::kDepth * Arithmetic::kDepth;
+    weigh_rows(block, begin, end, scores, corrections, to);
+    const auto* weights = Arithmetic::weights(scores, block.rows);
+    add_values<Arithmetic>(block, course, weights, corrections, to.values);
     tile = next;
   }
 }
 
+template <typename Arithmetic>
+void attend_in_place(const Block& block, const Partial& to) {
+  attend_tiles<Arithmetic>(block, PlacedTiles<typename Arithmetic::Cache>(block), to);
+}
+
 template <typename Cache>
 void attend_to(const Block& block, const Partial& to) {
-  if (is_in_place(block)) {
-    attend_tiles(block, PlacedTiles<Cache>(block), to);
-  } else {
-    float* copies = block.work + block.rows * (kTileKeys + 1);
-    attend_tiles(block, CopiedTiles<Cache>(block, copies), to);
-  }
+  if (is_in_place(block)) return attend_in_place<Singles<Cache>>(block, to);
+  attend_tiles<Singles<float>>(block, CopiedTiles<Cache>(block, block.copies()), to);
 }
 
 void attend(const Block& block, const Partial& to) {
+#if defined(__AVX512BF16__)
+  if (block.dtype == DType::kBF16 && block.rounds_factors && is_in_place(block)) {
+    return attend_in_place<Pairs>(block, to);
+  }
+#endif
   if (block.dtype == DType::kBF16) return attend_to<BFloat16>(block, to);
   if (block.dtype == DType::kF16) return attend_to<Float16>(block, to);
   attend_to<float>(block, to);

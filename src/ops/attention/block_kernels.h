@@ -36,6 +36,7 @@ struct Block {
   const void* keys;          // of the KV head: [blocks, head_dim, block_size]
   const void* values;        // [blocks, block_size, head_dim]
   DType dtype;               // of keys and values: f32, bf16, f16
+  bool rounds_factors;       // queries and weights may be rounded to bf16 beside a bf16 cache
   int64_t block_size;
   int64_t head_dim;
   const int32_t* table;  // blocks of the sequence
@@ -49,6 +50,9 @@ struct Block {
     const int64_t width = (head_dim + kPanel - 1) / kPanel * kPanel;
     return rows * kTileKeys + rows + 2 * kTileKeys * width;
   }
+  // Within work: the scores and corrections are before them; either is used, never both.
+  [[nodiscard]] float* copies() const { return work + rows * (kTileKeys + 1); }
+  [[nodiscard]] float* rounded_queries() const { return copies(); }
 };
 
 // Results of a row depend on nothing but its query, its position and the keys: not on the rows

@@ -212,6 +212,7 @@ class BlockedAttention final : public BoundKernel {
     block.keys = keys.as<const std::byte>() + offset;
     block.values = step.inputs[kValueCache].as<const std::byte>() + offset;
     block.dtype = keys.dtype;
+    block.rounds_factors = !settings_.near_f32;
     block.block_size = step.block_size;
     block.head_dim = step.head_dim;
     block.table = step.table(unit.token);

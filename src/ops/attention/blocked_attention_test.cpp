@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "ops/declaration.h"
@@ -77,8 +79,17 @@ OpSample step_of(const Shape& shape, const std::vector<Chunk>& chunks) {
 
 std::vector<HostTensor> inputs_of(const OpSample& sample) { return random_inputs(sample, 17); }
 
-// Output and caches after the step equal the reference's.
-void expect_like_reference(const OpSample& sample, const std::string& what) {
+// Output and caches after the step equal the reference's. `error`: what an output may be off beside
+// the rounding of f32 sums.
+void expect_like_reference(const OpSample& sample,
+                           const std::string& what,
+                           float error = 0,
+                           const std::function<void(std::vector<HostTensor>&)>& change = {}) {
+  const auto inputs_of = [&](const OpSample& one) {
+    std::vector<HostTensor> inputs = random_inputs(one, 17);
+    if (change) change(inputs);
+    return inputs;
+  };
   std::vector<HostTensor> expected_inputs = inputs_of(sample);
   const auto expected =
       evaluate("attention", sample.attributes, expected_inputs, {.kernel = "reference"})[0]
@@ -89,11 +100,32 @@ void expect_like_reference(const OpSample& sample, const std::string& what) {
         evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0].floats();
     ASSERT_EQ(found.size(), expected.size());
     for (size_t i = 0; i < found.size(); ++i) {
-      ASSERT_NEAR(found[i], expected[i], 2e-6 + 1e-5 * std::abs(expected[i]))
+      ASSERT_NEAR(found[i], expected[i], 2e-6 + error + 1e-5 * std::abs(expected[i]))
           << what << ", " << kernel << ", at " << i;
     }
     EXPECT_EQ(inputs[3], expected_inputs[3]) << what << ", " << kernel;
     EXPECT_EQ(inputs[4], expected_inputs[4]) << what << ", " << kernel;
+  }
+}
+
+// Copies every block of the caches to where the other sample's tables say.
+void move_blocks(const OpSample& from,
+                 std::vector<HostTensor>& inputs,
+                 const OpSample& to,
+                 std::vector<HostTensor>& moved) {
+  for (const size_t cache : {3, 4}) {
+    const std::vector<int64_t>& shape = inputs[cache].shape;
+    const int64_t bytes = size_of(inputs[cache].dtype) * shape[2] * shape[3];
+    for (int64_t head = 0; head < shape[0]; ++head) {
+      for (size_t i = 0; i < from.integer_values[7].size(); ++i) {
+        const auto block_of = [&](const OpSample& sample) {
+          return (head * shape[1] + sample.integer_values[7][i]) * bytes;
+        };
+        std::memcpy(moved[cache].view().as<std::byte>() + block_of(to),
+                    inputs[cache].view().as<std::byte>() + block_of(from),
+                    static_cast<size_t>(bytes));
+      }
+    }
   }
 }
 
@@ -144,8 +176,47 @@ TEST(BlockedAttention, OfLengthsAroundBlocksTilesAndSegments) {
 TEST(BlockedAttention, OfHalfPrecisionCaches) {
   for (const DType cache : {DType::kBF16, DType::kF16}) {
     for (const int64_t head_dim : {33, 64}) {
-      expect_like_reference(step_of({.head_dim = head_dim, .cache = cache}, {{0, 40}, {130, 1}}),
-                            str(to_string(cache), ", head_dim ", head_dim));
+      OpSample sample = step_of({.head_dim = head_dim, .cache = cache}, {{0, 40}, {130, 1}});
+      sample.attributes.set("products", std::string("near_f32"));
+      expect_like_reference(sample, str(to_string(cache), ", head_dim ", head_dim));
+    }
+  }
+}
+
+// Queries that are bf16 already, scaled by a power of two: only weights are rounded, by 2^-9 of
+// themselves at most. They sum to 1, and no value is above 1.
+TEST(BlockedAttention, BesideBf16CachesWeightsAreRoundedToBf16AtMost) {
+  const auto round_queries = [](std::vector<HostTensor>& inputs) {
+    for (float& query : std::span(inputs[0].view().as<float>(), inputs[0].floats().size())) {
+      query = BFloat16::from_float(query).to_float();
+    }
+  };
+  for (const int64_t group : {1, 3, 8, 13, 20}) {
+    for (const int64_t length : {1, 2, 15, 17, 127, 130, 1025}) {
+      OpSample sample =
+          step_of({.kv_heads = 1, .group = group, .head_dim = 32, .cache = DType::kBF16},
+                  {{length - 1, 1}, {0, std::min<int64_t>(length, 33)}});
+      sample.attributes.set("scale", 0.25);
+      expect_like_reference(sample, str("group ", group, ", length ", length), 0x1p-9F,
+                            round_queries);
+    }
+  }
+}
+
+// Blocks of a sequence behind each other are read in another order of time, not of sums.
+TEST(BlockedAttention, GivesTheSameBitsWhereverTheBlocksLie) {
+  for (const DType cache : {DType::kF32, DType::kBF16, DType::kF16}) {
+    const OpSample scattered = step_of({.cache = cache}, {{300, 1}, {200, 1}});
+    OpSample in_order = scattered;
+    std::vector<int64_t>& tables = in_order.integer_values[7];
+    std::iota(tables.begin(), tables.end(), 0);
+    for (const std::string_view kernel : usable_kernels_of("attention")) {
+      std::vector<HostTensor> inputs = random_inputs(scattered, 17);
+      std::vector<HostTensor> moved = random_inputs(in_order, 17);
+      move_blocks(scattered, inputs, in_order, moved);
+      EXPECT_EQ(evaluate("attention", in_order.attributes, moved, {.kernel = kernel})[0],
+                evaluate("attention", scattered.attributes, inputs, {.kernel = kernel})[0])
+          << kernel << ", " << to_string(cache);
     }
   }
 }

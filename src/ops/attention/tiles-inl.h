@@ -5,7 +5,7 @@
 #pragma once
 
 #include "ops/attention/block_kernels.h"
-#include "ops/vector/vector-inl.h"
+#include "ops/attention/factors-inl.h"
 
 namespace partita::ops::attention {
 namespace {
@@ -18,25 +18,13 @@ inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 // keys[i][e * key_step + k], of the value values[i][k * value_step + e].
 template <typename Cache>
 struct Tile {
-  const Cache* keys[kTilePanels];    // NOLINT: std::array would be code shared between
-  const Cache* values[kTilePanels];  // NOLINT: instruction sets
+  const Cache* keys[kTilePanels];        // NOLINT: std::array would be code shared between
+  const Cache* values[kTilePanels];      // NOLINT: instruction sets
+  const Cache* key_memory[kTilePanels];  // NOLINT: where to read on: as much as a panel holds
   int64_t key_step;
   int64_t value_step;
   int64_t count;  // keys
 };
-
-inline float widen(float value) { return value; }
-inline float widen(BFloat16 value) {
-  const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
-  float result;
-  __builtin_memcpy(&result, &bits, sizeof(result));
-  return result;
-}
-#if defined(__F16C__)
-inline float widen(Float16 value) { return _cvtsh_ss(value.bits); }
-#else
-inline float widen(Float16 value) { return value.to_float(); }
-#endif
 
 // Copies keys [begin, begin + count) of the sequence as f32 into panels, values beside them.
 template <typename Cache>
@@ -55,33 +43,6 @@ void copy_tile(const Block& block, int64_t begin, int64_t count, float* keys, fl
     for (int64_t e = block.head_dim; e < width; ++e) values[key * width + e] = 0;
   }
 }
-
-// kLanes elements of a cache as f32.
-inline Vector load_wide(const float* from) { return load(from); }
-#if defined(__AVX512F__)
-inline Vector load_wide(const BFloat16* from) {
-  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
-}
-inline Vector load_wide(const Float16* from) {
-  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)))};
-}
-#elif defined(__AVX2__)
-inline Vector load_wide(const BFloat16* from) {
-  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16))};
-}
-inline Vector load_wide(const Float16* from) {
-  return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)))};
-}
-#else
-template <typename Half>
-inline Vector load_wide(const Half* from) {
-  float lanes[kLanes];  // NOLINT
-  for (int64_t i = 0; i < kLanes; ++i) lanes[i] = widen(from[i]);
-  return load(lanes);
-}
-#endif
 
 // Panels can be used where they are.
 inline bool is_in_place(const Block& block) {
@@ -107,6 +68,8 @@ class PlacedTiles {
       const int64_t from = block_.table[position / size] * size * block_.head_dim;
       const int64_t row = position % size;
       tile.keys[panel] = static_cast<const Cache*>(block_.keys) + from + row;
+      tile.key_memory[panel] =
+          static_cast<const Cache*>(block_.keys) + from + row * block_.head_dim;
       tile.values[panel] = static_cast<const Cache*>(block_.values) + from + row * block_.head_dim;
     }
     return tile;
@@ -130,7 +93,7 @@ class CopiedTiles {
     tile.key_step = kPanel;
     tile.value_step = block_.width();
     for (int64_t panel = 0; panel < kTilePanels; ++panel) {
-      tile.keys[panel] = copies_ + panel * kPanel * block_.width();
+      tile.keys[panel] = tile.key_memory[panel] = copies_ + panel * kPanel * block_.width();
       tile.values[panel] = tile.keys[panel] + kTileKeys * block_.width();
     }
     return tile;
