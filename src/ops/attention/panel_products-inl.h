@@ -152,7 +152,10 @@ void with_counts(int64_t rows, int64_t panels, const Step& step) {
 template <typename Step>
 void for_steps(int64_t rows, int64_t panels, int64_t most_panels, const Step& step) {
   const int64_t row_step = rows <= kFewRows ? rows : kRowStep;
-  const int64_t panel_step = least(most_panels, panels_beside(row_step));
+  // In steps of the same size, as far as they can be: short ones wait for each addition.
+  const int64_t most = least(most_panels, panels_beside(row_step));
+  const int64_t steps = (panels + most - 1) / most;
+  const int64_t panel_step = steps == 0 ? 1 : (panels + steps - 1) / steps;
   for (int64_t panel = 0; panel < panels; panel += panel_step) {
     for (int64_t row = 0; row < rows; row += row_step) {
       with_counts<kFewRows>(

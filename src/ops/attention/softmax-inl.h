@@ -19,12 +19,12 @@ float weigh(float* scores, int64_t count, int64_t end, float highest) {
   Vector sum = broadcast(0);
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    const Vector weight = exp(load(scores + i) - offset);
+    const Vector weight = exp_of_negative(load(scores + i) - offset);
     sum = sum + weight;
     store(scores + i, weight);
   }
   if (i < count) {
-    const Vector weight = exp(load(scores + i) - offset);
+    const Vector weight = exp_of_negative(load(scores + i) - offset);
     store_first(scores + i, weight, count - i);
     sum = sum + load_first(scores + i, count - i);
   }

@@ -8,13 +8,10 @@ namespace partita::ops {
 namespace {
 
 // e^x: x = n ln 2 + r with |r| <= ln 2 / 2, e^r by its Taylor polynomial of degree 7 (error below
-// 2^-27), then 2^n in the exponent. exp(0) = 1 exactly, 0 below -87.3 (where f32 has only
-// denormals), the largest finite power above 88.3; NaN stays.
-inline Vector exp(Vector x) {
-  const Vector low = broadcast(-87.3F);
-  const Vector bounded = max(low, min(broadcast(88.3F), x));
-  const Vector n = round(bounded * broadcast(1.44269504F));
-  Vector r = fnma(n, broadcast(0.693359375F), bounded);  // ln 2 in two parts, the first of 10 bits
+// 2^-27), then 2^n in the exponent. For x in [-87.3, 88.3]; exp(0) = 1 exactly.
+inline Vector bounded_exp(Vector x) {
+  const Vector n = round(x * broadcast(1.44269504F));
+  Vector r = fnma(n, broadcast(0.693359375F), x);  // ln 2 in two parts, the first of 10 bits
   r = fnma(n, broadcast(-2.12194440e-4F), r);
   Vector p = broadcast(1.0F / 5040);
   p = fma(p, r, broadcast(1.0F / 720));
@@ -24,8 +21,19 @@ inline Vector exp(Vector x) {
   p = fma(p, r, broadcast(0.5F));
   p = fma(p, r, broadcast(1.0F));
   p = fma(p, r, broadcast(1.0F));
-  return where_less(x, low, broadcast(0.0F), p * power_of_two(n));
+  return times_power_of_two(p, n);
 }
+
+// The same for any x: 0 below -87.3 (where f32 has only denormals), the largest finite power above
+// 88.3; NaN stays.
+inline Vector exp(Vector x) {
+  const Vector low = broadcast(-87.3F);
+  const Vector power = bounded_exp(max(low, min(broadcast(88.3F), x)));
+  return where_less(x, low, broadcast(0.0F), power);
+}
+
+// The same for x <= 0 where 1e-38 serves as well as 0, which it is below -87.3.
+inline Vector exp_of_negative(Vector x) { return bounded_exp(max(broadcast(-87.3F), x)); }
 
 // x / (1 + e^-x)
 inline Vector silu(Vector x) { return x / (broadcast(1.0F) + exp(broadcast(0.0F) - x)); }

@@ -49,10 +49,9 @@ inline Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.value, b.value)}
 inline Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.value, b.value)}; }
 // To the nearest integer, ties to even; |a| < 2^31.
 inline Vector round(Vector a) { return {_mm512_roundscale_ps(a.value, 0)}; }
-// 2^n for whole n in [-126, 127].
-inline Vector power_of_two(Vector n) {
-  const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.value), _mm512_set1_epi32(127));
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
+// a * 2^n for whole n in [-126, 127].
+inline Vector times_power_of_two(Vector a, Vector n) {
+  return {_mm512_scalef_ps(a.value, n.value)};
 }
 // a < b ? yes : no
 inline Vector where_less(Vector a, Vector b, Vector yes, Vector no) {
@@ -101,9 +100,9 @@ inline Vector min(Vector a, Vector b) { return {_mm256_min_ps(a.value, b.value)}
 inline Vector round(Vector a) {
   return {_mm256_round_ps(a.value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
-inline Vector power_of_two(Vector n) {
+inline Vector times_power_of_two(Vector a, Vector n) {
   const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n.value), _mm256_set1_epi32(127));
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))};
+  return a * Vector{_mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))};
 }
 inline Vector where_less(Vector a, Vector b, Vector yes, Vector no) {
   return {_mm256_blendv_ps(no.value, yes.value, _mm256_cmp_ps(a.value, b.value, _CMP_LT_OQ))};
@@ -157,7 +156,9 @@ inline Vector round(Vector a) {
   const Vector shift = broadcast(12582912.0F);
   return (a + shift) - shift;
 }
-inline Vector power_of_two(Vector n) { return {(Register)((to_bits(n) + 127) << 23)}; }
+inline Vector times_power_of_two(Vector a, Vector n) {
+  return a * Vector{(Register)((to_bits(n) + 127) << 23)};
+}
 inline Vector where_less(Vector a, Vector b, Vector yes, Vector no) {
   return select(a.value < b.value, yes, no);
 }
@@ -167,22 +168,48 @@ inline Vector where_bits_zero(Vector n, int mask, Vector yes, Vector no) {
 
 #endif
 
-// In a fixed order: pairs of halves, quarters, ... of the register.
+// sum_of, max_of: over the lanes in a fixed order, pairs of halves, quarters, ... of the register.
+#if defined(__AVX2__)
+
+struct Add {
+  __m256 operator()(__m256 a, __m256 b) const { return _mm256_add_ps(a, b); }
+  __m128 operator()(__m128 a, __m128 b) const { return _mm_add_ps(a, b); }
+};
+struct Larger {  // b where one is NaN
+  __m256 operator()(__m256 a, __m256 b) const { return _mm256_max_ps(a, b); }
+  __m128 operator()(__m128 a, __m128 b) const { return _mm_max_ps(a, b); }
+};
 template <typename Combine>
-float fold(Vector a, const Combine& combine) {
-  float lanes[kLanes];  // NOLINT: std::array would be code shared between instruction sets
-  store(lanes, a);
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lanes[i] = combine(lanes[i], lanes[i + half]);
-  }
-  return lanes[0];
+float fold(__m256 a, const Combine& combine) {
+  const __m128 fours = combine(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  const __m128 twos = combine(fours, _mm_movehl_ps(fours, fours));
+  return _mm_cvtss_f32(combine(twos, _mm_shuffle_ps(twos, twos, 1)));
 }
-inline float sum_of(Vector a) {
-  return fold(a, [](float x, float y) { return x + y; });
+#if defined(__AVX512F__)
+template <typename Combine>
+float fold(__m512 a, const Combine& combine) {
+  const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+  return fold(combine(_mm512_castps512_ps256(a), high), combine);
 }
-inline float max_of(Vector a) {
-  return fold(a, [](float x, float y) { return x > y ? x : y; });
+#endif
+
+#else
+
+struct Add {
+  float operator()(float a, float b) const { return a + b; }
+};
+struct Larger {
+  float operator()(float a, float b) const { return a > b ? a : b; }
+};
+template <typename Combine>
+float fold(Register a, const Combine& combine) {
+  return combine(combine(a[0], a[2]), combine(a[1], a[3]));
 }
+
+#endif
+
+inline float sum_of(Vector a) { return fold(a.value, Add()); }
+inline float max_of(Vector a) { return fold(a.value, Larger()); }
 
 }  // namespace
 }  // namespace partita::ops
