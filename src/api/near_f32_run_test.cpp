@@ -4,11 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <fstream>
 
 #include "api/small_checkpoint.h"
+#include "api/small_run.h"
 #include "formats/test_directory.h"
 #include "partita/partita.h"
 
@@ -18,25 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const fs::path kDevices =
-    fs::path(PARTITA_SOURCE_DIR) / "tests" / "data" / "devices" / "test-cpu.toml";
-
-PlanOptions on_mesh(const std::string& mesh) {
-  return {.mesh = mesh, .devices = kDevices, .max_context = 32, .max_step_tokens = 16};
-}
-
-std::vector<float> logits_of(const Model& model, const std::string& mesh = "tp=1") {
-  Engine engine(model, Plan::make(model, on_mesh(mesh)), {.threads_per_rank = 1});
-  return engine.logits({3, 17, 42, 5, 61, 8, 30});
-}
-
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double largest = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    largest = std::max(largest, std::abs(double{a[i]} - double{b[i]}));
-  }
-  return largest;
+std::vector<float> logits_on(const Model& model, const std::string& mesh) {
+  return logits_of(model, on_mesh(mesh));
 }
 
 using MakeModel = SmallModel (*)();
@@ -50,25 +32,25 @@ class NearF32Run : public testing::TestWithParam<MakeModel> {
   }
   // The same weights, each of which is a bf16 number, and activations of f32.
   std::vector<float> exact() const {
-    return logits_of(Model::load(checkpoint(), {.dtype = "f32"}));
+    return logits_on(Model::load(checkpoint(), {.dtype = "f32"}), "tp=1");
   }
   formats::TestDirectory folder_;
 };
 
 TEST_P(NearF32Run, LogitsAreFarNearerToThoseOfF32) {
   const std::vector<float> expected = exact();
-  const double fast = largest_difference(logits_of(load("fast")), expected);
-  const double near = largest_difference(logits_of(load("near-f32")), expected);
+  const double fast = largest_difference(logits_on(load("fast"), "tp=1"), expected);
+  const double near = largest_difference(logits_on(load("near-f32"), "tp=1"), expected);
   EXPECT_GT(fast, 0);
   EXPECT_LT(near, fast / 32);
 }
 
 TEST_P(NearF32Run, ShardedEqualsUnsharded) {
   const std::vector<float> expected = exact();
-  const double fast = largest_difference(logits_of(load("fast")), expected);
+  const double fast = largest_difference(logits_on(load("fast"), "tp=1"), expected);
   const Model model = load("near-f32");
   for (const char* mesh : {"tp=2", "tp=3", "pp=2", "tp=2,pp=2"}) {
-    EXPECT_LT(largest_difference(logits_of(model, mesh), expected), fast / 32) << mesh;
+    EXPECT_LT(largest_difference(logits_on(model, mesh), expected), fast / 32) << mesh;
   }
 }
 
@@ -76,7 +58,7 @@ TEST_P(NearF32Run, PartsKeepTheProducts) {
   const Model model = load("near-f32");
   const fs::path parts = folder_.path() / "parts";
   write_partition(model, Plan::make(model, on_mesh("tp=2")), parts);
-  EXPECT_EQ(logits_of(Model::load(parts), "tp=2"), logits_of(model, "tp=2"));
+  EXPECT_EQ(logits_on(Model::load(parts), "tp=2"), logits_on(model, "tp=2"));
   (void)Model::load(parts, {.products = "near-f32"});
   try {
     (void)Model::load(parts, {.products = "fast"});

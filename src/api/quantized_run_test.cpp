@@ -4,10 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "api/small_checkpoint.h"
+#include "api/small_run.h"
 #include "formats/test_directory.h"
 #include "partita/partita.h"
 
@@ -16,33 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-const fs::path kDevices =
-    fs::path(PARTITA_SOURCE_DIR) / "tests" / "data" / "devices" / "test-cpu.toml";
-
-std::vector<float> logits_of(const Model& model, const PlanOptions& options) {
-  Engine engine(model, Plan::make(model, options), {.threads_per_rank = 1});
-  return engine.logits({3, 17, 42, 5, 61, 8, 30});
-}
-
-PlanOptions on_mesh(const std::string& mesh) {
-  return {.mesh = mesh, .devices = kDevices, .max_context = 32, .max_step_tokens = 16};
-}
-
-double largest_of(const std::vector<float>& values) {
-  double largest = 0;
-  for (const float value : values) largest = std::max(largest, std::abs(double{value}));
-  return largest;
-}
-
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double largest = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    largest = std::max(largest, std::abs(double{a[i]} - double{b[i]}));
-  }
-  return largest;
-}
 
 struct Case {
   const char* name;
