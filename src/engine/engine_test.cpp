@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/fake_runner.h"
+#include "engine/told_requests.h"
 #include "support/error.h"
 
 namespace partita::engine {
@@ -38,37 +39,12 @@ constexpr RunnerLimits kRoomy{.vocab_size = kVocab,
                               .kv_blocks = 64,
                               .block_size = 4};
 
-struct Collected {
-  std::vector<int32_t> tokens;
-  std::string text;
-  FinishReason finish = FinishReason::kNone;
-};
-
-Request request_into(Collected& out, std::vector<int32_t> prompt, int64_t max_tokens) {
-  return {.prompt = std::move(prompt),
-          .max_tokens = max_tokens,
-          .sampling = {},
-          .stop = {},
-          .ignore_end_of_text = true,
-          .on_token =
-              [&out](const TokenEvent& event) {
-                if (event.token >= 0) out.tokens.push_back(event.token);
-                out.text += event.text;
-                out.finish = event.finish;
-              },
-          .on_logits = {}};
-}
-
-void run_to_end(Engine& engine) {
-  for (int steps = 0; engine.step(); ++steps) ASSERT_LT(steps, 5000) << "no end in sight";
-}
-
 TEST(Engine, APromptLongerThanAStepIsComputedInChunks) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
   std::vector<int32_t> prompt(21, 1);
-  Collected out;
+  Told out;
   engine.submit(request_into(out, prompt, 3));
   run_to_end(engine);
   EXPECT_EQ(out.tokens, expected_tokens(prompt, 3, true));
@@ -81,7 +57,7 @@ TEST(Engine, ManySequencesGiveWhatEachGivesAlone) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  std::vector<Collected> outs(9);
+  std::vector<Told> outs(9);
   std::vector<std::vector<int32_t>> prompts;
   for (size_t i = 0; i < outs.size(); ++i) {
     prompts.push_back(std::vector<int32_t>(1 + 3 * i, static_cast<int32_t>(i)));
@@ -100,7 +76,7 @@ TEST(Engine, ScarceBlocksPreemptTheYoungestAndLoseNothing) {
   scarce.kv_blocks = 9;  // 36 positions for four sequences that grow to 25 each
   FakeRunner runner(scarce);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  std::vector<Collected> outs(4);
+  std::vector<Told> outs(4);
   for (size_t i = 0; i < outs.size(); ++i) {
     engine.submit(request_into(outs[i], std::vector<int32_t>(5, static_cast<int32_t>(i)), 20));
   }
@@ -116,8 +92,8 @@ TEST(Engine, ADecodingSequenceIsNotStalledByALongPrompt) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected first;
-  Collected second;
+  Told first;
+  Told second;
   engine.submit(request_into(first, {1, 2}, 8));
   ASSERT_TRUE(engine.step());
   engine.submit(request_into(second, std::vector<int32_t>(40, 3), 2));
@@ -131,7 +107,7 @@ TEST(Engine, EndOfTextEndsUnlessIgnored) {
   for (const bool ignore : {false, true}) {
     FakeRunner runner(kRoomy);
     Engine engine(runner, tokenizer.get(), {kEnd});
-    Collected out;
+    Told out;
     Request request = request_into(out, {25}, 4);
     request.ignore_end_of_text = ignore;
     engine.submit(std::move(request));
@@ -146,13 +122,13 @@ TEST(Engine, StopStringEndsBeforeIt) {
   const auto tokenizer = letters();
   FakeRunner plain_runner(kRoomy);
   Engine plain(plain_runner, tokenizer.get(), {kEnd});
-  Collected whole;
+  Told whole;
   plain.submit(request_into(whole, {1}, 10));
   run_to_end(plain);
   ASSERT_GE(whole.text.size(), 6U);
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected out;
+  Told out;
   Request request = request_into(out, {1}, 10);
   request.stop = {whole.text.substr(3, 2)};
   engine.submit(std::move(request));
@@ -167,8 +143,8 @@ TEST(Engine, CancelEndsWithAnEventAndFreesTheBlocks) {
   tight.kv_blocks = 4;
   FakeRunner runner(tight);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected cancelled;
-  Collected other;
+  Told cancelled;
+  Told other;
   const int64_t id = engine.submit(request_into(cancelled, std::vector<int32_t>(12, 1), 3));
   ASSERT_TRUE(engine.step());
   engine.cancel(id);
@@ -184,8 +160,8 @@ TEST(Engine, WhatACallbackThrowsComesOutAfterTheStepAndNothingIsLost) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected thrower;
-  Collected other;
+  Told thrower;
+  Told other;
   Request request = request_into(thrower, {1, 2}, 3);
   request.on_token = [collect = request.on_token](const TokenEvent& event) {
     collect(event);
@@ -211,9 +187,9 @@ TEST(Engine, ACallbackMayCancelAndSubmitButNotStep) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected cancelled;
-  Collected victim;
-  Collected child;
+  Told cancelled;
+  Told victim;
+  Told child;
   Request request = request_into(cancelled, {1, 2}, 50);
   int64_t own_id = 0;
   int64_t victim_id = 0;
@@ -246,7 +222,7 @@ std::pair<std::vector<std::vector<int32_t>>, bool> tokens_of(const RunnerLimits&
                                                              const SamplingParams& second) {
   FakeRunner runner(limits);
   Engine engine(runner, nullptr, {});
-  std::vector<Collected> out(2);
+  std::vector<Told> out(2);
   for (size_t i = 0; i < out.size(); ++i) {
     Request request = request_into(out[i], {static_cast<int32_t>(i) + 1, 5}, 12);
     request.sampling = i == 0 ? first : second;
@@ -270,8 +246,8 @@ TEST(Engine, CandidatesGiveTheTokensOfWholeLogitsWhereTheySuffice) {
 TEST(Engine, WholeLogitsComeForRequestsThatShowThem) {
   FakeRunner runner(with_candidates(4));
   Engine engine(runner, nullptr, {});
-  Collected quiet;
-  Collected showing;
+  Told quiet;
+  Told showing;
   (void)engine.submit(request_into(quiet, {1}, 6));
   Request request = request_into(showing, {2}, 3);
   size_t shown = 0;
@@ -290,8 +266,8 @@ TEST(Engine, LogitsThatAreNoNumbersChangeNothing) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected first;
-  Collected second;
+  Told first;
+  Told second;
   engine.submit(request_into(first, {1, 2}, 4));
   engine.submit(request_into(second, {3}, 4));
   runner.poison_step = 1;
@@ -306,7 +282,7 @@ TEST(Engine, HugeMaxTokensEndAtTheContext) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected out;
+  Told out;
   engine.submit(request_into(out, {1, 2}, INT64_MAX));
   run_to_end(engine);
   EXPECT_EQ(out.tokens.size(), 62U);
@@ -317,7 +293,7 @@ TEST(Engine, SeveralPromptsLongerThanAStepAreAllComputed) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  std::vector<Collected> outs(6);
+  std::vector<Told> outs(6);
   for (size_t i = 0; i < outs.size(); ++i) {
     engine.submit(request_into(outs[i], std::vector<int32_t>(20 + i, static_cast<int32_t>(i)), 3));
   }
@@ -333,7 +309,7 @@ TEST(Engine, AfterLosingTheRanksTheSameRequestsGoOn) {
   FakeRunner runner(kRoomy);
   runner.fail_at_step = 6;
   Engine engine(runner, tokenizer.get(), {kEnd});
-  std::vector<Collected> outs(3);
+  std::vector<Told> outs(3);
   for (size_t i = 0; i < outs.size(); ++i) {
     engine.submit(request_into(outs[i], std::vector<int32_t>(4 + i, 2), 12));
   }
@@ -352,7 +328,7 @@ TEST(Engine, GenerationStopsWhereTheContextEnds) {
   small.max_context = 10;
   FakeRunner runner(small);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected out;
+  Told out;
   engine.submit(request_into(out, {1, 2, 3}, 100));
   run_to_end(engine);
   EXPECT_EQ(out.tokens.size(), 7U);
@@ -363,7 +339,7 @@ TEST(Engine, ImpossibleRequestsAreRefusedByName) {
   const auto tokenizer = letters();
   FakeRunner runner(kRoomy);
   Engine engine(runner, tokenizer.get(), {kEnd});
-  Collected out;
+  Told out;
   const auto refusal = [&](Request request) -> std::string {
     try {
       engine.submit(std::move(request));

@@ -7,35 +7,13 @@
 
 #include "engine/engine.h"
 #include "engine/fake_runner.h"
+#include "engine/small_batch.h"
 #include "engine/step_size.h"
+#include "engine/told_requests.h"
 #include "support/integers.h"
 
 namespace partita::engine {
 namespace {
-
-struct Told {
-  std::vector<int32_t> tokens;
-  FinishReason finish = FinishReason::kNone;
-};
-
-Request request_into(Told& told, std::vector<int32_t> prompt, int64_t max_tokens) {
-  return {.prompt = std::move(prompt),
-          .max_tokens = max_tokens,
-          .sampling = {},
-          .stop = {},
-          .ignore_end_of_text = true,
-          .on_token =
-              [&told](const TokenEvent& event) {
-                EXPECT_EQ(told.finish, FinishReason::kNone) << "an event after the last one";
-                if (event.token >= 0) told.tokens.push_back(event.token);
-                told.finish = event.finish;
-              },
-          .on_logits = {}};
-}
-
-void run_to_end(Engine& engine) {
-  for (int steps = 0; engine.step(); ++steps) ASSERT_LT(steps, 20000) << "no end in sight";
-}
 
 constexpr RunnerLimits kTwoStages{.vocab_size = kVocab,
                                   .max_context = 64,
@@ -184,16 +162,6 @@ TEST(StepsInFlight, TheRequestsOfALostReplicaGoOnWithTheOthers) {
   EXPECT_EQ(runner.steps_of_replica[0], before);
 }
 
-constexpr auto batch_with = [](int32_t token) {
-  return StepBatch{.token_ids = {token},
-                   .positions = {0},
-                   .sequence_ids = {0},
-                   .block_tables = {0},
-                   .sequences = 1,
-                   .blocks_per_sequence = 1,
-                   .logit_rows = {0}};
-};
-
 // The caller begins again: the other replica has nothing in its cache.
 TEST(StepsInFlight, AStepOfALostReplicaGivesNothingAndTheNextIsOfAnother) {
   RunnerLimits limits = kTwoStages;
@@ -201,11 +169,11 @@ TEST(StepsInFlight, AStepOfALostReplicaGivesNothingAndTheNextIsOfAnother) {
   FakeRunner runner(limits);
   runner.lose_at_result = 1;
   Engine engine(runner, nullptr, {});
-  const auto first = engine.run(batch_with(3));
+  const auto first = engine.run(batch_of(3));
   ASSERT_TRUE(first.has_value());
   EXPECT_EQ(first->replica, 0);
-  EXPECT_FALSE(engine.run(batch_with(3)).has_value());
-  const auto again = engine.run(batch_with(3));
+  EXPECT_FALSE(engine.run(batch_of(3)).has_value());
+  const auto again = engine.run(batch_of(3));
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->replica, 1);
   EXPECT_EQ(again->logits, first->logits);
@@ -238,7 +206,7 @@ TEST(StepsInFlight, AStepWithoutEngineThrowsWhenItsReplicaIsLost) {
   limits.replicas = 2;
   FakeRunner runner(limits);
   runner.lose_at_result = 0;
-  EXPECT_THROW((void)runner.run(batch_with(3)), Error);
+  EXPECT_THROW((void)runner.run(batch_of(3)), Error);
 }
 
 // A random situation: limits, requests that come and go at random times, ranks that are lost.

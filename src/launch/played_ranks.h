@@ -11,10 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "engine/small_batch.h"
 #include "launch/process_group.h"
 #include "launch/step_codec.h"
 
 namespace partita::launch {
+
+using engine::batch_of;
 
 inline constexpr engine::RunnerLimits kLimits{.vocab_size = 3,
                                               .max_context = 8,
@@ -102,14 +105,6 @@ inline ProcessGroupOptions options_for(Players& players, const Script& script) {
   return options;
 }
 
-inline const engine::StepBatch kOneToken{.token_ids = {1},
-                                         .positions = {0},
-                                         .sequence_ids = {0},
-                                         .block_tables = {0},
-                                         .sequences = 1,
-                                         .blocks_per_sequence = 1,
-                                         .logit_rows = {0}};
-
 // Two stages that are played by two ranks: three steps in flight.
 inline Json ready_for(int64_t replicas) {
   engine::RunnerLimits limits = kLimits;
@@ -132,12 +127,6 @@ inline void serve_tokens(Channel channel, int64_t replicas, std::vector<float> l
     if (!logits.empty()) logits[0] = static_cast<float>(batch.token_ids[0]);
     send_result(channel, logits);
   }
-}
-
-inline engine::StepBatch batch_of(int32_t token) {
-  engine::StepBatch batch = kOneToken;
-  batch.token_ids = {token};
-  return batch;
 }
 
 }  // namespace partita::launch

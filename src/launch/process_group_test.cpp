@@ -53,7 +53,7 @@ TEST(ProcessGroup, RanksThatAreReadyServeStepsAndReports) {
     ranks.play_good_rank(address, 0);
   }));
   EXPECT_EQ(group.limits().kv_blocks, 2);
-  EXPECT_EQ(group.run(kOneToken).logits, (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(group.run(batch_of(1)).logits, (std::vector<float>{1, 2, 3}));
   EXPECT_EQ(group.report().size(), 2U);
 }
 
@@ -190,7 +190,7 @@ TEST(ProcessGroup, ABrokenStepEndsTheGroup) {
     }));
     for (const char* message : {is_garbage ? "rank 1" : "sent 2 logits, expected 3", "are gone"}) {
       try {
-        (void)group.run(kOneToken);
+        (void)group.run(batch_of(1));
         ADD_FAILURE() << "no error";
       } catch (const Error& e) {
         EXPECT_EQ(e.code(), ErrorCode::kRankFailed);
@@ -250,7 +250,7 @@ TEST(ProcessGroup, LongStepsAndLongAnswersDoNotBlockEachOther) {
   limits.vocab_size = kLong;
   limits.steps_in_flight = 4;
   const Json ready = {{"plan_hash", "abc"}, {"limits", to_json(limits)}};
-  engine::StepBatch batch = kOneToken;
+  engine::StepBatch batch = batch_of(1);
   batch.block_tables.assign(kLong, 0);
   batch.blocks_per_sequence = kLong;
   Players players;
@@ -354,7 +354,7 @@ TEST(ProcessGroup, CallsAfterADeathSayThatTheRanksAreGone) {
       channel.send_json(FrameType::kError, Json{{"code", "internal"}, {"message", "broken"}});
     });
   }));
-  EXPECT_THROW((void)group.run(kOneToken), Error);
+  EXPECT_THROW((void)group.run(batch_of(1)), Error);
   const auto expect_gone = [](const std::function<void()>& call) {
     try {
       call();
@@ -365,7 +365,7 @@ TEST(ProcessGroup, CallsAfterADeathSayThatTheRanksAreGone) {
     }
   };
   for (int i = 0; i < 3; ++i) {
-    expect_gone([&] { group.submit(0, kOneToken); });
+    expect_gone([&] { group.submit(0, batch_of(1)); });
     expect_gone([&] { (void)group.wait(); });
     expect_gone([&] { (void)group.report(); });
   }
