@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // all_reduce, bias, residual and norm become one node that goes over each row once.
-#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "ir/sole_readers.h"
 #include "ops/add_norm/normalised_sum.h"
 #include "ops/op.h"
 #include "passes/pass.h"
@@ -29,7 +29,8 @@ struct Chain {
 
 class Finder {
  public:
-  explicit Finder(const ir::Graph& graph) : graph_(graph), readers_(graph.consumers()) {}
+  explicit Finder(const ir::Graph& graph)
+      : graph_(graph), readers_(graph.consumers()), sole_(graph) {}
 
   // The chain that ends in that node, if all of it can be run there.
   std::optional<Chain> find(NodeId norm) const {
@@ -95,9 +96,7 @@ class Finder {
 
   // Of a value that nothing else reads.
   NodeId sole_producer_of(ValueId value, std::string_view op) const {
-    const bool is_output = std::ranges::find(graph_.outputs(), value) != graph_.outputs().end();
-    return !is_output && readers_[static_cast<size_t>(value)].size() == 1 ? producer_of(value, op)
-                                                                          : ir::kNoId;
+    return sole_.producer_of(value) != ir::kNoId ? producer_of(value, op) : ir::kNoId;
   }
 
   // Nothing between reads the sum, and no collective that all ranks expect later comes before.
@@ -116,6 +115,7 @@ class Finder {
 
   const ir::Graph& graph_;
   std::vector<std::vector<NodeId>> readers_;
+  ir::SoleReaders sole_;
 };
 
 ir::Node fused_node(const ir::Graph& graph, const Chain& chain) {
