@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cost/profile.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <fstream>
 
 #include "support/error.h"
 #include "support/json.h"
+#include "support/text_file.h"
 
 namespace partita::cost {
 
@@ -97,16 +95,7 @@ Profile load_profile(const std::filesystem::path& path) {
 }
 
 void save_profile(const Profile& profile, const std::filesystem::path& path) {
-  const std::filesystem::path temporary = path.string() + str(".", getpid(), ".tmp");
-  std::ofstream out(temporary, std::ios::binary);
-  out << to_toml(profile);
-  out.close();
-  std::error_code failure;
-  if (out) std::filesystem::rename(temporary, path, failure);
-  if (!out || failure) {
-    throw Error(ErrorCode::kSystem, str("[profile] cannot write ", path.string(),
-                                        "; check the folder, its permissions and the free space"));
-  }
+  write_text(path, to_toml(profile));
 }
 
 }  // namespace partita::cost

@@ -92,8 +92,7 @@ void limit_memory(Profile& profile, int64_t bytes);
 
 // parse_profile() of a whole file; throws kNotFound when it cannot be read.
 [[nodiscard]] Profile load_profile(const std::filesystem::path& path);
-// Writes through a temporary file and rename, so that readers never see half a file. Throws
-// kSystem.
+// Readers never see half a file. Throws kSystem; then nothing new stays on disk.
 void save_profile(const Profile& profile, const std::filesystem::path& path);
 
 }  // namespace partita::cost

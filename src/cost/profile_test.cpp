@@ -233,6 +233,21 @@ TEST(Profile, UnlikeDevicesAndTablesSurviveAFile) {
   EXPECT_EQ(again.id(), profile.id());
 }
 
+TEST(Profile, AFileThatCannotBeWrittenLeavesNothingBehind) {
+  std::string folder = testing::TempDir() + "partita-profile-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::filesystem::path place = std::filesystem::path(folder) / "machine.toml";
+  std::filesystem::create_directory(place);
+  try {
+    save_profile(load_profile(device_file("h100-4x8.toml")), place);
+    ADD_FAILURE() << "written";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kSystem);
+    EXPECT_THAT(error.what(), testing::HasSubstr("cannot write " + place.string()));
+  }
+  EXPECT_EQ(std::filesystem::remove_all(folder), 2U);  // the folder and the one in it
+}
+
 TEST(Profile, IdChangesWithEveryNumberOfATable) {
   const std::string id = parse_profile(kMixed, "mixed").id();
   for (const auto& [from, to] : {std::pair{"[2, 1500.0]", "[2, 1501.0]"},

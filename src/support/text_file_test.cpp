@@ -4,7 +4,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <string>
 
 #include "support/error.h"
@@ -56,6 +58,23 @@ TEST_F(TextFile, ARefusalNamesTheFileAndTheReason) {
   EXPECT_THAT(refusal_of([&] { check_writable(missing); }), names_it);
   EXPECT_THAT(refusal_of([&] { write_json(missing, Json::object()); }), names_it);
   EXPECT_THAT(refusal_of([&] { check_writable(folder_); }), HasSubstr("Is a directory"));
+}
+
+// As on a full disk.
+TEST_F(TextFile, AWriteThatFailsHalfWayKeepsTheOldFileAndNothingElse) {
+  write_text(folder_ / "a", "first");
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto on_limit = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{10'000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string refusal =
+      refusal_of([&] { write_text(folder_ / "a", std::string(100'000, 'x')); });
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, on_limit);
+  EXPECT_THAT(refusal, HasSubstr("cannot write " + (folder_ / "a").string() + ": File too large"));
+  EXPECT_EQ(read_text(folder_ / "a"), "first");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 
 TEST_F(TextFile, DevicesAreWrittenToAndNotReplaced) {
