@@ -78,13 +78,18 @@ Channel::~Channel() {
 }
 
 Channel::Channel(Channel&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), patience_(other.patience_) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      patience_(other.patience_),
+      header_(other.header_),
+      received_(other.received_) {}
 
 Channel& Channel::operator=(Channel&& other) noexcept {
   if (this != &other) {
     if (fd_ >= 0) close(fd_);
     fd_ = std::exchange(other.fd_, -1);
     patience_ = other.patience_;
+    header_ = other.header_;
+    received_ = other.received_;
   }
   return *this;
 }
@@ -163,15 +168,16 @@ void Channel::send_json(FrameType type, const Json& json) {
   send(type, std::as_bytes(std::span(text)));
 }
 
-std::optional<Frame> Channel::receive(Clock::time_point deadline, uint64_t max_payload_bytes) {
-  Frame frame;
-  if (!receive(frame, deadline, max_payload_bytes)) return std::nullopt;
-  return frame;
+// The rest of the header, then that of the payload.
+std::span<std::byte> Channel::missing_of(Frame& frame) {
+  if (received_ < kHeaderBytes) return std::span(header_).subspan(received_);
+  return std::span(frame.payload).subspan(received_ - kHeaderBytes);
 }
 
-bool Channel::receive(Frame& frame, Clock::time_point deadline, uint64_t max_payload_bytes) {
+void Channel::take_header(Frame& frame, uint64_t max_payload_bytes) const {
   FrameHeader header;
-  if (!read_exactly(&header, sizeof(header), deadline)) return false;
+  static_assert(sizeof(header) == kHeaderBytes);
+  std::memcpy(&header, header_.data(), sizeof(header));
   if (header.magic != kMagic || header.type >= kFrameTypes || header.length > max_payload_bytes) {
     throw Error(ErrorCode::kInvalidFile,
                 str("[launch] received bytes that are no frame: magic ", header.magic, ", type ",
@@ -180,31 +186,50 @@ bool Channel::receive(Frame& frame, Clock::time_point deadline, uint64_t max_pay
   }
   frame.type = static_cast<FrameType>(header.type);
   frame.payload.resize(header.length);
-  return read_exactly(frame.payload.data(), frame.payload.size(), deadline);
 }
 
-// False at end of file.
-bool Channel::read_exactly(void* to, size_t bytes, Clock::time_point deadline) {
-  auto* out = static_cast<std::byte*>(to);
-  while (bytes > 0) {
-    const ssize_t received = recv(fd_, out, bytes, MSG_DONTWAIT);
+Received Channel::try_receive(Frame& frame, uint64_t max_payload_bytes) {
+  while (true) {
+    const std::span<std::byte> missing = missing_of(frame);
+    if (missing.empty()) {
+      received_ = 0;
+      return Received::kWhole;
+    }
+    const ssize_t received = recv(fd_, missing.data(), missing.size(), MSG_DONTWAIT);
     if (received > 0) {
-      out += received;
-      bytes -= static_cast<size_t>(received);
+      received_ += static_cast<size_t>(received);
+      if (received_ == kHeaderBytes) take_header(frame, max_payload_bytes);
     } else if (received == 0 || errno == ECONNRESET) {
-      return false;
+      return Received::kEnd;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      const auto patience = std::min<Clock::duration>(patience_, deadline - Clock::now());
-      if (look_for(patience, [&] { return has_bytes(fd_); })) continue;
-      if (!wait_ready(fd_, POLLIN, deadline)) {
-        throw Error(ErrorCode::kDeadlineExceeded,
-                    "[launch] no whole message arrived in time; the peer is stopped or hangs");
-      }
+      return Received::kPart;
     } else if (errno != EINTR) {
       system_error("recv");
     }
   }
-  return true;
+}
+
+bool Channel::receive(Frame& frame, Clock::time_point deadline, uint64_t max_payload_bytes) {
+  while (true) {
+    const Received received = try_receive(frame, max_payload_bytes);
+    if (received != Received::kPart) return received == Received::kWhole;
+    wait_for_bytes(deadline);
+  }
+}
+
+std::optional<Frame> Channel::receive(Clock::time_point deadline, uint64_t max_payload_bytes) {
+  CHECK(received_ == 0, "a frame has begun");
+  Frame frame;
+  if (!receive(frame, deadline, max_payload_bytes)) return std::nullopt;
+  return frame;
+}
+
+void Channel::wait_for_bytes(Clock::time_point deadline) const {
+  const auto patience = std::min<Clock::duration>(patience_, deadline - Clock::now());
+  if (look_for(patience, [&] { return has_bytes(fd_); })) return;
+  if (wait_ready(fd_, POLLIN, deadline)) return;
+  throw Error(ErrorCode::kDeadlineExceeded,
+              "[launch] no whole message arrived in time; the peer is stopped or hangs");
 }
 
 Listener::Listener() {

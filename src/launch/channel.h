@@ -64,6 +64,13 @@ class OutgoingFrame {
   size_t sent_ = 0;  // of all
 };
 
+// What has come of a frame.
+enum class Received : uint8_t {
+  kPart,  // or nothing of it
+  kWhole,
+  kEnd,  // of the file: the peer is gone
+};
+
 // One end of a connected stream socket. Owns the descriptor. Sending and receiving may happen on
 // different threads. Frame on the wire, little endian: u32 magic, u32 type, u64 payload length (<=
 // kMaxPayloadBytes), payload.
@@ -92,20 +99,30 @@ class Channel {
   // sleeper takes some 50 us to wake. Zero, as at first, sleeps at once, which is right where there
   // are more ranks than cores.
   void set_patience(std::chrono::microseconds patience) { patience_ = patience; }
-  // The next frame, whole by `deadline`; nothing at end of file. Throws kDeadlineExceeded, or
-  // kInvalidFile for bytes that are no frame or a payload above `max_payload_bytes`.
-  [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline,
-                                             uint64_t max_payload_bytes = kMaxPayloadBytes);
-  // The same into `frame`, whose memory is used again; false at end of file.
+  // Takes what the socket has of the next frame, for those who must hear others meanwhile. `frame`,
+  // whose memory is used again, stays the same until it is whole. Throws kInvalidFile for bytes
+  // that are no frame or a payload above `max_payload_bytes`; then nothing can be received any
+  // more.
+  [[nodiscard]] Received try_receive(Frame& frame, uint64_t max_payload_bytes = kMaxPayloadBytes);
+  // The same, whole by `deadline`; false at end of file. Throws kDeadlineExceeded too.
   [[nodiscard]] bool receive(Frame& frame,
                              Clock::time_point deadline,
                              uint64_t max_payload_bytes = kMaxPayloadBytes);
+  // The same in new memory; nothing at end of file. No frame may have begun.
+  [[nodiscard]] std::optional<Frame> receive(Clock::time_point deadline,
+                                             uint64_t max_payload_bytes = kMaxPayloadBytes);
 
  private:
-  [[nodiscard]] bool read_exactly(void* to, size_t bytes, Clock::time_point deadline);
+  static constexpr size_t kHeaderBytes = 16;
+
+  [[nodiscard]] std::span<std::byte> missing_of(Frame& frame);
+  void take_header(Frame& frame, uint64_t max_payload_bytes) const;
+  void wait_for_bytes(Clock::time_point deadline) const;
 
   int fd_;
   std::chrono::microseconds patience_{0};
+  std::array<std::byte, kHeaderBytes> header_{};  // of the frame that comes
+  size_t received_ = 0;                           // of all of it
 };
 
 // A listening socket in the abstract namespace: it has a name but no file, so nothing can be left

@@ -135,6 +135,38 @@ TEST(Channel, AFrameThatStopsHalfWayMissesTheDeadlineToo) {
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(2));
 }
 
+// A frame in any pieces, also over a move, and between the two ways of receiving.
+TEST(Channel, AFrameThatComesInPiecesIsTakenAsItComes) {
+  auto [left, right] = channel_pair();
+  const std::vector<std::byte> payload(100, std::byte{5});
+  left.send(FrameType::kStepDone, payload);
+  std::vector<std::byte> whole(116);
+  ASSERT_EQ(read(right.fd(), whole.data(), whole.size()), 116);
+  for (const size_t size : {size_t{1}, size_t{15}, size_t{16}, size_t{17}, size_t{115}}) {
+    Frame frame;
+    EXPECT_EQ(right.try_receive(frame), Received::kPart);
+    ASSERT_EQ(write(left.fd(), whole.data(), size), static_cast<ssize_t>(size));
+    EXPECT_EQ(right.try_receive(frame), Received::kPart);
+    Channel moved = std::move(right);
+    EXPECT_EQ(moved.try_receive(frame), Received::kPart);
+    const size_t rest = whole.size() - size;
+    ASSERT_EQ(write(left.fd(), whole.data() + size, rest), static_cast<ssize_t>(rest));
+    if (size % 2 == 0) {
+      EXPECT_TRUE(moved.receive(frame, soon()));
+    } else {
+      EXPECT_EQ(moved.try_receive(frame), Received::kWhole);
+    }
+    EXPECT_EQ(frame.type, FrameType::kStepDone);
+    EXPECT_EQ(frame.payload, payload);
+    right = std::move(moved);
+  }
+  ASSERT_EQ(write(left.fd(), whole.data(), 50), 50);
+  Frame frame;
+  EXPECT_EQ(right.try_receive(frame), Received::kPart);
+  { const Channel closed = std::move(left); }
+  EXPECT_EQ(right.try_receive(frame), Received::kEnd);
+}
+
 TEST(Channel, APeerThatDoesNotReadMissesTheDeadline) {
   auto [left, right] = channel_pair();
   const std::vector<std::byte> payload(8 << 20);

@@ -47,7 +47,7 @@ void ProcessGroup::shut_down() {
     }
     for (Rank& rank : ranks_) {
       if (!rank.channel) continue;  // of a lost replica
-      while (rank.channel->receive(deadline)) {
+      while (rank.channel->receive(rank.frame, deadline)) {
       }
       rank.channel.reset();  // it has left by itself
     }

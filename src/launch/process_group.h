@@ -108,11 +108,12 @@ class ProcessGroup : public engine::StepRunner {
   };
   struct Rank {
     std::unique_ptr<Channel> channel;
-    Frame frame;                   // received last
-    pid_t pid = 0;                 // 0 when it is not visible from here
-    std::vector<Round*> asked;     // not answered, oldest first
-    bool missed_deadline = false;  // has said so and serves nothing any more
-    int64_t loaded_bytes = 0;      // of to_load_bytes, as it has said last
+    Frame frame;                                 // received last, or in part
+    std::optional<Clock::time_point> frame_end;  // until then one that has begun may come
+    pid_t pid = 0;                               // 0 when it is not visible from here
+    std::vector<Round*> asked;                   // not answered, oldest first
+    bool missed_deadline = false;                // has said so and serves nothing any more
+    int64_t loaded_bytes = 0;                    // of to_load_bytes, as it has said last
     int64_t to_load_bytes = 0;
   };
 
@@ -137,7 +138,10 @@ class ProcessGroup : public engine::StepRunner {
   [[nodiscard]] bool poll_ranks(int writer);
   [[nodiscard]] int look_then_sleep(std::chrono::milliseconds longest);
   [[nodiscard]] Clock::time_point next_deadline();
-  void handle(int rank);
+  [[nodiscard]] Clock::time_point late_at(const Round& round, Clock::time_point end) const;
+  // Takes what a rank has said; false when that was no whole message.
+  bool handle(int rank);
+  void take_message(int rank);
   void take_error(int rank, const Json& json);
   // Runs `read` on what a rank has sent; whatever is wrong with that is the rank's failure.
   template <typename Read>
@@ -152,7 +156,7 @@ class ProcessGroup : public engine::StepRunner {
   [[nodiscard]] bool has_answered(int rank, const Round& round) const;
   [[nodiscard]] const Round* reported_round(int replica) const;
   void fail_if_all_reported(int replica);
-  [[nodiscard]] bool has_silent_rank(const Round& round) const;
+  [[nodiscard]] bool has_silent_rank(const Round& round, Clock::time_point polled) const;
   void fail_if_late(Clock::time_point polled);
   void throw_if_dead() const;
   [[noreturn]] void fail_dead(int rank);

@@ -18,6 +18,8 @@ constexpr auto kLauncherTimeout = std::chrono::seconds(3);
 // After the first rank reports a missed deadline, its peers report within this time; who stays
 // silent is the culprit.
 constexpr auto kSilenceGrace = milliseconds(500);
+// Said of a silent rank: what it has begun to write was taken as it came.
+constexpr const char* kHalfWay = " [in the middle of a message]";
 // The socket of a process that ends closes a moment before the process can be reaped.
 constexpr auto kReapTimeout = milliseconds(50);
 
@@ -42,12 +44,8 @@ std::string ProcessGroup::where_to_look() const {
 void ProcessGroup::fail_broken(int rank) {
   try {
     throw;
-  } catch (const Error& e) {
-    if (dead_) throw;  // who read has called fail() itself
-    const bool is_late = e.code() == ErrorCode::kDeadlineExceeded;
-    fail_rank(rank, is_late ? e.code() : ErrorCode::kRankFailed,
-              str(name_of(rank), " sent a broken message: ", e.what()));
   } catch (const std::exception& e) {
+    if (dead_) throw;  // who read has called fail() itself
     fail_rank(rank, ErrorCode::kRankFailed,
               str(name_of(rank), " sent a broken message: ", e.what()));
   }
@@ -93,11 +91,14 @@ void ProcessGroup::fail_if_all_reported(int replica) {
             replicas_[static_cast<size_t>(replica)].reported);
 }
 
-// Whether a rank of the round has not answered and had nothing to read at the last poll.
-bool ProcessGroup::has_silent_rank(const Round& round) const {
+// Whether a rank of the round has not answered and had nothing to read at the last poll, which has
+// begun at `polled`, or has had its time for the message that it has begun.
+bool ProcessGroup::has_silent_rank(const Round& round, Clock::time_point polled) const {
   for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
+    if (has_answered(rank, round)) continue;
     const bool was_heard = (poll_entries_[static_cast<size_t>(rank)].revents & POLLIN) != 0;
-    if (!was_heard && !has_answered(rank, round)) return true;
+    const auto& frame_end = ranks_[static_cast<size_t>(rank)].frame_end;
+    if (frame_end ? polled >= *frame_end : !was_heard) return true;
   }
   return false;
 }
@@ -109,11 +110,11 @@ void ProcessGroup::fail_if_late(Clock::time_point polled) {
     const auto& grace_end = replicas_[i].grace_end;
     if (!grace_end || polled < *grace_end) continue;
     const Round& round = *reported_round(static_cast<int>(i));
-    if (has_silent_rank(round)) fail_silent(round);
+    if (has_silent_rank(round, polled)) fail_silent(round);
   }
   for (const Round& round : rounds_) {
     const bool is_late = round.waiting > 0 && round.deadline && polled >= *round.deadline;
-    if (is_late && has_silent_rank(round)) fail_silent(round);
+    if (is_late && has_silent_rank(round, polled)) fail_silent(round);
   }
 }
 
@@ -137,7 +138,8 @@ void ProcessGroup::fail_silent(const Round& round) {
   for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
     if (!has_answered(rank, round) && !ranks_[static_cast<size_t>(rank)].missed_deadline)
       silent += str(silent.empty() ? "" : ", ", name_of(rank),
-                    round.request == FrameType::kSetup ? progress_of(rank) : "");
+                    round.request == FrameType::kSetup ? progress_of(rank) : "",
+                    ranks_[static_cast<size_t>(rank)].frame_end ? kHalfWay : "");
   }
   const std::string& reported =
       replicas_[static_cast<size_t>(replica_of(round.first_rank))].reported;

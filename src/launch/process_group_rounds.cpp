@@ -63,7 +63,8 @@ bool ProcessGroup::send(int rank, const Round& round, std::span<const std::byte>
 // A rank that is gone may have said why. Throws unless it has missed a deadline.
 void ProcessGroup::hear_last_words(int rank) {
   const Rank& gone = ranks_[static_cast<size_t>(rank)];
-  while (!gone.missed_deadline && !gone.asked.empty()) handle(rank);
+  while (!gone.missed_deadline && !gone.asked.empty() && handle(rank)) {
+  }
   if (!gone.missed_deadline) fail_dead(rank);
 }
 
@@ -136,7 +137,10 @@ int ProcessGroup::look_then_sleep(milliseconds longest) {
 // The time of a round counts from when nothing older is under way on its ranks.
 Clock::time_point ProcessGroup::next_deadline() {
   auto next = Clock::time_point::max();
-  for (const Replica& replica : replicas_) next = std::min(next, replica.grace_end.value_or(next));
+  for (size_t i = 0; i < replicas_.size(); ++i) {
+    const auto& grace_end = replicas_[i].grace_end;
+    if (grace_end) next = std::min(next, late_at(*reported_round(static_cast<int>(i)), *grace_end));
+  }
   for (auto round = rounds_.begin(); round != rounds_.end(); ++round) {
     const bool is_oldest = std::none_of(rounds_.begin(), round, [&](const Round& older) {
       return older.waiting > 0 && older.first_rank < round->end_rank &&
@@ -144,20 +148,40 @@ Clock::time_point ProcessGroup::next_deadline() {
     });
     if (round->waiting == 0 || !is_oldest) continue;
     if (!round->deadline) round->deadline = Clock::now() + round->timeout;
-    next = std::min(next, *round->deadline);
+    next = std::min(next, late_at(*round, *round->deadline));
   }
   return next;
 }
 
-void ProcessGroup::handle(int rank) {
+// When the first rank of a round is late that should answer by `end`: then, or when it has had its
+// time for a message that it has begun.
+Clock::time_point ProcessGroup::late_at(const Round& round, Clock::time_point end) const {
+  auto first = Clock::time_point::max();
+  for (int rank = round.first_rank; rank < round.end_rank; ++rank) {
+    const auto& frame_end = ranks_[static_cast<size_t>(rank)].frame_end;
+    if (!has_answered(rank, round)) first = std::min(first, frame_end.value_or(end));
+  }
+  return std::max(first, end);
+}
+
+bool ProcessGroup::handle(int rank) {
+  Rank& sender = ranks_[static_cast<size_t>(rank)];
+  Received received = Received::kPart;
+  understand(rank, [&] { received = sender.channel->try_receive(sender.frame); });
+  if (received == Received::kEnd) fail_dead(rank);
+  if (received == Received::kPart) {
+    if (!sender.frame_end) sender.frame_end = Clock::now() + kFrameTime;
+    return false;
+  }
+  sender.frame_end.reset();
+  take_message(rank);
+  return true;
+}
+
+void ProcessGroup::take_message(int rank) {
   Rank& sender = ranks_[static_cast<size_t>(rank)];
   Round& round = *sender.asked.front();
-  Frame& frame = sender.frame;
-  bool is_whole = false;
-  const auto deadline =
-      std::max(round.deadline.value_or(Clock::time_point()), Clock::now() + kFrameTime);
-  understand(rank, [&] { is_whole = sender.channel->receive(frame, deadline); });
-  if (!is_whole) fail_dead(rank);
+  const Frame& frame = sender.frame;
   if (frame.type == FrameType::kProgress) {
     understand(rank, [&] {
       const Json json = frame.json("a progress message");

@@ -15,8 +15,6 @@
 namespace partita::launch {
 namespace {
 
-// A rank sends its hello in one piece; this bounds one that stops in the middle.
-constexpr auto kHelloTimeout = std::chrono::seconds(1);
 constexpr uint64_t kMaxHelloBytes = 4096;  // before the secret is known, nobody gets more memory
 constexpr const char* kWhat = "the hello message";
 
@@ -44,20 +42,32 @@ Rendezvous::Rendezvous() : variables_{listener_.name(), random_secret()} {}
 
 std::optional<Arrival> Rendezvous::next(std::chrono::milliseconds patience) {
   std::vector<pollfd> entries = {{listener_.fd(), POLLIN, 0}};
-  for (const Channel& stranger : strangers_) entries.push_back({stranger.fd(), POLLIN, 0});
+  for (const Stranger& stranger : strangers_) entries.push_back({stranger.channel.fd(), POLLIN, 0});
   if (poll(entries.data(), entries.size(), static_cast<int>(patience.count())) <= 0)
     return std::nullopt;  // also when a signal came: the caller asks again
   if (entries[0].revents != 0) {
     std::optional<Channel> channel = listener_.accept();
-    if (channel && is_of_our_user(*channel)) strangers_.push_back(std::move(*channel));
+    if (channel && is_of_our_user(*channel)) strangers_.push_back({std::move(*channel), {}});
   }
   for (size_t i = 1; i < entries.size(); ++i) {
     if (entries[i].revents == 0) continue;
-    Channel channel = std::move(strangers_[i - 1]);
+    const Received received = hear(strangers_[i - 1]);
+    if (received == Received::kPart) continue;
+    Stranger stranger = std::move(strangers_[i - 1]);
     strangers_.erase(strangers_.begin() + static_cast<std::ptrdiff_t>(i - 1));
-    return introduce(std::move(channel));
+    if (received == Received::kWhole) return introduce(std::move(stranger));
+    return std::nullopt;
   }
   return std::nullopt;
+}
+
+// One that says no hello is as good as gone.
+Received Rendezvous::hear(Stranger& stranger) {
+  try {
+    return stranger.channel.try_receive(stranger.hello, kMaxHelloBytes);
+  } catch (const Error&) {
+    return Received::kEnd;
+  }
 }
 
 // Tells a process that seems to be a rank of another run, so that its user learns why it ends.
@@ -69,11 +79,11 @@ void Rendezvous::refuse(Channel& channel) {
   channel.send_json(FrameType::kError, answer);
 }
 
-std::optional<Arrival> Rendezvous::introduce(Channel channel) {
+std::optional<Arrival> Rendezvous::introduce(Stranger stranger) {
+  Channel& channel = stranger.channel;
   try {
-    const auto frame = channel.receive(Clock::now() + kHelloTimeout, kMaxHelloBytes);
-    if (!frame || frame->type != FrameType::kHello) return std::nullopt;
-    const Json hello = frame->json(kWhat);
+    if (stranger.hello.type != FrameType::kHello) return std::nullopt;
+    const Json hello = stranger.hello.json(kWhat);
     if (json_get<std::string>(hello, "secret", kWhat) != variables_.secret) {
       refuse(channel);
       return std::nullopt;

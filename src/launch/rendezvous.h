@@ -34,7 +34,7 @@ struct Arrival {
 
 // The frontend's side. Connections of other users, without the secret, or that say anything but
 // hello are dropped, those with another secret after an error that says so; one that stays silent
-// holds up nobody. Owned by one thread.
+// or stops in the middle holds up nobody. Owned by one thread.
 class Rendezvous {
  public:
   Rendezvous();
@@ -47,12 +47,19 @@ class Rendezvous {
   [[nodiscard]] int refused() const { return refused_; }
 
  private:
-  [[nodiscard]] std::optional<Arrival> introduce(Channel channel);
+  // Connected, not yet introduced.
+  struct Stranger {
+    Channel channel;
+    Frame hello;  // as much as it has said of it
+  };
+
+  [[nodiscard]] static Received hear(Stranger& stranger);
+  [[nodiscard]] std::optional<Arrival> introduce(Stranger stranger);
   void refuse(Channel& channel);
 
   Listener listener_;
   RendezvousVariables variables_;
-  std::vector<Channel> strangers_;  // connected, not yet introduced
+  std::vector<Stranger> strangers_;
   int refused_ = 0;
 };
 
