@@ -5,6 +5,8 @@
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #include <immintrin.h>
 
+#include "ops/product/block_kernels-inl.h"
+
 namespace partita::ops {
 namespace {
 
@@ -107,13 +109,8 @@ void tile_product(const TileCall& call) {
   }
 }
 
-struct Scale {
-  float scale;
-  float inverse;
-};
-
-// Magnitudes compare like integers, with infinity and NaN above all others.
-inline Scale scale_of(const __m256* x) {
+// The bits of the largest magnitude.
+inline uint32_t most_bits_of(const __m256* x) {
   const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
   __m256i most = _mm256_setzero_si256();
   for (int i = 0; i < 4; ++i) {
@@ -122,45 +119,39 @@ inline Scale scale_of(const __m256* x) {
   __m128i half = _mm_max_epi32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
   half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4e));
   half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0xb1));
-  const int32_t bits = _mm_cvtsi128_si32(half);
-  if (bits >= 0x7f800000) return {__builtin_nanf(""), 0};
-  const float largest = __builtin_bit_cast(float, bits);
-  if (largest < kLeastMagnitude) return {0, 0};
-  return {largest / 127.0F, 127.0F / largest};
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(half));
+}
+
+inline int32_t sum_of(__m256i quants) {
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(quants), _mm256_extracti128_si256(quants, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
+  return _mm_cvtsi128_si32(half);
 }
 
 void quantise(const QuantiseCall& call) {
   for (int64_t block = 0; block < call.blocks; ++block) {
     __m256 x[4];  // NOLINT
     for (int i = 0; i < 4; ++i) x[i] = _mm256_loadu_ps(call.x + block * kBlockColumns + i * 8);
-    const Scale scale = scale_of(x);
+    const Scale scale = scale_of(most_bits_of(x));
     const __m256 factor = _mm256_set1_ps(scale.inverse);
     const __m256i finite = _mm256_set1_epi32(scale.inverse == 0 ? 0 : -1);
-    alignas(32) int32_t quants[kBlockColumns];  // NOLINT
+    __m256i quants[4];  // NOLINT
     for (int i = 0; i < 4; ++i) {
-      const __m256i rounded = _mm256_cvtps_epi32(_mm256_mul_ps(x[i], factor));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(quants + i * 8),
-                         _mm256_and_si256(rounded, finite));
+      quants[i] = _mm256_and_si256(_mm256_cvtps_epi32(_mm256_mul_ps(x[i], factor)), finite);
     }
-    std::byte* record = call.panel + block * kRecordBytesPerRow * call.rows;
-    auto* to = reinterpret_cast<int8_t*>(record) + call.row * 4;
-    int32_t sum = 0;
-    for (int64_t i = 0; i < kBlockColumns; ++i) {
-      to[i / 4 * 4 * call.rows + i % 4] = static_cast<int8_t>(quants[i]);
-      sum += quants[i];
-    }
-    auto* scales = reinterpret_cast<float*>(record + kBlockColumns * call.rows);
-    scales[call.row] = scale.scale;
-    reinterpret_cast<int32_t*>(scales + call.rows)[call.row] = -call.zero * sum;
+    // Packing takes its arguments by halves: [half][vector][4 quants].
+    const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(quants[0], quants[1]),
+                                              _mm256_packs_epi32(quants[2], quants[3]));
+    alignas(32) int32_t words[kBlockColumns / 4];  // NOLINT
+    _mm256_store_si256(
+        reinterpret_cast<__m256i*>(words),
+        _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+    const int32_t sum = sum_of(_mm256_add_epi32(_mm256_add_epi32(quants[0], quants[1]),
+                                                _mm256_add_epi32(quants[2], quants[3])));
+    write_block(call, block, words, scale.scale, sum);
   }
 }
-
-constexpr BlockKernels kKernels = {
-    quantise,
-    {nullptr, tile_product<Q8, 1>, tile_product<Q8, 2>, tile_product<Q8, 3>, tile_product<Q8, 4>,
-     tile_product<Q8, 5>, tile_product<Q8, 6>, tile_product<Q8, 7>, tile_product<Q8, 8>},
-    {nullptr, tile_product<Q4, 1>, tile_product<Q4, 2>, tile_product<Q4, 3>, tile_product<Q4, 4>,
-     tile_product<Q4, 5>, tile_product<Q4, 6>, tile_product<Q4, 7>, tile_product<Q4, 8>}};
 
 }  // namespace
 

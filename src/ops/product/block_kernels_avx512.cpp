@@ -5,6 +5,8 @@
 #if defined(__AVX512VNNI__)
 #include <immintrin.h>
 
+#include "ops/product/block_kernels-inl.h"
+
 namespace partita::ops {
 namespace {
 
@@ -149,47 +151,23 @@ void tile_product(const TileCall& call) {
 
 void quantise(const QuantiseCall& call) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-  const int64_t record_bytes = kRecordBytesPerRow * call.rows;
   for (int64_t block = 0; block < call.blocks; ++block) {
     const __m512 low = _mm512_loadu_ps(call.x + block * kBlockColumns);
     const __m512 high = _mm512_loadu_ps(call.x + block * kBlockColumns + 16);
-    // Magnitudes compare like integers, with infinity and NaN above all others.
-    const uint32_t most_bits = _mm512_reduce_max_epu32(
+    const Scale scale = scale_of(_mm512_reduce_max_epu32(
         _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
-                         _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
-    const float most = __builtin_bit_cast(float, most_bits);
-    float scale = 0.0F;
-    float inverse = 0.0F;
-    if (most_bits >= 0x7f800000U) {
-      scale = __builtin_nanf("");
-    } else if (most >= kLeastMagnitude) {
-      scale = most / 127.0F;
-      inverse = 127.0F / most;
-    }
-    const __m512 factor = _mm512_set1_ps(inverse);
-    // Products with zero could be NaN, which has no integer.
-    const auto mask = static_cast<__mmask16>(inverse == 0.0F ? 0 : 0xffff);
+                         _mm512_and_si512(_mm512_castps_si512(high), magnitude))));
+    const __m512 factor = _mm512_set1_ps(scale.inverse);
+    const auto mask = static_cast<__mmask16>(scale.inverse == 0.0F ? 0 : 0xffff);
     const __m512i first = _mm512_maskz_cvtps_epi32(mask, _mm512_mul_ps(low, factor));
     const __m512i second = _mm512_maskz_cvtps_epi32(mask, _mm512_mul_ps(high, factor));
     const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(first, second));
-    alignas(64) int32_t quants[8];  // NOLINT
+    alignas(64) int32_t quants[kBlockColumns / 4];  // NOLINT
     _mm_store_si128(reinterpret_cast<__m128i*>(quants), _mm512_cvtepi32_epi8(first));
     _mm_store_si128(reinterpret_cast<__m128i*>(quants + 4), _mm512_cvtepi32_epi8(second));
-    std::byte* record = call.panel + block * record_bytes;
-    auto* to = reinterpret_cast<int32_t*>(record) + call.row;
-    for (int part = 0; part < 8; ++part) to[part * call.rows] = quants[part];
-    auto* scales = reinterpret_cast<float*>(record + kBlockColumns * call.rows);
-    scales[call.row] = scale;
-    reinterpret_cast<int32_t*>(scales + call.rows)[call.row] = -call.zero * sum;
+    write_block(call, block, quants, scale.scale, sum);
   }
 }
-
-constexpr BlockKernels kKernels = {
-    quantise,
-    {nullptr, tile_product<Q8, 1>, tile_product<Q8, 2>, tile_product<Q8, 3>, tile_product<Q8, 4>,
-     tile_product<Q8, 5>, tile_product<Q8, 6>, tile_product<Q8, 7>, tile_product<Q8, 8>},
-    {nullptr, tile_product<Q4, 1>, tile_product<Q4, 2>, tile_product<Q4, 3>, tile_product<Q4, 4>,
-     tile_product<Q4, 5>, tile_product<Q4, 6>, tile_product<Q4, 7>, tile_product<Q4, 8>}};
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/product/block_kernels.h"
+#include "ops/product/block_kernels-inl.h"
 
 namespace partita::ops {
 namespace {
@@ -84,49 +84,31 @@ void tile_product(const TileCall& call) {
   }
 }
 
-struct Scale {
-  float scale;
-  float inverse;
-};
-
-Scale scale_of(const float* x) {
+uint32_t most_bits_of(const float* x) {
   uint32_t most_bits = 0;
   for (int64_t i = 0; i < kBlockColumns; ++i) {
     const uint32_t bits = __builtin_bit_cast(uint32_t, x[i]) & 0x7fffffffU;
     most_bits = bits > most_bits ? bits : most_bits;
   }
-  if (most_bits >= 0x7f800000U) return {__builtin_nanf(""), 0};
-  const float most = __builtin_bit_cast(float, most_bits);
-  if (most < kLeastMagnitude) return {0, 0};
-  return {most / 127.0F, 127.0F / most};
+  return most_bits;
 }
 
 void quantise(const QuantiseCall& call) {
   for (int64_t block = 0; block < call.blocks; ++block) {
     const float* x = call.x + block * kBlockColumns;
-    const Scale scale = scale_of(x);
-    std::byte* record = call.panel + block * kRecordBytesPerRow * call.rows;
-    auto* quants = reinterpret_cast<int8_t*>(record) + call.row * 4;
+    const Scale scale = scale_of(most_bits_of(x));
+    int8_t quants[kBlockColumns];  // NOLINT
     int32_t sum = 0;
     for (int64_t i = 0; i < kBlockColumns; ++i) {
-      // A product with zero could be NaN, which has no integer.
       const float value = scale.inverse == 0 ? 0 : x[i] * scale.inverse;
-      const auto quant = static_cast<int32_t>(std::lrintf(value));
-      quants[i / 4 * 4 * call.rows + i % 4] = static_cast<int8_t>(quant);
-      sum += quant;
+      quants[i] = static_cast<int8_t>(std::lrintf(value));
+      sum += quants[i];
     }
-    auto* scales = reinterpret_cast<float*>(record + kBlockColumns * call.rows);
-    scales[call.row] = scale.scale;
-    reinterpret_cast<int32_t*>(scales + call.rows)[call.row] = -call.zero * sum;
+    int32_t words[kBlockColumns / 4];  // NOLINT
+    std::memcpy(words, quants, sizeof(words));
+    write_block(call, block, words, scale.scale, sum);
   }
 }
-
-constexpr BlockKernels kKernels = {
-    quantise,
-    {nullptr, tile_product<Q8, 1>, tile_product<Q8, 2>, tile_product<Q8, 3>, tile_product<Q8, 4>,
-     tile_product<Q8, 5>, tile_product<Q8, 6>, tile_product<Q8, 7>, tile_product<Q8, 8>},
-    {nullptr, tile_product<Q4, 1>, tile_product<Q4, 2>, tile_product<Q4, 3>, tile_product<Q4, 4>,
-     tile_product<Q4, 5>, tile_product<Q4, 6>, tile_product<Q4, 7>, tile_product<Q4, 8>}};
 
 }  // namespace
 
