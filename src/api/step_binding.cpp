@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "ops/attention/inputs.h"
 #include "partition/plan_index.h"
 #include "passes/end_in_candidates.h"
 #include "support/checked_math.h"
@@ -83,10 +84,11 @@ void check_tokens(const engine::StepBatch& batch, const engine::RunnerLimits& li
 // The blocks of a cache are as long as its graph says; a plan.json edited by hand may say
 // otherwise.
 void check_block_size(const ir::Graph& graph, const plan::Workload& workload) {
-  constexpr size_t kValueCache = 4;  // [kv_heads, blocks, block_size, head_dim]
   for (const ir::Node& node : graph.nodes()) {
     if (node.op != "attention") continue;
-    const int64_t found = graph.value(node.inputs.at(kValueCache)).type.dims.at(2).size;
+    // [kv_heads, blocks, block_size, head_dim]
+    const ir::Value& cache = graph.value(node.inputs.at(ops::attention::kValueCache));
+    const int64_t found = cache.type.dims.at(2).size;
     if (found == workload.block_size) continue;
     throw Error(ErrorCode::kInvalidArgument,
                 str("[plan] workload.block_size is ", workload.block_size, ", but the caches of ",

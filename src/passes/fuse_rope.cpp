@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ir/sole_readers.h"
+#include "ops/attention/inputs.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -12,7 +13,7 @@ namespace {
 using ir::NodeId;
 using ir::ValueId;
 
-constexpr size_t kPositions = 5;  // of the inputs of attention
+using enum ops::attention::Input;
 
 class Finder {
  public:

@@ -2,6 +2,7 @@
 // attention: causal attention of each token to its own sequence, through a paged KV cache.
 #include <array>
 
+#include "ops/attention/inputs.h"
 #include "ops/declaration.h"
 #include "ops/products.h"
 #include "ops/rope/rope_attributes.h"
@@ -10,17 +11,7 @@
 namespace partita::ops {
 namespace {
 
-enum Input : size_t {
-  kQuery,
-  kKey,
-  kValue,
-  kKeyCache,
-  kValueCache,
-  kPositions,
-  kSequenceIds,
-  kBlockTables,
-  kInputs
-};
+using enum attention::Input;
 
 void check_inputs(const OpCall& call) {
   require_inputs(call, kInputs);

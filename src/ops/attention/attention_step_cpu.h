@@ -9,21 +9,11 @@
 #include <cstdint>
 
 #include "device/cpu/instructions.h"
+#include "ops/attention/inputs.h"
 #include "ops/cpu_kernel.h"
 #include "ops/rope/rotation.h"
 
 namespace partita::ops::attention {
-
-enum Input : size_t {
-  kQuery,
-  kKey,
-  kValue,
-  kKeyCache,
-  kValueCache,
-  kPositions,
-  kSequenceIds,
-  kBlockTables
-};
 
 // Attributes of the node; `scale` defaults to 1 / sqrt(head_dim).
 struct Settings {

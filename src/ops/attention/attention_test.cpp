@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "ops/attention/inputs.h"
 #include "ops/declaration.h"
 #include "ops/evaluate.h"
 #include "support/error.h"
@@ -16,16 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::FloatNear;
 using ::testing::Pointwise;
 
-enum Input : size_t {
-  kQuery,
-  kKey,
-  kValue,
-  kKeyCache,
-  kValueCache,
-  kPositions,
-  kSequenceIds,
-  kBlockTables
-};
+using enum attention::Input;
 
 // One sequence of two blocks of two positions (cache blocks 2 and 0), one head of one element.
 std::vector<HostTensor> one_head(std::vector<float> q,

@@ -7,6 +7,7 @@
 #include <array>
 #include <string>
 
+#include "ops/attention/inputs.h"
 #include "ops/declaration.h"
 #include "ops/evaluate.h"
 #include "support/error.h"
@@ -14,7 +15,7 @@
 namespace partita::ops {
 namespace {
 
-enum Input : size_t { kQuery, kKey, kValue, kKeyCache, kValueCache, kPositions };
+using enum attention::Input;
 
 struct Shape {
   int64_t tokens;  // of a sequence that begins at position 21; one of another follows
