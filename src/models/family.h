@@ -25,8 +25,8 @@ struct BuildOptions {
 
 // The graph of a language model over the flat token layout, with these inputs
 //   token_ids, positions, sequence_ids i32[t], block_tables i32[s,m], logit_rows i32[r]
-// per layer the states layers.N.k_cache, layers.N.v_cache f32, whose dims attention says, and
-// the output logits f32[r,vocab].
+// per layer the states layers.N.k_cache, layers.N.v_cache f32 (with_cache_dtype() of passes gives
+// them another type), whose dims attention says, and the output logits f32[r,vocab].
 struct BuiltModel {
   ir::Graph graph;
   int64_t vocab_size = 0;

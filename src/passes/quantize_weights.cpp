@@ -68,11 +68,11 @@ QuantizedGraph quantize_weights(const ir::Graph& graph, DType dtype) {
   for (const ValueId id : wanted) {
     if (ragged.contains(id)) continue;
     if (has_other_readers(graph, id, readers[static_cast<size_t>(id)])) continue;
-    rewrite.weight_dtype[id] = dtype;
+    rewrite.stored_dtype[id] = dtype;
     ++result.quantized;
   }
   for (const ValueId id : ragged) {
-    if (graph.value(id).type.dtype == DType::kF32) rewrite.weight_dtype[id] = DType::kBF16;
+    if (graph.value(id).type.dtype == DType::kF32) rewrite.stored_dtype[id] = DType::kBF16;
     result.kept.push_back(graph.value(id).name);
   }
   result.graph = rewrite.apply();

@@ -76,14 +76,13 @@ class Builder {
       if (value.kind == ir::ValueKind::kInput)
         new_id_[index] = result_.add_input(value.name, value.type);
       if (!rewrite_.keep_value[index]) continue;
-      if (value.kind == ir::ValueKind::kWeight) {
-        ir::TensorType type = value.type;
-        const auto dtype = rewrite_.weight_dtype.find(next_plain_);
-        if (dtype != rewrite_.weight_dtype.end()) type.dtype = dtype->second;
+      ir::TensorType type = value.type;
+      const auto dtype = rewrite_.stored_dtype.find(next_plain_);
+      if (dtype != rewrite_.stored_dtype.end()) type.dtype = dtype->second;
+      if (value.kind == ir::ValueKind::kWeight)
         new_id_[index] = result_.add_weight(value.name, std::move(type), value.source);
-      }
       if (value.kind == ir::ValueKind::kState)
-        new_id_[index] = result_.add_state(value.name, value.type);
+        new_id_[index] = result_.add_state(value.name, std::move(type));
     }
   }
 

@@ -20,7 +20,7 @@ struct Rewrite {
       keep_value;  // weights and states; inputs always stay, results follow their node
   std::vector<ir::ValueId>
       replaced_by;  // readers of value i read replaced_by[i] instead; chains are followed
-  std::map<ir::ValueId, DType> weight_dtype;          // weights that get another element type
+  std::map<ir::ValueId, DType> stored_dtype;  // weights and states that get another element type
   std::map<ir::ValueId, ir::TensorType> result_type;  // results that become of another type
 
   // Nodes that take the place of others; their outputs are the values of `source` that they make
