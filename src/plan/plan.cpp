@@ -24,4 +24,10 @@ int Plan::stage_of_node(int64_t node) const {
   return -1;
 }
 
+std::string cache_dtype_of(const ir::Graph& graph) {
+  const auto& values = graph.values();
+  const auto state = std::ranges::find(values, ir::ValueKind::kState, &ir::Value::kind);
+  return std::string(to_string(state == values.end() ? DType::kF32 : state->type.dtype));
+}
+
 }  // namespace partita::plan

@@ -107,7 +107,8 @@ struct Plan {
   spec::Mesh mesh;      // the whole mesh of one replica, e.g. pp=2,tp=2
   std::string profile;  // id of the cost profile
   Workload workload;
-  std::string dtype = "f32";  // of weights at run time: f32 or bf16
+  std::string dtype = "f32";        // of weights at run time: f32, bf16, q8_0 or q4_0
+  std::string cache_dtype = "f32";  // of the KV caches, which the graph has: f32, bf16 or f16
   // How sums travel between ranks (comm/all_reduce.h): "f32", or "bf16" rounded; the largest
   // payload that is reduced in one exchange, kOwnChoice = what the transport takes for best.
   std::string wire = "f32";
@@ -139,8 +140,11 @@ struct Plan {
 [[nodiscard]] Json to_json(const Plan& plan, const ir::Graph& graph);
 [[nodiscard]] Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view what);
 
-// Checks a plan against its graph: hash, stages cover all nodes, names exist, specs valid,
-// strategies legal. Throws kInvalidArgument naming the first contradiction.
+// The element type of the graph's KV caches (its states) as a plan notes it; "f32" without any.
+[[nodiscard]] std::string cache_dtype_of(const ir::Graph& graph);
+
+// Checks a plan against its graph: hash, type of the KV caches, stages cover all nodes, names
+// exist, specs valid, strategies legal. Throws kInvalidArgument naming the first contradiction.
 void validate(const Plan& plan, const ir::Graph& graph);
 
 // 16 hex digits over the JSON text; goes into the handshake of the ranks.

@@ -108,6 +108,27 @@ TEST(PlanJson, TellsHowSumsTravelOnlyWhereThePlanSays) {
   }
 }
 
+// The plan of small_graph() for the same graph with a KV cache that nobody reads.
+std::pair<ir::Graph, Plan> with_cache(DType dtype) {
+  ir::Graph graph = small_graph();
+  graph.add_state("k_cache", {dtype, {2, "c", 4, 16}});
+  Plan plan = small_plan(graph);
+  plan.cache_dtype = to_string(dtype);
+  return {std::move(graph), std::move(plan)};
+}
+
+TEST(PlanJson, TellsTheTypeOfKvCachesWhereItIsNotF32) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    const auto [graph, plan] = with_cache(dtype);
+    EXPECT_EQ(cache_dtype_of(graph), to_string(dtype));
+    const Json json = to_json(plan, graph);
+    EXPECT_EQ(json.contains("cache_dtype"), dtype != DType::kF32);
+    EXPECT_EQ(plan_from_json(json, graph, "plan.json"), plan);
+    validate(plan, graph);
+  }
+  EXPECT_EQ(cache_dtype_of(small_graph()), "f32");
+}
+
 // Both stages read w; the second has two ranks and its own copy, of which y reads one half.
 Plan plan_of_unlike_stages(const ir::Graph& graph) {
   Plan plan = small_plan(graph);
@@ -222,6 +243,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadKey{"Format", [](Json& j) { j["format"] = "other"; }, "\"format\""},
         BadKey{"Version", [](Json& j) { j["version"] = 2; }, "\"version\""},
         BadKey{"DType", [](Json& j) { j["dtype"] = "f64"; }, "\"dtype\""},
+        BadKey{"CacheDType", [](Json& j) { j["cache_dtype"] = "q8_0"; },
+               "\"cache_dtype\" must be f32, bf16 or f16"},
         BadKey{"MeshSize", [](Json& j) { j["mesh"]["tp"] = 0; }, "\"mesh\""},
         BadKey{"MeshTooLarge",
                [](Json& j) {
@@ -273,6 +296,17 @@ TEST(ValidatePlan, RefusesAPlanOfAnotherGraph) {
   Plan plan = small_plan(graph);
   plan.graph_hash = "0000000000000000";
   EXPECT_THROW(validate(plan, graph), Error);
+}
+
+TEST(ValidatePlan, RefusesCachesOfAnotherType) {
+  auto [graph, plan] = with_cache(DType::kBF16);
+  plan.cache_dtype = "f32";
+  try {
+    validate(plan, graph);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("cache_dtype is f32, but the KV cache k_cache"));
+  }
 }
 
 TEST(ValidatePlan, RefusesContradictions) {

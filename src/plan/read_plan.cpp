@@ -323,6 +323,11 @@ void read_header(const KeyedObject& root, Plan& plan) {
   if (std::ranges::find(known, plan.dtype) == known.end()) {
     root.refuse("dtype", "must be f32, bf16, q8_0 or q4_0");
   }
+  if (root.has("cache_dtype")) plan.cache_dtype = root.text("cache_dtype");
+  constexpr std::array<std::string_view, 3> known_caches = {"f32", "bf16", "f16"};
+  if (std::ranges::find(known_caches, plan.cache_dtype) == known_caches.end()) {
+    root.refuse("cache_dtype", "must be f32, bf16 or f16");
+  }
   if (root.has("wire")) plan.wire = root.text("wire");
   if (plan.wire != "f32" && plan.wire != "bf16") root.refuse("wire", "must be f32 or bf16");
   if (root.has("one_shot_bytes")) {
@@ -339,10 +344,10 @@ void read_header(const KeyedObject& root, Plan& plan) {
 Plan plan_from_json(const Json& json, const ir::Graph& graph, std::string_view what) {
   const KeyedObject root(
       json, std::string(what),
-      {"format",  "version",  "graph_hash", "model",  "mesh",           "mesh_ranks",
-       "profile", "workload", "dtype",      "wire",   "one_shot_bytes", "replicas",
-       "solver",  "gap",      "predicted",  "stages", "memory",         "values",
-       "copies",  "ops",      "reshards"});
+      {"format",   "version",  "graph_hash", "model",       "mesh",   "mesh_ranks",
+       "profile",  "workload", "dtype",      "cache_dtype", "wire",   "one_shot_bytes",
+       "replicas", "solver",   "gap",        "predicted",   "stages", "memory",
+       "values",   "copies",   "ops",        "reshards"});
   Plan plan;
   read_header(root, plan);
   plan.stages = stages_from_json(root, plan, static_cast<int64_t>(graph.nodes().size()));

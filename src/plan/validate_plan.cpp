@@ -19,6 +19,15 @@ namespace {
   throw Error(ErrorCode::kInvalidArgument, "[plan] " + message);
 }
 
+void check_caches(const Plan& plan, const ir::Graph& graph) {
+  for (const ir::Value& value : graph.values()) {
+    if (value.kind != ir::ValueKind::kState) continue;
+    if (to_string(value.type.dtype) == plan.cache_dtype) continue;
+    refuse(str("cache_dtype is ", plan.cache_dtype, ", but the KV cache ", value.name,
+               " of the graph is ", to_string(value.type.dtype), "; expected the same"));
+  }
+}
+
 void check_stages(const Plan& plan, const ir::Graph& graph) {
   int64_t next = 0;
   std::vector<int> ranks;
@@ -256,6 +265,7 @@ void validate(const Plan& plan, const ir::Graph& graph) {
     refuse(str("the plan is for graph ", plan.graph_hash, ", the graph is ", hash,
                "; plan again or use the model, dtype and block size the plan was made for"));
   }
+  check_caches(plan, graph);
   check_stages(plan, graph);
   if (!plan.memory.empty() && static_cast<int64_t>(plan.memory.size()) != plan.ranks()) {
     refuse(str("the plan has memory for ", plan.memory.size(), " ranks; expected ", plan.ranks()));

@@ -196,6 +196,7 @@ Json to_json(const Plan& plan, const ir::Graph& graph) {
   json["profile"] = plan.profile;
   json["workload"] = workload_to_json(plan.workload);
   json["dtype"] = plan.dtype;
+  if (plan.cache_dtype != "f32") json["cache_dtype"] = plan.cache_dtype;
   if (plan.wire != "f32") json["wire"] = plan.wire;
   if (plan.one_shot_bytes != Plan::kOwnChoice) json["one_shot_bytes"] = plan.one_shot_bytes;
   json["replicas"] = plan.replicas;

@@ -169,6 +169,7 @@ plan::Plan to_plan(const PipelinePlan& pipeline, const PlanRequest& request) {
   plan.profile = request.profile.id();
   plan.workload = request.workload;
   plan.dtype = request.dtype;
+  plan.cache_dtype = plan::cache_dtype_of(request.graph);
   plan.wire = request.wire;
   plan.one_shot_bytes = cost::one_shot_bytes(cost::over_wire(request.profile, request.wire),
                                              pipeline.parts.stages.front().size());

@@ -191,6 +191,7 @@ std::vector<DecisionDiff> settings_of(const plan::Plan& before,
   add("stages", stages_text(before, graph), stages_text(after, graph));
   add("profile", before.profile, after.profile);
   add("dtype", before.dtype, after.dtype);
+  add("KV cache", before.cache_dtype, after.cache_dtype);
   const plan::Workload& a = before.workload;
   const plan::Workload& b = after.workload;
   add_number("prompt tokens", a.prompt_tokens, b.prompt_tokens);

@@ -131,8 +131,8 @@ CollectiveTable collectives_per_layer(const plan::Plan& plan, const ir::Graph& g
 
 std::string explain(const plan::Plan& plan, const ir::Graph& graph) {
   const plan::CostTerms& time = plan.predicted;
-  std::string text =
-      str("model      ", plan.model, ", ", plan.dtype, ", graph ", plan.graph_hash, "\n");
+  std::string text = str("model      ", plan.model, ", ", plan.dtype, " weights, ",
+                         plan.cache_dtype, " KV cache, graph ", plan.graph_hash, "\n");
   text += str("mesh       ", mesh_text(plan.mesh), " (", plan.ranks(), " ranks), replicas ",
               plan.replicas, ", profile ", plan.profile, "\n");
   text += stage_lines(plan, graph);

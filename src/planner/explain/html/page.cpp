@@ -59,7 +59,8 @@ std::string head_of(const plan::Plan& plan) {
       tile("gap to the best possible", plan.gap == 0 ? "0 %" : fixed_text(plan.gap * 100, 3) + " %",
            (plan.gap == 0 ? "proven by " : "at most, by ") + plan.solver);
   const std::string line =
-      str(plan.dtype, " weights, ", plan.ranks(), plan.ranks() == 1 ? " rank" : " ranks",
+      str(plan.dtype, " weights, ", plan.cache_dtype, " KV cache, ", plan.ranks(),
+          plan.ranks() == 1 ? " rank" : " ranks",
           plan.replicas > 1 ? str(" in each of ", plan.replicas, " replicas") : "", ", profile ",
           plan.profile, ", graph ", plan.graph_hash);
   return tag("h1", {}, escaped(str(plan.model, " on ", mesh_text_of(plan)))) +
