@@ -281,6 +281,54 @@ TEST_F(LinearWork, IsThatOfTheLargestPiece) {
   EXPECT_EQ(split.bytes, 4.0 * 4 * 12 + 2.0 * 5 * 12 + 4.0 * 4 * 5);
 }
 
+// One decoded token of 4 heads of 8, 32 positions behind it, over a KV cache of `dtype`.
+Work attention_work(DType dtype) {
+  const ir::TensorType row = {DType::kF32, {1, 4, 8}};
+  const ir::TensorType index = {DType::kI32, {1}};
+  const std::vector<ir::TensorType> inputs = {row,
+                                              row,
+                                              row,
+                                              {dtype, {4, 2, 8, 16}},
+                                              {dtype, {4, 2, 16, 8}},
+                                              index,
+                                              index,
+                                              {DType::kI32, {1, 2}}};
+  ir::Attributes attributes;
+  attributes.set("scale", 0.5);
+  return whole_work({"attention", attributes, inputs}, {});
+}
+
+TEST(AttentionWork, ReadsTheBytesOfItsCache) {
+  const Work f32 = attention_work(DType::kF32);
+  const double positions = 1 + 32;  // one is written, all are read
+  EXPECT_EQ(f32.bytes, 4 * 4 * 4.0 * 8 + 2 * positions * 4 * 8 * 4);
+  for (const DType half : {DType::kBF16, DType::kF16}) {
+    const Work work = attention_work(half);
+    EXPECT_EQ(work.dtype, half);
+    EXPECT_EQ(f32.bytes - work.bytes, 2 * positions * 4 * 8 * 2) << to_string(half);
+    EXPECT_EQ(work.flops, f32.flops);
+  }
+}
+
+TEST(AttentionWork, IsPricedByTheTableOfItsCache) {
+  Device device = kDevice;
+  const auto add = [&](DType dtype, double rate) {
+    device.kernels.push_back({"attention", dtype, 1, 0.0, {{1, rate}}});
+  };
+  const auto rate = [&](DType dtype) {
+    const Work work = attention_work(dtype);
+    return work.flops / compute_seconds(work, device, 1);
+  };
+  add(DType::kF32, 1e9);
+  add(DType::kBF16, 2e9);
+  EXPECT_DOUBLE_EQ(rate(DType::kF32), 1e9);
+  EXPECT_DOUBLE_EQ(rate(DType::kBF16), 2e9);
+  EXPECT_DOUBLE_EQ(rate(DType::kF16), 2e9);  // not measured: as bf16
+  add(DType::kF16, 3e9);
+  EXPECT_DOUBLE_EQ(rate(DType::kF16), 3e9);
+  EXPECT_DOUBLE_EQ(rate(DType::kBF16), 2e9);
+}
+
 TEST_F(LinearWork, MoreTokensNeverTakeLess) {
   const spec::Mesh mesh({{"tp", 3}});
   double before = 0;

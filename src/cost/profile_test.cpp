@@ -210,6 +210,14 @@ TEST(Profile, UnlikeDevicesAreKnownByRank) {
   EXPECT_TRUE(load_profile(device_file("h100-4x8.toml")).is_uniform());
 }
 
+TEST(Profile, TablesOfEveryFloatTypeAreRead) {
+  for (const char* dtype : {"f32", "f16", "q8_0", "q4_0"}) {
+    const Profile profile =
+        parse_profile(changed_mixed("dtype = \"bf16\"", str("dtype = \"", dtype, "\"")), "mixed");
+    EXPECT_EQ(to_string(profile.device_of(0).kernels.at(0).dtype), dtype);
+  }
+}
+
 TEST(Profile, TablesAreRead) {
   const Profile profile = parse_profile(kMixed, "mixed");
   const Device& device = profile.device_of(0);

@@ -35,9 +35,10 @@ std::vector<spec::MeshAxis> axes_of(const TomlFields& mesh) {
 
 DType float_dtype(const TomlFields& kernel) {
   const auto dtype = parse_dtype(kernel.name("dtype"));
-  if (!dtype || (dtype != DType::kF32 && dtype != DType::kBF16 && !is_block_type(*dtype))) {
+  const bool is_plain = dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
+  if (!dtype || (!is_plain && !is_block_type(*dtype))) {
     kernel.refuse("key \"dtype\" of [[device.kernel]]",
-                  "must be \"f32\", \"bf16\", \"q8_0\" or \"q4_0\"");
+                  "must be \"f32\", \"bf16\", \"f16\", \"q8_0\" or \"q4_0\"");
   }
   return *dtype;
 }

@@ -108,6 +108,7 @@ TEST_F(MeasuredProfile, HasEveryTable) {
     }
   }
   for (const char* op : {"router", "matmul", "attention"}) EXPECT_TRUE(has(op, DType::kBF16, 1));
+  EXPECT_TRUE(has("attention", DType::kF16, 1));
   ASSERT_EQ(profile_->collectives.size(), 6);
   for (const cost::CollectiveTable& table : profile_->collectives) {
     EXPECT_EQ(table.points.size(), measured_payloads(true).size());

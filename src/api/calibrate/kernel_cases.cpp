@@ -122,7 +122,7 @@ std::vector<KernelCase> kernel_cases(bool is_quick) {
   cases.push_back(rope_case(1, 8, {1}));
   cases.push_back(rope_case(kWidth / 64, 1, {1, most}));
   for (const int64_t width : {int64_t{64}, kWidth}) cases.push_back(top_k_case(width));
-  for (const DType cache : {DType::kF32, DType::kBF16}) {
+  for (const DType cache : {DType::kF32, DType::kBF16, DType::kF16}) {
     cases.push_back(attention_case(cache, true, 1));
     cases.push_back(attention_case(cache, false, most));
   }
