@@ -2,6 +2,10 @@
 // Instruction sets by cpuid, with a cap for tests and for comparisons.
 #include "device/cpu/instructions.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <array>
 #include <cstdlib>
 
@@ -14,9 +18,17 @@ constexpr std::array<Instructions, 3> kLevels = {Instructions::kPortable, Instru
                                                  Instructions::kAvx512};
 
 #if defined(__x86_64__)
+// Clang 14 knows no "f16c" for __builtin_cpu_supports. The system's part is that of AVX2.
+bool has_f16c() {
+  unsigned int eax = 0;
+  unsigned int ebx = 0;
+  unsigned int ecx = 0;
+  unsigned int edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
 bool has_avx2() {
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-         __builtin_cpu_supports("f16c") != 0;
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 && has_f16c();
 }
 
 bool has_avx512() {
