@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "cli/console.h"
 #include "cli/interruption.h"
 #include "cli/option_checks.h"
+#include "cli/progress_bar.h"
+#include "partita/make_model.h"
 #include "support/json.h"
 #include "support/units.h"
 

@@ -5,8 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/common_options.h"
-#include "cli/console.h"
 #include "cli/interruption.h"
+#include "cli/progress_bar.h"
 #include "support/json.h"
 
 namespace partita::cli {

@@ -12,8 +12,9 @@
 #include "api/own_plan.h"
 #include "cli/commands.h"
 #include "cli/common_options.h"
-#include "cli/console.h"
 #include "cli/option_checks.h"
+#include "cli/progress_bar.h"
+#include "cli/run_report.h"
 #include "support/text_file.h"
 
 namespace partita::cli {
@@ -135,14 +136,17 @@ int run(RunOptions options) {
   bar.clear();
   const std::vector<Completion> completions = complete(engine, prompts, options);
   const RunReport report = engine.report();
+  const PredictedSeconds predicted{plan.predicted_prefill_seconds(),
+                                   plan.predicted_decode_seconds()};
   if (!options.trace.empty()) engine.write_trace(options.trace);
   if (options.as_json) {
     const Json json = {{"completions", to_json(completions)},
                        {"plan_hash", plan.hash()},
-                       {"report", cli::to_json(report, plan)}};
+                       {"report", cli::to_json(report, predicted)}};
     std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else if (!options.quiet) {
-    print_summary(plan, report);
+    std::printf("\n--- plan\n%s\n%s", plan.explain().c_str(),
+                report_text(report, predicted).c_str());
   }
   return 0;
 }

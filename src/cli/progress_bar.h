@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What people see: progress bar, cost summary; and the same as JSON.
+// What people see while they wait.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <string>
-
-#include "partita/partita.h"
-#include "support/json.h"
+#include <utility>
 
 namespace partita::cli {
 
@@ -29,9 +26,5 @@ class ProgressBar {
   double started_;
   std::map<int, std::pair<int64_t, int64_t>> ranks_;  // loaded, total
 };
-
-// Predicted and measured time per token, collectives by kind, memory per rank.
-void print_summary(const Plan& plan, const RunReport& report);
-[[nodiscard]] Json to_json(const RunReport& report, const Plan& plan);
 
 }  // namespace partita::cli
