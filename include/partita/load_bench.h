@@ -44,6 +44,7 @@ struct LoadRound {
 struct LoadBenchResult {
   std::string mesh;  // "" for one rank
   std::string dtype;
+  std::string kv_cache;
   int64_t file_bytes = 0;           // of the checkpoint
   std::vector<LoadRound> rounds;    // ascending by total
   std::vector<RankCost> ranks;      // of the last round: shards, caches, peaks of memory

@@ -23,6 +23,12 @@ struct LoadOptions {
   // are (but for 2^-17), which costs more arithmetic and no more reading of weights. "auto" is as
   // the partition was cut, else fast. Weights of other types know no difference.
   std::string products = "auto";
+
+  // Element type of the KV cache: "f32", "bf16" or "f16"; keys and values are rounded to the
+  // nearest when they are written (f16 holds at most 65504, larger ones become infinite). "auto" is
+  // as the partition was cut, else by the weights: f32 for f32, bf16 for bf16 (f32 with near-f32
+  // products, which would be for nothing otherwise), f16 for those in blocks.
+  std::string kv_cache = "auto";
 };
 
 // What a checkpoint check has found.
@@ -43,8 +49,9 @@ class Model {
   [[nodiscard]] static Model load(const std::filesystem::path& path,
                                   const LoadOptions& options = {});
 
-  [[nodiscard]] const std::string& family() const;  // "llama", "gpt2", ...
-  [[nodiscard]] const std::string& dtype() const;   // "f32", "bf16", "q8_0" or "q4_0"
+  [[nodiscard]] const std::string& family() const;    // "llama", "gpt2", ...
+  [[nodiscard]] const std::string& dtype() const;     // "f32", "bf16", "q8_0" or "q4_0"
+  [[nodiscard]] const std::string& kv_cache() const;  // "f32", "bf16" or "f16"
   [[nodiscard]] int64_t vocab_size() const;
   [[nodiscard]] int64_t layers() const;
   [[nodiscard]] int64_t max_positions() const;

@@ -79,6 +79,7 @@ LoadRound load_once(const std::filesystem::path& path,
   (void)engine.take(request);
   result.mesh = plan.impl().plan.mesh.to_string();
   result.dtype = model.dtype();
+  result.kv_cache = model.kv_cache();
   result.ranks = engine.report().ranks;
   round.load = slowest(result.ranks);
   round.start = rest_of_start(engine_seconds, result.ranks);

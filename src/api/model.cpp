@@ -12,6 +12,7 @@
 #include "passes/near_f32_products.h"
 #include "passes/pipeline.h"
 #include "passes/quantize_weights.h"
+#include "passes/with_cache_dtype.h"
 #include "support/error.h"
 
 namespace partita {
@@ -40,7 +41,17 @@ void check_products(const std::string& name) {
               str("[model] products \"", name, "\"; expected auto, fast or near-f32"));
 }
 
-// Weights and products of a partition are fixed by its program.
+// What LoadOptions::kv_cache asks for; nothing = as the weights are.
+std::optional<DType> requested_cache(const std::string& name) {
+  if (name == "auto") return std::nullopt;
+  if (name == "f32") return DType::kF32;
+  if (name == "bf16") return DType::kBF16;
+  if (name == "f16") return DType::kF16;
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[model] KV cache \"", name, "\"; expected auto, f32, bf16 or f16"));
+}
+
+// Weights, products and caches of a partition are fixed by its program.
 void load_parts(const LoadOptions& options, Model::Impl& impl) {
   const std::filesystem::path directory = impl.imported.directory;
   api::PartitionedModel parts = api::load_partition(directory);
@@ -57,6 +68,12 @@ void load_parts(const LoadOptions& options, Model::Impl& impl) {
     throw Error(ErrorCode::kInvalidArgument,
                 str("[model] ", directory.string(), " was partitioned with ", products,
                     " products; run it with --products auto, or partition the checkpoint again"));
+  }
+  const std::string cache = plan::cache_dtype_of(model.graph);
+  if (options.kv_cache != "auto" && options.kv_cache != cache) {
+    throw Error(ErrorCode::kInvalidArgument,
+                str("[model] ", directory.string(), " was partitioned for a KV cache of ", cache,
+                    "; run it with --kv-cache auto, or partition the checkpoint again"));
   }
   impl.imported = std::move(parts.model);
   impl.partition = std::move(parts.partition);
@@ -97,6 +114,15 @@ void take_activations_as_f32(Model::Impl& impl) {
   impl.imported.graph = std::move(result.graph);
 }
 
+// Without a wish a cache rounds as much as the products beside it do anyway.
+DType cache_dtype(const LoadOptions& options, const Model::Impl& impl) {
+  if (const auto requested = requested_cache(options.kv_cache)) return *requested;
+  const DType weights = impl.imported.info.weight_dtype;
+  if (is_block_type(weights)) return DType::kF16;
+  const bool rounds = weights == DType::kBF16 && !is_near_f32(impl.imported.graph);
+  return rounds ? DType::kBF16 : DType::kF32;
+}
+
 // Reads config and names. Every rank does it for itself and gets the same graph: passes are
 // deterministic.
 void import_checkpoint(const LoadOptions& options, Model::Impl& impl) {
@@ -109,6 +135,7 @@ void import_checkpoint(const LoadOptions& options, Model::Impl& impl) {
   impl.imported.directory = directory;
   if (is_quantized) quantize(*wanted, impl);
   if (options.products == "near-f32") take_activations_as_f32(impl);
+  impl.imported.graph = passes::with_cache_dtype(impl.imported.graph, cache_dtype(options, impl));
 }
 
 }  // namespace
@@ -128,6 +155,7 @@ const text::Tokenizer& Model::Impl::require_tokenizer() const {
 std::shared_ptr<Model::Impl> Model::Impl::load(const std::filesystem::path& directory,
                                                const LoadOptions& options) {
   check_products(options.products);
+  (void)requested_cache(options.kv_cache);
   auto impl = std::make_shared<Impl>();
   impl->imported.directory = directory;
   if (api::is_partition(directory)) {
@@ -135,8 +163,8 @@ std::shared_ptr<Model::Impl> Model::Impl::load(const std::filesystem::path& dire
   } else {
     import_checkpoint(options, *impl);
   }
-  impl->requested_dtype = options.dtype;
-  impl->requested_products = options.products;
+  impl->requested = options;
+  impl->kv_cache = plan::cache_dtype_of(impl->imported.graph);
   impl->dtype = to_string(impl->imported.info.weight_dtype);
   return impl;
 }
@@ -149,6 +177,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
 
 const std::string& Model::family() const { return impl_->imported.info.family; }
 const std::string& Model::dtype() const { return impl_->dtype; }
+const std::string& Model::kv_cache() const { return impl_->kv_cache; }
 int64_t Model::vocab_size() const { return impl_->imported.info.vocab_size; }
 int64_t Model::layers() const { return impl_->imported.info.layers; }
 int64_t Model::max_positions() const { return impl_->imported.info.max_positions; }

@@ -19,10 +19,10 @@ struct Model::Impl {
   importer::ImportedModel imported;
   std::unique_ptr<const text::Tokenizer> tokenizer;  // null when the directory has none
   std::string dtype;                                 // of most weights
-  std::string requested_dtype;     // LoadOptions::dtype: what makes other processes load the same
-  std::string requested_products;  // LoadOptions::products, as well
-  std::string notes;               // lines
-  std::optional<api::Partition> partition;  // when that is what the directory holds
+  std::string kv_cache;                              // its element type
+  LoadOptions requested;                             // what makes other processes load the same
+  std::string notes;                                 // lines
+  std::optional<api::Partition> partition;           // when that is what the directory holds
 
   // All but the tokenizer, which ranks do not need and which takes some MB.
   [[nodiscard]] static std::shared_ptr<Impl> load(const std::filesystem::path& directory,

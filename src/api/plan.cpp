@@ -10,6 +10,7 @@
 #include "api/plan_options.h"
 #include "api/plan_pins.h"
 #include "partition/partition.h"
+#include "passes/with_cache_dtype.h"
 #include "planner/explain/infeasible.h"
 #include "planner/explain/summary.h"
 #include "planner/mesh_parts.h"
@@ -99,7 +100,8 @@ std::vector<planner::SmallerWeights> smaller_weights(const Model& model) {
   for (const char* name : {"bf16", "q8", "q4"}) {
     if (model.dtype() == name) continue;
     const std::string dtype = name[0] == 'q' ? str(name, "_0") : name;
-    const LoadOptions options{.dtype = name, .products = model.impl().requested_products};
+    LoadOptions options = model.impl().requested;
+    options.dtype = name;
     result.push_back({name, dtype, [directory = model.directory(), options] {
                         return Model::load(directory, options).impl().imported.graph;
                       }});
@@ -159,9 +161,18 @@ void check_graph_hash(const Json& json, const ir::Graph& graph, const std::strin
   const auto hash = json_get<std::string>(json, "graph_hash", file);
   const std::string own = ir::hash_of(graph);
   if (hash == own) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              str("[plan] ", file, " is for graph ", hash, ", the graph of this model is ", own,
-                  "; plan again or use the model, weights and block size the plan was made for"));
+  const std::string cache = plan::cache_dtype_of(graph);
+  for (const DType other : {DType::kF32, DType::kBF16, DType::kF16}) {
+    if (ir::hash_of(passes::with_cache_dtype(graph, other)) != hash) continue;
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        str("[plan] ", file, " is for a KV cache of ", to_string(other), ", that of this model is ",
+            cache, "; give --kv-cache ", to_string(other), " or plan again"));
+  }
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      str("[plan] ", file, " is for graph ", hash, ", the graph of this model is ", own,
+          "; plan again or use the model, weights, products and block size the plan was made for"));
 }
 
 // Cuts the program of one rank per stage, as every rank will: so a strategy that its operator does

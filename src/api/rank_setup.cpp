@@ -29,8 +29,9 @@ Transport transport_for(const std::string& name, const std::string& launcher) {
 
 Json to_json(const RankSetup& setup) {
   return {{"directory", setup.directory.string()},
-          {"dtype", setup.dtype},
-          {"products", setup.products},
+          {"dtype", setup.load.dtype},
+          {"products", setup.load.products},
+          {"kv_cache", setup.load.kv_cache},
           {"plan", setup.plan},
           {"transport", setup.transport == Transport::kShm ? "shm" : "mpi"},
           {"shm_paths", setup.shm_paths},
@@ -41,8 +42,9 @@ Json to_json(const RankSetup& setup) {
 RankSetup rank_setup_from_json(const Json& json) {
   RankSetup setup;
   setup.directory = json_get<std::string>(json, "directory", kWhat);
-  setup.dtype = json_get<std::string>(json, "dtype", kWhat);
-  setup.products = json_get<std::string>(json, "products", kWhat);
+  setup.load.dtype = json_get<std::string>(json, "dtype", kWhat);
+  setup.load.products = json_get<std::string>(json, "products", kWhat);
+  setup.load.kv_cache = json_get<std::string>(json, "kv_cache", kWhat);
   setup.plan = json_get<std::string>(json, "plan", kWhat);
   setup.transport =
       json_get<std::string>(json, "transport", kWhat) == "shm" ? Transport::kShm : Transport::kMpi;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "partita/model.h"
 #include "support/json.h"
 
 namespace partita::api {
@@ -20,9 +21,8 @@ enum class Transport : uint8_t { kShm, kMpi };
 // milliseconds; plan and checkpoint are all it needs.
 struct RankSetup {
   std::filesystem::path directory;
-  std::string dtype;     // LoadOptions::dtype
-  std::string products;  // LoadOptions::products
-  std::string plan;      // plan.json text
+  LoadOptions load;
+  std::string plan;  // plan.json text
   Transport transport = Transport::kShm;
   std::vector<std::string> shm_paths = {};  // for kShm: of the shared memory of each replica
   int step_timeout_ms = 10000;

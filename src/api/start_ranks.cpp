@@ -95,8 +95,7 @@ RunningRanks start_processes(const Model::Impl& model,
   RunningRanks ranks;
   const milliseconds step_timeout = step_timeout_of(plan.impl().plan, options);
   RankSetup setup{.directory = std::filesystem::absolute(model.imported.directory),
-                  .dtype = model.requested_dtype,
-                  .products = model.requested_products,
+                  .load = model.requested,
                   .plan = plan.to_json(),
                   .transport = transport_for(options.transport, options.launcher),
                   .step_timeout_ms = static_cast<int>(step_timeout.count()),

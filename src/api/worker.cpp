@@ -170,8 +170,7 @@ LoadedRank load_rank(Channel& channel,
                      const launch::RankEnvironment& self) {
   LoadedRank rank;
   const auto start = Clock::now();
-  const auto model =
-      Model::Impl::load(setup.directory, {.dtype = setup.dtype, .products = setup.products});
+  const auto model = Model::Impl::load(setup.directory, setup.load);
   const ir::Graph& graph = model->imported.graph;
   const plan::Plan plan =
       plan::plan_from_json(parse_json(setup.plan, "the plan"), graph, "the plan");

@@ -53,6 +53,8 @@ int run(const Options& options) {
     for (const BatchRound& round : result.rounds) round_trips.push_back(round.round_trip_ns);
     const Json json = {{"bench", "batch"},
                        {"model", options.directory},
+                       {"weights", model.dtype()},
+                       {"kv_cache", model.kv_cache()},
                        {"mesh", result.mesh},
                        {"requests", result.requests},
                        {"prompt_tokens", options.bench.plan.prompt_tokens},

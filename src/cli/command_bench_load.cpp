@@ -48,6 +48,7 @@ Json to_json(const Options& options, const LoadBenchResult& result) {
           {"model", options.directory},
           {"mesh", result.mesh},
           {"weights", result.dtype},
+          {"kv_cache", result.kv_cache},
           {"file_bytes", result.file_bytes},
           {"memory_as_found", options.bench.uses_memory_as_found},
           {"rounds", rounds},

@@ -70,7 +70,7 @@ void print_shares(const ModelBenchResult& result) {
                result.profile_round_trip_ns);
 }
 
-Json to_json(const Options& options, const ModelBenchResult& result) {
+Json to_json(const Options& options, const Model& model, const ModelBenchResult& result) {
   Json memory = Json::array();
   for (const MemoryBytes& rank : result.memory) {
     Json entry = {{"predicted_bytes", rank.predicted}};
@@ -83,6 +83,8 @@ Json to_json(const Options& options, const ModelBenchResult& result) {
   }
   return {{"bench", "model"},
           {"model", options.directory},
+          {"weights", model.dtype()},
+          {"kv_cache", model.kv_cache()},
           {"mesh", result.mesh},
           {"ranks", result.ranks},
           {"profile", result.profile},
@@ -114,7 +116,7 @@ int run(const Options& options) {
     print_ops("prefill", result.prefill_ops);
     print_ops("decode", result.decode_ops);
     print_shares(result);
-    const Json json = to_json(options, result);
+    const Json json = to_json(options, model, result);
     std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     std::fflush(stdout);
   }

@@ -40,6 +40,7 @@ ScalingBar measure(const Model& model, const Options& options, ScalingBar bar) {
   const Json json = {{"bench", "scaling"},
                      {"model", options.directory},
                      {"weights", model.dtype()},
+                     {"kv_cache", model.kv_cache()},
                      {"mesh", result.mesh},
                      {"ranks", bar.ranks},
                      {"threads", bar.threads},

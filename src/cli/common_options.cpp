@@ -118,6 +118,11 @@ void add_weights_option(CLI::App& command, LoadOptions& load) {
                   "Activations beside bf16 weights: fast (rounded to bf16), near-f32 (as they are; "
                   "more arithmetic), or auto (as partitioned, else fast)")
       ->capture_default_str();
+  command
+      .add_option("--kv-cache", load.kv_cache,
+                  "Element type of the KV cache: f32, bf16, f16, or auto (as partitioned, else f32 "
+                  "for f32 weights, bf16 for bf16, f16 for q8 and q4)")
+      ->capture_default_str();
 }
 
 void refuse_planning_beside_plan_file(const CLI::App& command) {

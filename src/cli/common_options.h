@@ -18,7 +18,7 @@ struct PlanningOptions {
 };
 void add_planning_options(CLI::App& command, PlanningOptions& options);
 
-// The option --weights (also --dtype) alone.
+// The options of LoadOptions: --weights (also --dtype), --products and --kv-cache.
 void add_weights_option(CLI::App& command, LoadOptions& load);
 
 // Refuses options that decide a plan when --plan names one. For commands that only follow it.

@@ -74,6 +74,7 @@ TEST(CliPlanOptions, BadFiguresAndNamesAreRefused) {
   const ErrorCode invalid = ErrorCode::kInvalidArgument;
   const std::vector<BadOptions> rows = {
       {"--weights q5", invalid, "weights \"q5\"; expected auto, f32, bf16, q8 or q4"},
+      {"--kv-cache q8", invalid, "KV cache \"q8\"; expected auto, f32, bf16 or f16"},
       {"--wire f16", invalid, "wire \"f16\"; expected f32 or bf16"},
       {"--solver magic", invalid, "no solver \"magic\"; expected exact or ilp"},
       {"--memory-limit-gb -1", invalid, "memory limit -1 GB"},
