@@ -30,15 +30,6 @@ constexpr int64_t kLeastTensorBytes = 8 + 4 + 4 + 8;
 constexpr int64_t kLeastTextBytes = 8;
 constexpr int64_t kLeastArrayBytes = 4 + 8;
 
-// Names come from the file; a message is one line of ASCII.
-std::string printable(std::string_view name) {
-  constexpr size_t kShownBytes = 100;
-  std::string shown(name.substr(0, kShownBytes));
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return shown.size() < name.size() ? shown + "..." : shown;
-}
-
 class HeaderReader {
  public:
   HeaderReader(const ReadAt& read, int64_t file_bytes, std::string_view what)

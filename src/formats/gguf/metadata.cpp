@@ -2,6 +2,7 @@
 // Values of GGUF files.
 #include "formats/gguf/metadata.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -14,7 +15,6 @@ namespace {
 constexpr std::array<std::string_view, kGgufTypes> kTypeNames = {
     "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"};
 constexpr int64_t kMaxInteger = std::numeric_limits<int32_t>::max();
-constexpr size_t kShownBytes = 80;
 
 bool is_integer(const GgufValue& value) {
   return !value.is_array && value.integers.size() == 1 && value.type != GgufType::kBool;
@@ -35,6 +35,14 @@ GgufValue list(GgufType type) {
 }  // namespace
 
 std::string_view to_string(GgufType type) { return kTypeNames.at(static_cast<size_t>(type)); }
+
+std::string printable(std::string_view text) {
+  constexpr size_t kShownBytes = 100;
+  std::string shown(text.substr(0, kShownBytes));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return shown.size() < text.size() ? shown + "..." : shown;
+}
 
 size_t GgufValue::size() const {
   return integers.size() + numbers.size() + texts.size() + arrays.size();
@@ -84,7 +92,7 @@ GgufValue GgufValue::list_of_i32(std::vector<int64_t> values) {
 
 std::string to_string(const GgufValue& value) {
   if (value.is_array) return str(value.size(), " x ", to_string(value.type));
-  if (!value.texts.empty()) return str('"', value.texts[0].substr(0, kShownBytes), '"');
+  if (!value.texts.empty()) return str('"', printable(value.texts[0]), '"');
   if (!value.numbers.empty()) return str(value.numbers[0]);
   if (value.integers.empty()) return "nothing";
   if (value.type == GgufType::kBool) return value.integers[0] != 0 ? "true" : "false";

@@ -53,6 +53,10 @@ struct GgufValue {
   [[nodiscard]] static GgufValue list_of_i32(std::vector<int64_t> values);
 };
 
+// A name or text of a file as messages show it, which are lines of ASCII: at most 100 bytes, and
+// "?" for each that is not printable.
+[[nodiscard]] std::string printable(std::string_view text);
+
 // Short form for messages: 7, "llama", 3 x string.
 [[nodiscard]] std::string to_string(const GgufValue& value);
 

@@ -91,7 +91,7 @@ class ConfigReader {
       if (is_off(value) && name != key("attention.causal")) continue;
       const std::string_view own = std::string_view(name).substr(prefix_.size());
       if (std::find(kKnownKeys.begin(), kKnownKeys.end(), own) != kKnownKeys.end()) continue;
-      unsupported(str(name, " is ", to_string(value),
+      unsupported(str(formats::printable(name), " is ", to_string(value),
                       "; it may change what the model computes, and partita does not know it"));
     }
   }
@@ -143,15 +143,15 @@ class ConfigReader {
     if (type == "linear" || (type == "none" && metadata_.has(key("rope.scale_linear")))) {
       config_["rope_scaling"] = {{"rope_type", "linear"}, {"factor", factor}};
     } else if (type != "none") {
-      unsupported(str(key("rope.scaling.type"), " is \"", type,
+      unsupported(str(key("rope.scaling.type"), " is \"", formats::printable(type),
                       "\"; partita knows none, linear and the factors of ", kRopeFactors));
     }
   }
 
   void read_rope_factors(double theta, const std::string& scaling_type) {
     if (scaling_type != "none" && scaling_type != "linear")
-      unsupported(
-          str(key("rope.scaling.type"), " is \"", scaling_type, "\" beside ", kRopeFactors));
+      unsupported(str(key("rope.scaling.type"), " is \"", formats::printable(scaling_type),
+                      "\" beside ", kRopeFactors));
     const formats::TensorPlace place = checkpoint_.find(kRopeFactors);
     const int64_t count = config_["head_dim"].get<int64_t>() / 2;
     if (place.info->dtype != DType::kF32 || place.info->shape != std::vector<int64_t>{count}) {
@@ -233,8 +233,8 @@ const GgufArchitecture& gguf_architecture(const GgufMetadata& metadata) {
   const std::string name = metadata.text("general.architecture");
   if (const GgufArchitecture* known = find_gguf_architecture(name)) return *known;
   throw Error(ErrorCode::kUnsupported,
-              str("[gguf] ", metadata.what(), ": general.architecture is \"", name.substr(0, 80),
-                  "\"; partita knows ", known_gguf_architectures()));
+              str("[gguf] ", metadata.what(), ": general.architecture is \"",
+                  formats::printable(name), "\"; partita knows ", known_gguf_architectures()));
 }
 
 Json config_of_gguf(const GgufMetadata& metadata, const Checkpoint& checkpoint) {

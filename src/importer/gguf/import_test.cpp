@@ -185,6 +185,14 @@ TEST_F(GgufImport, RefusesWhatItCannotCompute) {
               HasSubstr("llama.expert_count is 2147483647; expected at most 4096"));
   EXPECT_THAT(with("llama.block_count", GgufValue::text("x")),
               HasSubstr("llama.block_count is \"x\"; expected an integer"));
+  // What a file says reaches no terminal as it is.
+  const std::string dirty = "\x1b[2J\n" + std::string(200, 'x');
+  const std::string shown = "\"?[2J?" + std::string(95, 'x') + "...\"";
+  for (const char* key :
+       {"general.architecture", "llama.rope.scaling.type", "llama.block_count", "llama.unknown"}) {
+    EXPECT_THAT(with(key, GgufValue::text(dirty)), HasSubstr(str(key, " is ", shown)));
+  }
+  EXPECT_THAT(with("llama.\n", GgufValue::u32(1)), HasSubstr("llama.? is 1"));
   EXPECT_THAT(with("tokenizer.ggml.bos_token_id", GgufValue::u32(5)),
               HasSubstr("token 5 is outside the vocabulary of 5"));
   Metadata missing = rotary_metadata();
