@@ -109,7 +109,8 @@ void quantize(DType dtype, Model::Impl& impl) {
 void take_activations_as_f32(Model::Impl& impl) {
   passes::NearF32Graph result = passes::near_f32_products(impl.imported.graph);
   if (result.products == 0) {
-    impl.notes += "note: near-f32 products change nothing, because no matrix is bf16\n";
+    impl.notes +=
+        "note: near-f32 products change nothing, because no matrix and no cache is bf16\n";
   }
   impl.imported.graph = std::move(result.graph);
 }
@@ -119,7 +120,7 @@ DType cache_dtype(const LoadOptions& options, const Model::Impl& impl) {
   if (const auto requested = requested_cache(options.kv_cache)) return *requested;
   const DType weights = impl.imported.info.weight_dtype;
   if (is_block_type(weights)) return DType::kF16;
-  const bool rounds = weights == DType::kBF16 && !is_near_f32(impl.imported.graph);
+  const bool rounds = weights == DType::kBF16 && options.products != "near-f32";
   return rounds ? DType::kBF16 : DType::kF32;
 }
 
@@ -134,8 +135,8 @@ void import_checkpoint(const LoadOptions& options, Model::Impl& impl) {
   impl.imported.graph = passes::run_standard_pipeline(impl.imported.graph).graph;
   impl.imported.directory = directory;
   if (is_quantized) quantize(*wanted, impl);
-  if (options.products == "near-f32") take_activations_as_f32(impl);
   impl.imported.graph = passes::with_cache_dtype(impl.imported.graph, cache_dtype(options, impl));
+  if (options.products == "near-f32") take_activations_as_f32(impl);
 }
 
 }  // namespace

@@ -54,6 +54,18 @@ TEST_P(NearF32Run, ShardedEqualsUnsharded) {
   }
 }
 
+// What remains is that a number of the cache may be rounded to its other neighbour.
+TEST_P(NearF32Run, HoldsBesideACacheOfBf16) {
+  const auto logits = [&](const std::string& dtype, const std::string& products) {
+    const LoadOptions options = {.dtype = dtype, .products = products, .kv_cache = "bf16"};
+    return logits_on(Model::load(checkpoint(), options), "tp=1");
+  };
+  const std::vector<float> expected = logits("f32", "near-f32");
+  const double fast = largest_difference(logits("bf16", "fast"), expected);
+  EXPECT_GT(fast, 0);
+  EXPECT_LT(largest_difference(logits("bf16", "near-f32"), expected), fast / 4);
+}
+
 TEST_P(NearF32Run, PartsKeepTheProducts) {
   const Model model = load("near-f32");
   const fs::path parts = folder_.path() / "parts";
