@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes new keys and values into the paged caches.
 #include <algorithm>
+#include <array>
 
 #include "ops/attention/attention_step_cpu.h"
 #include "ops/parallel.h"
@@ -8,9 +9,15 @@
 namespace partita::ops::attention {
 namespace {
 
-void store(float* to, float value) { *to = value; }
-void store(BFloat16* to, float value) { *to = BFloat16::from_float(value); }
-void store(Float16* to, float value) { *to = Float16::from_float(value); }
+void store(const Step& /*step*/, const float* from, int64_t count, float* to) {
+  std::copy_n(from, count, to);
+}
+void store(const Step& /*step*/, const float* from, int64_t count, BFloat16* to) {
+  std::transform(from, from + count, to, BFloat16::from_float);
+}
+void store(const Step& step, const float* from, int64_t count, Float16* to) {
+  step.to_f16(from, count, to);
+}
 
 // Tokens [begin, end) of consecutive positions in one block.
 struct Run {
@@ -33,9 +40,15 @@ Run run_at(const Step& step, int64_t begin) {
 // Keys of `rows` tokens, `stride` apart, to consecutive places of a block.
 template <typename Cache>
 void store_keys(const float* key, int64_t stride, int64_t rows, const Step& step, Cache* to) {
-  for (int64_t e = 0; e < step.head_dim; ++e) {
-    for (int64_t row = 0; row < rows; ++row) {
-      store(to + e * step.block_size + row, key[row * stride + e]);
+  std::array<Cache, 64> line;
+  for (int64_t row = 0; row < rows; ++row, key += stride) {
+    for (int64_t begin = 0; begin < step.head_dim; begin += std::ssize(line)) {
+      const int64_t count = std::min<int64_t>(std::ssize(line), step.head_dim - begin);
+      store(step, key + begin, count, line.data());
+      Cache* place = to + begin * step.block_size + row;
+      for (int64_t e = 0; e < count; ++e, place += step.block_size) {
+        *place = line[static_cast<size_t>(e)];
+      }
     }
   }
 }
@@ -72,9 +85,7 @@ void append_run(const Step& step, const Run& run, int64_t kv_head, float* memory
     store_rotated(key, token_stride, run, step, memory, keys);
   }
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t e = 0; e < head_dim; ++e) {
-      store(values + row * head_dim + e, value[row * token_stride + e]);
-    }
+    store(step, value + row * token_stride, head_dim, values + row * head_dim);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ops/attention/attention_step_cpu.h"
+#include "ops/attention/block_kernels.h"
 #include "ops/products.h"
 #include "ops/rope/rope_attributes.h"
 
@@ -49,7 +50,8 @@ void reference_attend(const Step& step, int64_t token, int64_t head) {
 
 template <typename Cache>
 void reference_attention(const Settings& settings, Views inputs, Views outputs) {
-  const Step step(inputs, outputs[0], settings);
+  Step step(inputs, outputs[0], settings);
+  step.to_f16 = kBlockKernelsPortable.to_f16;
   append(step);
   for (int64_t token = 0; token < step.tokens; ++token) {
     for (int64_t head = 0; head < step.heads; ++head) reference_attend<Cache>(step, token, head);

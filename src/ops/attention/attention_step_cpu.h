@@ -97,6 +97,8 @@ struct Step {
   Views inputs;
   Settings settings;
   StepRotation rotation;
+  // Rounds `count` numbers to the nearest f16.
+  void (*to_f16)(const float* from, int64_t count, Float16* to) = nullptr;
   float* out;
   int64_t tokens, heads, head_dim, kv_heads, block_count, block_size, sequences,
       blocks_per_sequence;

@@ -189,7 +189,19 @@ void divide(const float* values, float weight, int64_t count, float* out) {
   scale(values, 1 / weight, count, out);
 }
 
-constexpr BlockKernels kBlockKernels = {attend, merge, divide, scale};
+void to_f16(const float* x, int64_t count, Float16* out) {
+  int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= count; i += 8) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+  for (; i < count; ++i) out[i].bits = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
+#endif
+  for (; i < count; ++i) out[i] = Float16::from_float(x[i]);
+}
+
+constexpr BlockKernels kBlockKernels = {attend, merge, divide, scale, to_f16};
 
 }  // namespace
 }  // namespace partita::ops::attention

@@ -64,6 +64,7 @@ struct BlockKernels {
   // out[i] = values[i] / weight, i < count
   void (*divide)(const float* values, float weight, int64_t count, float* out);
   void (*scale)(const float* x, float factor, int64_t count, float* out);  // out may be x
+  void (*to_f16)(const float* x, int64_t count, Float16* out);  // to nearest, ties to even
 };
 
 extern const BlockKernels kBlockKernelsPortable;

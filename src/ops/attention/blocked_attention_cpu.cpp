@@ -99,6 +99,7 @@ class BlockedAttention final : public BoundKernel {
 
   void run(Views inputs, Views outputs) override {
     Step step(inputs, outputs[0], settings_);
+    step.to_f16 = kernels_.to_f16;
     if (rotation_) step.rotation = make_angles(step);
     append(step);
     const int64_t units = find_runs(step);
