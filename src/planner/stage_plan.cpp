@@ -148,8 +148,9 @@ std::optional<StagePlan> plan_forced_stage(PlanSpace& space, const StageRequest&
     plan.memory = memory_of(plan.decisions, space, request);
     const int64_t excess = bounded_excess(plan, space);
     plan.fits = !request.is_bounded || (solution.feasible && excess <= 0);
-    if (plan.fits || !solution.feasible) return plan;
-    // The next choice has fewer bytes than this one, so the loop ends.
+    if (plan.fits || !solution.feasible || solution.bytes == 0) return plan;
+    // The next choice has fewer bytes than this one, so the loop ends: a stage without weights and
+    // caches may need more for activations and buffers than there is, and then has nothing to give.
     bound = std::min(bound - 1, solution.bytes - excess);
   }
 }
