@@ -36,9 +36,11 @@ std::vector<cost::SpannedAxis> spanned_axes(const cost::Profile& profile,
     std::set<std::string> spanned;
     if (knows_axis(profile, name)) spanned.insert(name);
     for (int64_t cell = 0; cell < devices.size() && !knows_axis(profile, name); ++cell) {
-      const int64_t first = devices.group(cell, std::span(&axis, 1)).front();
-      add_axes_between(profile, devices.ranks()[static_cast<size_t>(first)],
-                       devices.ranks()[static_cast<size_t>(cell)], spanned);
+      if (devices.coordinate(cell, axis) != 0) continue;  // not the first of those it joins
+      for (const int64_t other : devices.group(cell, std::span(&axis, 1))) {
+        add_axes_between(profile, devices.ranks()[static_cast<size_t>(cell)],
+                         devices.ranks()[static_cast<size_t>(other)], spanned);
+      }
     }
     result.push_back({name, {spanned.begin(), spanned.end()}});
   }
