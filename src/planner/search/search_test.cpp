@@ -2,6 +2,7 @@
 // Replicas, stages and tensor ranks chosen together.
 #include "planner/search/search.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,12 +84,19 @@ TEST_F(SearchPlans, ParetoMarksWhatNothingElseBeats) {
   EXPECT_LT(pareto, static_cast<int>(found.candidates.size()));
 }
 
+// Caches of 64 x 4096 positions take 8.6 GB and weights 2.5 GB; 8 devices have 1.1 GB left each,
+// for activations and buffers too.
 TEST_F(SearchPlans, NothingThatFitsGivesTheReason) {
-  request_.profile.device.memory_bytes = 3'000'000'000;
+  request_.profile.device.memory_bytes = 4'000'000'000;
   request_.profile.device.reserve_bytes = 2'900'000'000;
   const PlanSearch found = search(Objective::kThroughput);
-  EXPECT_TRUE(std::holds_alternative<Infeasible>(found.result));
+  EXPECT_GE(found.candidates.size(), 4U);
   for (const CandidateReport& candidate : found.candidates) EXPECT_FALSE(candidate.fits);
+  ASSERT_TRUE(std::holds_alternative<Infeasible>(found.result));
+  const auto& reason = std::get<Infeasible>(found.result);
+  EXPECT_EQ(reason.too_large, "weights and KV cache");
+  EXPECT_EQ(reason.fitting_ranks, 32);
+  EXPECT_THAT(reason.reason, testing::HasSubstr("does not fit on 8 devices of 4.0 GB"));
 }
 
 TEST_F(SearchPlans, RepeatExactly) {
