@@ -11,7 +11,7 @@ namespace partita::comm {
 namespace {
 
 bool use_avx2() {
-  static const bool usable = avx2_usable();
+  static const bool usable = device::usable_instructions() >= device::Instructions::kAvx2;
   return usable;
 }
 

@@ -13,12 +13,4 @@ void round_avx2(const float* from, uint16_t* to, int64_t count) {
   BFloat16Codec::narrow(from, to, count);
 }
 
-bool avx2_usable() {
-#if defined(__AVX2__) && defined(__F16C__)
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("f16c") != 0;
-#else
-  return false;
-#endif
-}
-
 }  // namespace partita::comm

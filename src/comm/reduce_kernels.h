@@ -30,13 +30,12 @@ struct SumArguments {
 void reduce_baseline(const ReduceArguments& arguments);
 void sum_baseline(const SumArguments& arguments);
 void round_baseline(const float* from, uint16_t* to, int64_t count);
-// These need avx2_usable().
+// These need the level avx2 (device/cpu/instructions.h).
 void reduce_avx2(const ReduceArguments& arguments);
 void sum_avx2(const SumArguments& arguments);
 void round_avx2(const float* from, uint16_t* to, int64_t count);
-// These need the level avx512 (device/cpu/instructions.h), and terms in bf16.
+// These need the level avx512, and terms in bf16.
 void sum_bf16_avx512(const SumArguments& arguments);
 void round_avx512(const float* from, uint16_t* to, int64_t count);
-[[nodiscard]] bool avx2_usable();  // AVX2 and F16C, on this processor and in this build
 
 }  // namespace partita::comm

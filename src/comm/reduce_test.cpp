@@ -77,7 +77,9 @@ TEST(ReduceInOrder, MayWriteOverAnInputAndCrossesBlocks) {
 
 // All types and kinds: every instruction set gives the bits of the baseline.
 TEST(ReduceInOrder, GivesTheSameBitsWithEveryInstructionSet) {
-  if (!avx2_usable()) GTEST_SKIP() << "this processor has no AVX2";
+  if (device::supported_instructions() < device::Instructions::kAvx2) {
+    GTEST_SKIP() << "this processor has no AVX2";
+  }
   constexpr int64_t kCount = 1003;
   std::vector<std::vector<std::byte>> inputs(3, std::vector<std::byte>(kCount * sizeof(double)));
   std::vector<const std::byte*> pointers;
@@ -155,7 +157,7 @@ TEST(AddTerms, EveryVariantAddsManyTermsAlike) {
                                  kCount};
     sum_baseline(arguments);
     EXPECT_EQ(out, expected);
-    if (!avx2_usable()) continue;
+    if (device::supported_instructions() < device::Instructions::kAvx2) continue;
     std::fill(out.begin(), out.end(), 0.0F);
     sum_avx2(arguments);
     EXPECT_EQ(out, expected);
