@@ -93,7 +93,7 @@ TEST_P(ShardedRun, EqualsTheUncutRun) {
     plan::Plan plan = partition::TestPlanner(graph, make_stages(graph, layout, random),
                                              partition::random_strategies(random))
                           .make();
-    // Every third plan lists no conversions, as one edited by hand: they are found.
+    // Every third plan lists no reshards, as one edited by hand: they are found.
     if (seed % 3 == 2) plan.reshards.clear();
     const std::string where =
         str("layout ", GetParam(), " seed ", seed, "\n", ir::print_graph(graph));

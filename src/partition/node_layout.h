@@ -22,7 +22,7 @@ struct NodeLayout {
 // strategy does is no evidence.
 struct ListedSpecs {
   std::vector<std::vector<const spec::TensorSpec*>>
-      inputs;  // per input, best first: as it is converted to, as it lies
+      inputs;  // per input, best first: as it is resharded to, as it lies
   std::vector<const spec::TensorSpec*> outputs;  // per output; null when not listed
 };
 

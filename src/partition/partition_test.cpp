@@ -72,8 +72,8 @@ TEST(PartitionRank, AReplicatedPlanIsTheGraphItself) {
   EXPECT_TRUE(groups_of(graph, plan).empty());
 }
 
-// Two values of the same spec are converted once, whoever reads them.
-TEST(PartitionRank, AConversionIsInjectedOnceForAllReaders) {
+// Two values of the same spec are resharded once, whoever reads them.
+TEST(PartitionRank, AReshardIsInjectedOnceForAllReaders) {
   const ir::Graph graph = ir::parse_graph(R"(graph "g" {
   input %x : f32[t,4]
   weight %w : f32[6,4] = tensor("w")
@@ -95,8 +95,8 @@ TEST(PartitionRank, AConversionIsInjectedOnceForAllReaders) {
   EXPECT_THAT(text, HasSubstr("return %y, %h.all_gather"));
 }
 
-// The plan's conversions may be absent or name no consumer: the cheapest path stands in.
-TEST(PartitionRank, APlanWithoutConversionsGetsTheCheapest) {
+// The plan's reshards may be absent or name no consumer: the cheapest path stands in.
+TEST(PartitionRank, APlanWithoutReshardsGetsTheCheapest) {
   const ir::Graph graph = ir::parse_graph(kMlp);
   plan::Plan plan = TestPlanner(graph, one_stage(graph, "tp=2"),
                                 split_factors({{"up", "n"}, {"act", "d1"}, {"down", "k"}}))

@@ -65,7 +65,7 @@ void PlanIndex::index_names() {
     const auto id = graph_.find_value(reshard.value);
     if (!id)
       throw contradiction(
-          str("it converts a value \"", reshard.value, "\" that the graph has not"));
+          str("it reshards a value \"", reshard.value, "\" that the graph has not"));
     reshards_[static_cast<size_t>(*id)].push_back(&reshard);
   }
   std::map<std::string_view, size_t> node_by_name;

@@ -28,7 +28,7 @@ namespace partita::partition {
 // All ranks of the plan, ascending: the group over which stages send to each other.
 [[nodiscard]] std::vector<int> all_ranks(const plan::Plan& plan);
 
-// The ranks that take part in a conversion over `axes` at `cell`, in the order of their pieces.
+// The ranks that take part in a reshard over `axes` at `cell`, in the order of their pieces.
 [[nodiscard]] std::vector<int> step_ranks(const spec::Mesh& mesh,
                                           int64_t cell,
                                           const std::vector<int>& axes);

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "partition/conversion.h"
+#include "partition/reshard_path.h"
 #include "support/error.h"
 
 namespace partita::partition {
@@ -59,7 +59,7 @@ class Builder {
     }
   }
 
-  // All conversions come before the first message, so that collectives of the stage never wait for
+  // All reshards come before the first message, so that collectives of the stage never wait for
   // another stage.
   void send() {
     std::vector<PlacedSend> sends;
@@ -80,7 +80,7 @@ class Builder {
                               listed_specs(node));
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       placed.inputs.push_back(
-          converted(node.inputs[i], placed.layout.strategy.inputs[i], node.name));
+          resharded(node.inputs[i], placed.layout.strategy.inputs[i], node.name));
     }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId output = node.outputs[i];
@@ -97,7 +97,7 @@ class Builder {
   void follow_listed_outputs(const ir::Node& node) {
     for (const ValueId output : node.outputs) {
       const TensorSpec* listed = index_.spec_of(output, program_.stage);
-      if (listed != nullptr) homes_[static_cast<size_t>(output)] = converted(output, *listed, {});
+      if (listed != nullptr) homes_[static_cast<size_t>(output)] = resharded(output, *listed, {});
     }
   }
 
@@ -149,10 +149,10 @@ class Builder {
     return home;
   }
 
-  int whole(ValueId id) { return converted(id, replicated(id), {}); }
+  int whole(ValueId id) { return resharded(id, replicated(id), {}); }
 
-  // The value in spec `to` for the node `consumer`; adds the conversion unless it is there already.
-  int converted(ValueId id, const TensorSpec& to, std::string_view consumer) {
+  // The value in spec `to` for the node `consumer`; adds the reshard unless it is there already.
+  int resharded(ValueId id, const TensorSpec& to, std::string_view consumer) {
     const int home = home_of(id, to);
     const auto found = placed_.find({id, to});
     if (found != placed_.end()) return found->second;
@@ -165,7 +165,7 @@ class Builder {
     int at = home;
     const TensorSpec from = program_.values[static_cast<size_t>(home)].spec;
     for (const spec::ReshardStep& step :
-         conversion_path(index_, program_.stage, {id, from, to, consumer})) {
+         reshard_path(index_, program_.stage, {id, from, to, consumer})) {
       at = after_step(id, at, step);
     }
     return at;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one stage does, for all its ranks at once: nodes with their layouts, conversions, messages.
+// What one stage does, for all its ranks at once: nodes with their layouts, reshards, messages.
 // Ranks are cut from it.
 #pragma once
 
@@ -51,7 +51,7 @@ using StageItem = std::variant<PlacedNode, PlacedReshard, PlacedRecv, PlacedSend
 struct StageProgram {
   int stage = 0;
   std::vector<PlacedValue> values;
-  std::vector<StageItem> items;  // receives, nodes and conversions, then sends
+  std::vector<StageItem> items;  // receives, nodes and reshards, then sends
   std::vector<int> outputs;      // last stage only
 };
 

@@ -24,7 +24,7 @@ namespace partita::partition {
 using ChooseStrategy = std::function<spec::Strategy(
     const ir::Node& node, const spec::Notation& notation, const spec::Mesh& mesh)>;
 
-// Fills a plan node by node: specs of values as they come out, a listed conversion wherever a
+// Fills a plan node by node: specs of values as they come out, a listed reshard wherever a
 // reader needs another spec.
 class TestPlanner {
  public:
@@ -117,7 +117,7 @@ class TestPlanner {
     }
     if (from == required) return;
     auto steps = path(id, from, required, mesh);
-    CHECK(steps.has_value(), "the chosen strategy needs a conversion that does not exist");
+    CHECK(steps.has_value(), "the chosen strategy needs a reshard that does not exist");
     plan::ReshardDecision decision;
     decision.value = graph_.value(id).name;
     decision.from = from;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the conversion of a value.
-#include "partition/conversion.h"
+// Finds the reshard of a value.
+#include "partition/reshard_path.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +10,7 @@
 namespace partita::partition {
 namespace {
 
-// Size of every symbolic dim when paths of an unpriced conversion are compared.
+// Size of every symbolic dim when paths of an unpriced reshard are compared.
 constexpr int64_t kAssumedSymbolSize = 16;
 
 // Elements moved, with a start-up cost so that fewer messages win. Only compares paths of one
@@ -59,7 +59,7 @@ bool names(const plan::ReshardDecision& reshard, std::string_view consumer) {
 // there.
 bool append_listed(const Listed& listed,
                    size_t count,
-                   const ConversionRequest& request,
+                   const ReshardRequest& request,
                    const spec::TensorSpec& to,
                    spec::ReshardPath& path) {
   if (request.from == to) return true;
@@ -80,9 +80,7 @@ bool append_listed(const Listed& listed,
 
 }  // namespace
 
-spec::ReshardPath conversion_path(const PlanIndex& index,
-                                  int stage,
-                                  const ConversionRequest& request) {
+spec::ReshardPath reshard_path(const PlanIndex& index, int stage, const ReshardRequest& request) {
   if (request.from == request.to) return {};
   const ir::Value& value = index.graph().value(request.value);
   const std::vector<int64_t> shape = value.type.shape();

@@ -15,7 +15,7 @@ namespace partita::partition {
 
 // What is asked: `value`, which lies as `from`, is read as `to` by the node `consumer` ("" = a
 // graph output or another stage).
-struct ConversionRequest {
+struct ReshardRequest {
   ir::ValueId value = ir::kNoId;
   const spec::TensorSpec& from;
   const spec::TensorSpec& to;
@@ -26,8 +26,8 @@ struct ConversionRequest {
 // one that names the consumer, preceded by earlier ones when it does not begin at `from`. Without
 // such a list the cheapest path by bytes moved. Empty for equal specs. Throws kInvalidArgument
 // naming the value when there is no path, or when a listed spec does not fit the mesh.
-[[nodiscard]] spec::ReshardPath conversion_path(const PlanIndex& index,
-                                                int stage,
-                                                const ConversionRequest& request);
+[[nodiscard]] spec::ReshardPath reshard_path(const PlanIndex& index,
+                                             int stage,
+                                             const ReshardRequest& request);
 
 }  // namespace partita::partition
