@@ -60,7 +60,7 @@ class WeightProduct {
   // Rows of x as run() takes them, at `input` (aligned to 64 bytes, of input_bytes(rows)). Products
   // share them if their shapes differ in n only and their weights are alike plain or packed.
   [[nodiscard]] int64_t input_bytes(int64_t rows) const;
-  void make_input(const DenseRows& rows, std::byte* input) const;
+  void make_input(const ProductRows& rows, std::byte* input) const;
   // y[rows, n]; up to kMostProductRows.
   void run(const std::byte* input, int64_t rows, const void* weights, float* y, Scratch& scratch);
 

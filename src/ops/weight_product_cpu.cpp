@@ -139,7 +139,7 @@ int64_t WeightProduct::input_bytes(int64_t rows) const {
   return padded_rows(rows) * impl_->shape.k * size_of(impl_->shape.weight);
 }
 
-void WeightProduct::make_input(const DenseRows& rows, std::byte* input) const {
+void WeightProduct::make_input(const ProductRows& rows, std::byte* input) const {
   if (!impl_->is_library) return impl_->own.make_panels(rows, input);
   const int64_t k = impl_->shape.k;
   const int64_t row_bytes = k * size_of(impl_->shape.weight);
@@ -152,7 +152,7 @@ void WeightProduct::make_input(const DenseRows& rows, std::byte* input) const {
 
 void WeightProduct::Impl::run_own(
     const std::byte* panels, int64_t rows, const void* data, float* y, Scratch& scratch) const {
-  const DenseOutput output{y, shape.y_columns};
+  const ProductOutput output{y, shape.y_columns};
   if (is_packed) return own.run(panels, rows, static_cast<const std::byte*>(data), output);
   std::byte* tiles = scratch.reserve(Scratch::kLibrary, own.plain_scratch_bytes());
   own.run_plain(panels, rows, data, tiles, output);

@@ -56,7 +56,7 @@ class PackedLinear final : public BoundKernel, public PackedRows {
   void run_rows(const std::byte* x,
                 int64_t rows,
                 const TensorView& weight,
-                const BlockOutput& y) const {
+                const ProductOutput& y) const {
     if (packed_.data() != nullptr) return product_.run(x, rows, packed_.data(), y);
     std::byte* tiles = scratch_->reserve(Scratch::kLibrary, product_.plain_scratch_bytes());
     product_.run_plain(x, rows, weight.as<const std::byte>(), tiles, y);

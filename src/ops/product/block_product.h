@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/product/product_rows.h"
 #include "support/dtype.h"
 #include "support/range.h"
 
@@ -34,19 +35,6 @@ struct BlockShape {
   DType weight = DType::kQ8_0;  // or kQ4_0
   int64_t n = 0;
   int64_t k = 0;
-};
-
-// Rows of x, f32: row i is x[i], or x[row_ids[i]] when these are given.
-struct BlockRows {
-  const float* x = nullptr;
-  int64_t rows = 0;
-  const int64_t* row_ids = nullptr;
-};
-
-// Where results go: rows lie `columns` elements apart.
-struct BlockOutput {
-  float* y = nullptr;
-  int64_t columns = 0;
 };
 
 // Value type without state beyond its shape; thread-safe. Loops use the team of the calling thread
@@ -72,7 +60,7 @@ class BlockProduct {
   [[nodiscard]] int64_t quantised_bytes(int64_t rows) const;
   // Quantises rows of x to `quantised` (aligned to 64 bytes). Products whose weights have the same
   // type and k share the result.
-  void quantise(const BlockRows& rows, std::byte* quantised) const;
+  void quantise(const ProductRows& rows, std::byte* quantised) const;
   // Quantises one row, x[k], to the place that quantise() gives row `row` of `rows`.
   void quantise_row(const float* x, int64_t row, int64_t rows, std::byte* quantised) const;
 
@@ -80,7 +68,7 @@ class BlockProduct {
   void run(const std::byte* quantised,
            int64_t rows,
            const std::byte* packed,
-           const BlockOutput& output) const;
+           const ProductOutput& output) const;
 
   // The same with plain weights, each tile of which is packed when its turn comes: for weights that
   // others read as well. `tiles` holds plain_scratch_bytes() (aligned to 64 bytes).
@@ -89,7 +77,7 @@ class BlockProduct {
                  int64_t rows,
                  const std::byte* plain,
                  std::byte* tiles,
-                 const BlockOutput& output) const;
+                 const ProductOutput& output) const;
 
  private:
   [[nodiscard]] int64_t tiles() const;
@@ -99,7 +87,7 @@ class BlockProduct {
                 int64_t rows,
                 const std::byte* tile,
                 int64_t index,
-                const BlockOutput& output) const;
+                const ProductOutput& output) const;
 
   BlockShape shape_;
   int64_t blocks_;  // of one row

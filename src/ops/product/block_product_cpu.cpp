@@ -138,7 +138,7 @@ int64_t BlockProduct::quantised_bytes(int64_t rows) const {
   return rows * blocks_ * kRecordBytesPerRow;
 }
 
-void BlockProduct::quantise(const BlockRows& rows, std::byte* quantised) const {
+void BlockProduct::quantise(const ProductRows& rows, std::byte* quantised) const {
   // Quantising costs about as much as reading four times as much memory, and is worth two threads
   // from about 3 us on.
   const Split split{.items = rows.rows,
@@ -173,7 +173,7 @@ void BlockProduct::run_tile(const std::byte* quantised,
                             int64_t rows,
                             const std::byte* tile,
                             int64_t index,
-                            const BlockOutput& output) const {
+                            const ProductOutput& output) const {
   const int64_t first = index * kTileRows;
   const TileKernel* const by_rows = shape_.weight == DType::kQ8_0 ? kernels_->q8 : kernels_->q4;
   for (int64_t panel = 0; panel < panels_of(rows, kPanelRows); ++panel) {
@@ -197,7 +197,7 @@ Split tile_split(int64_t tiles, int64_t tile_bytes, int64_t rows) {
 void BlockProduct::run(const std::byte* quantised,
                        int64_t rows,
                        const std::byte* packed,
-                       const BlockOutput& output) const {
+                       const ProductOutput& output) const {
   parallel_ranges(tile_split(tiles(), tile_bytes(), rows), [&](Range range) {
     for (int64_t tile = range.begin; tile < range.end; ++tile) {
       run_tile(quantised, rows, packed + tile * tile_bytes(), tile, output);
@@ -211,7 +211,7 @@ void BlockProduct::run_plain(const std::byte* quantised,
                              int64_t rows,
                              const std::byte* plain,
                              std::byte* tiles_memory,
-                             const BlockOutput& output) const {
+                             const ProductOutput& output) const {
   const int64_t row_bytes = bytes_of(shape_.weight, shape_.k);
   pack_and_run_tiles(
       tile_split(tiles(), tile_bytes(), rows), tiles_memory, tile_bytes(),

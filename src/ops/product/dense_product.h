@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/product/product_rows.h"
 #include "support/dtype.h"
 #include "support/range.h"
 
@@ -36,19 +37,6 @@ struct DenseShape {
   int64_t n = 0;
   int64_t k = 0;
   bool x_is_f32 = false;  // see above; of bf16 weights only
-};
-
-// Rows of x, f32: row i is x[i], or x[row_ids[i]] when these are given.
-struct DenseRows {
-  const float* x = nullptr;
-  int64_t rows = 0;
-  const int64_t* row_ids = nullptr;
-};
-
-// Where results go: rows lie `columns` elements apart.
-struct DenseOutput {
-  float* y = nullptr;
-  int64_t columns = 0;
 };
 
 // Value type without state beyond its shape; thread-safe. Loops use the team of the calling thread
@@ -74,13 +62,13 @@ class DenseProduct {
   // Rows of x in the order and the numbers of the loops, at `panels` (aligned to 64 bytes, of
   // panel_bytes(rows)). Products whose weights have the same type and k share them.
   [[nodiscard]] int64_t panel_bytes(int64_t rows) const;
-  void make_panels(const DenseRows& rows, std::byte* panels) const;
+  void make_panels(const ProductRows& rows, std::byte* panels) const;
 
   // y[rows, n] = x[rows, k] * w[n, k]^T.
   void run(const std::byte* panels,
            int64_t rows,
            const std::byte* packed,
-           const DenseOutput& output) const;
+           const ProductOutput& output) const;
 
   // The same with plain weights, each tile of which is packed when its turn comes. `tiles` holds
   // plain_scratch_bytes() (aligned to 64 bytes).
@@ -89,7 +77,7 @@ class DenseProduct {
                  int64_t rows,
                  const void* plain,
                  std::byte* tiles,
-                 const DenseOutput& output) const;
+                 const ProductOutput& output) const;
 
  private:
   struct TileRun;
@@ -97,7 +85,7 @@ class DenseProduct {
   [[nodiscard]] int64_t steps() const;
   [[nodiscard]] int64_t stored_steps() const;
   [[nodiscard]] int64_t panel_bytes_of(int64_t rows, int64_t steps) const;
-  void make_panel(const DenseRows& rows, Range panel, Range steps, std::byte* to) const;
+  void make_panel(const ProductRows& rows, Range panel, Range steps, std::byte* to) const;
   void run_tile(const TileRun& run, const std::byte* tile, int64_t index) const;
   void run_panels(const TileRun& run, const std::byte* tile, Range rows, float* y) const;
   void pack_tile(const void* plain, int64_t rows, std::byte* packed) const;

@@ -143,7 +143,7 @@ int64_t DenseProduct::panel_bytes_of(int64_t rows, int64_t steps) const {
 }
 
 // One run of steps after the other, of each group: there its panels, [step][rows].
-void DenseProduct::make_panels(const DenseRows& rows, std::byte* panels) const {
+void DenseProduct::make_panels(const ProductRows& rows, std::byte* panels) const {
   // A number costs about as much as reading four times as much memory.
   const Split split{
       .items = steps(), .bytes_per_item = 4 * panel_bytes_of(rows.rows, 1), .multiple = kRunSteps};
@@ -161,7 +161,7 @@ void DenseProduct::make_panels(const DenseRows& rows, std::byte* panels) const {
   });
 }
 
-void DenseProduct::make_panel(const DenseRows& rows,
+void DenseProduct::make_panel(const ProductRows& rows,
                               Range panel,
                               Range steps,
                               std::byte* to) const {
@@ -181,7 +181,7 @@ void DenseProduct::make_panel(const DenseRows& rows,
 struct DenseProduct::TileRun {
   const std::byte* panels;
   int64_t rows;
-  DenseOutput output;
+  ProductOutput output;
 };
 
 // y[rows][64] = a group of panels times one tile.
@@ -230,7 +230,7 @@ void DenseProduct::run_tile(const TileRun& run, const std::byte* tile, int64_t i
 void DenseProduct::run(const std::byte* panels,
                        int64_t rows,
                        const std::byte* packed,
-                       const DenseOutput& output) const {
+                       const ProductOutput& output) const {
   const TileRun run{panels, rows, output};
   parallel_ranges(tile_split(tiles(), tile_bytes(), rows), [&](Range range) {
     for (int64_t tile = range.begin; tile < range.end; ++tile) {
@@ -245,7 +245,7 @@ void DenseProduct::run_plain(const std::byte* panels,
                              int64_t rows,
                              const void* plain,
                              std::byte* tiles_memory,
-                             const DenseOutput& output) const {
+                             const ProductOutput& output) const {
   const int64_t row_bytes = shape_.k * size_of(shape_.weight);
   const TileRun run{panels, rows, output};
   pack_and_run_tiles(
