@@ -2,12 +2,12 @@
 // What the way of a step between frontend and rank processes allocates once it is warm: nothing.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <exception>
 #include <string>
 #include <thread>
 
 #include "api/step_binding.h"
+#include "launch/played_ranks.h"
 #include "launch/process_group.h"
 #include "launch/step_codec.h"
 #include "runtime/counting_new.h"
@@ -31,19 +31,10 @@ constexpr engine::RunnerLimits kLimits{.vocab_size = 1000,
                                        .stages = 2,
                                        .steps_in_flight = kStepsInFlight};
 
-// "PARTITA_CONTROL=... PARTITA_SECRET=...": the values.
-std::array<std::string, 2> values_of(const std::string& variables) {
-  const size_t space = variables.find(' ');
-  const auto value = [](const std::string& text) { return text.substr(text.find('=') + 1); };
-  return {value(variables.substr(0, space)), value(variables.substr(space + 1))};
-}
-
 // What a rank process does around its program, which is left out. The last one has the logits.
-void play_rank(const std::string& control, const std::string& secret, int rank) {
-  Channel channel = launch::connect_to(control);
+void play_rank(const launch::Address& address, int rank) {
+  Channel channel = launch::greet(address, rank, kRanks);
   channel.set_patience(std::chrono::microseconds(100));
-  channel.send_json(FrameType::kHello,
-                    Json{{"rank", rank}, {"world_size", kRanks}, {"secret", secret}});
   const std::vector<float> logits(static_cast<size_t>(2 * kLimits.vocab_size), 0.5F);
   engine::StepBatch batch;
   Frame frame;
@@ -80,11 +71,9 @@ TEST(ChannelAllocations, WarmStepsBetweenFrontendAndRanksAllocateNothing) {
   options.plan_hash = "abc";
   options.setup = Json::object();
   options.on_external = [&](const std::string& variables) {
-    const auto [control, secret] = values_of(variables);
+    const launch::Address address = launch::parse_address(variables);
     for (int rank = 0; rank < kRanks; ++rank)
-      ranks.emplace_back([=, control = control, secret = secret] {
-        EXPECT_NO_THROW(play_rank(control, secret, rank));
-      });
+      ranks.emplace_back([=] { EXPECT_NO_THROW(play_rank(address, rank)); });
   };
   launch::ProcessGroup group(std::move(options));
   const engine::StepBatch two_rows = decode_step();

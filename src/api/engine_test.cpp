@@ -8,27 +8,19 @@
 #include <functional>
 #include <stdexcept>
 
+#include "api/bundled_model.h"
 #include "partita/error.h"
 
 namespace partita {
 namespace {
 
+using api::bundled;
 using testing::HasSubstr;
-
-const std::filesystem::path kBundled =
-    std::filesystem::path(PARTITA_SOURCE_DIR) / "models" / "tiny-tales";
-
-const std::filesystem::path kDevices =
-    std::filesystem::path(PARTITA_SOURCE_DIR) / "tests" / "data" / "devices" / "test-cpu.toml";
-
-const Model& bundled() {
-  static const Model model = Model::load(kBundled, {.dtype = "f32"});
-  return model;
-}
 
 Plan plan_for(const std::string& mesh, int64_t max_context = 0) {
   return Plan::make(
-      bundled(), {.mesh = mesh, .devices = kDevices, .concurrency = 2, .max_context = max_context});
+      bundled(),
+      {.mesh = mesh, .devices = api::test_devices(), .concurrency = 2, .max_context = max_context});
 }
 
 Engine start(const std::string& mesh) {

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "api/bundled_model.h"
 #include "partita/engine.h"
 #include "partita/error.h"
 #include "support/json.h"
@@ -12,19 +13,11 @@
 namespace partita {
 namespace {
 
-const std::filesystem::path kBundled =
-    std::filesystem::path(PARTITA_SOURCE_DIR) / "models" / "tiny-tales";
-const std::filesystem::path kDevices =
-    std::filesystem::path(PARTITA_SOURCE_DIR) / "tests" / "data" / "devices" / "test-cpu.toml";
-
-const Model& bundled() {
-  static const Model model = Model::load(kBundled, {.dtype = "f32"});
-  return model;
-}
+using api::bundled;
 
 Engine start(const std::string& mesh) {
   const PlanOptions options{.mesh = mesh,
-                            .devices = kDevices,
+                            .devices = api::test_devices(),
                             .concurrency = 6,
                             .max_context = 128,
                             .max_step_tokens = 32};
@@ -88,8 +81,11 @@ TEST(PipelinedRun, EveryPlanGivesTheTextsOfOneRank) {
 TEST(PipelinedRun, EveryWayToCutGivesTheTextsOfOneRank) {
   Engine alone = start("tp=1");
   const std::vector<std::vector<int32_t>> expected = answers_one_by_one(alone, questions());
-  const PlanOptions common{
-      .mesh = "", .devices = kDevices, .concurrency = 6, .max_context = 128, .max_step_tokens = 32};
+  const PlanOptions common{.mesh = "",
+                           .devices = api::test_devices(),
+                           .concurrency = 6,
+                           .max_context = 128,
+                           .max_step_tokens = 32};
   std::vector<PlanOptions> all(8, common);
   all[0].split_at = {"before:layers.1", "after:layers.3"};
   all[1].split_at = {"layers.2.mlp.down_proj"};
@@ -146,7 +142,7 @@ TEST(PipelinedRun, ReplicasGiveTheTextsOfOneRank) {
 
 // Spans of a rank follow each other, and each step is on every rank of its replica.
 TEST(PipelinedRun, TheTraceHasEveryStepOfEveryRank) {
-  const PlanOptions options{.mesh = "pp=2", .devices = kDevices, .concurrency = 6};
+  const PlanOptions options{.mesh = "pp=2", .devices = api::test_devices(), .concurrency = 6};
   Engine engine(bundled(), Plan::make(bundled(), options), {.threads_per_rank = 1, .trace = true});
   (void)answers(engine, questions());
   const std::filesystem::path file =

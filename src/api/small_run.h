@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "api/bundled_model.h"
 #include "partita/engine.h"
 #include "partita/model.h"
 #include "partita/plan.h"
@@ -17,11 +17,7 @@
 namespace partita::api {
 
 inline PlanOptions on_mesh(const std::string& mesh) {
-  const auto tests = std::filesystem::path(PARTITA_SOURCE_DIR) / "tests";
-  return {.mesh = mesh,
-          .devices = tests / "data" / "devices" / "test-cpu.toml",
-          .max_context = 32,
-          .max_step_tokens = 16};
+  return {.mesh = mesh, .devices = test_devices(), .max_context = 32, .max_step_tokens = 16};
 }
 
 // Of a fixed prompt of seven tokens below 67, as small_checkpoint.h has them.
