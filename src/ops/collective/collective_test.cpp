@@ -98,7 +98,8 @@ struct PiecesCase {
 class CollectivePieces : public ::testing::TestWithParam<PiecesCase> {};
 
 TEST_P(CollectivePieces, AllGatherPutsEveryPieceInItsPlace) {
-  const auto& [dim, pieces] = GetParam();
+  const int64_t dim = GetParam().dim;
+  const Pieces& pieces = GetParam().pieces;
   ir::Attributes gather = attributes({{"group", "all"}, {"dim", dim}});
   set_pieces(gather, "", pieces);
   on_ranks(3, [&](int rank, Groups& groups) {
@@ -108,7 +109,8 @@ TEST_P(CollectivePieces, AllGatherPutsEveryPieceInItsPlace) {
 }
 
 TEST_P(CollectivePieces, ReduceScatterKeepsThePieceOfTheSum) {
-  const auto& [dim, pieces] = GetParam();
+  const int64_t dim = GetParam().dim;
+  const Pieces& pieces = GetParam().pieces;
   ir::Attributes scatter = attributes({{"group", "all"}, {"dim", dim}, {"reduce", "max"}});
   set_pieces(scatter, "", pieces);
   on_ranks(3, [&](int rank, Groups& groups) {
