@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 const std::string kModel = bundled_model().string();
+// Measuring this machine takes long and warns where it is busy.
+const std::string kOnDevices = kModel + " --devices " + test_devices().string();
 
 Json golden_text() {
   return read_json(fs::path(PARTITA_SOURCE_DIR) / "tests" / "golden" / "tiny_tales" / "golden.json")
@@ -132,8 +134,9 @@ TEST(Cli, OpsListsOperatorsAndTheRulesOfOne) {
 TEST(Cli, PlanIsByteIdenticalAndCanBeFollowed) {
   const TemporaryFolder folder;
   const std::string plan = (folder.path() / "plan.json").string();
-  const ProgramResult first = run_program("plan " + kModel + " --mesh tp=2,pp=2 --json -o " + plan);
-  const ProgramResult second = run_program("plan " + kModel + " --mesh tp=2,pp=2 --json");
+  const ProgramResult first =
+      run_program("plan " + kOnDevices + " --mesh tp=2,pp=2 --json -o " + plan);
+  const ProgramResult second = run_program("plan " + kOnDevices + " --mesh tp=2,pp=2 --json");
   ASSERT_EQ(first.exit_code, 0) << first.output;
   EXPECT_EQ(first.output, second.output);
   EXPECT_EQ(first.output, read_text(plan));
@@ -160,11 +163,11 @@ TEST(Cli, OptimizeThroughputChoosesReplicasAndShowsWhatItLookedAt) {
 
 TEST(Cli, ReplicasGiveTheTextsOfOneRankAndAreReported) {
   const std::string prompts = " --prompt Once --prompt Tom --prompt \"The old\" -n 12 --json";
-  const ProgramResult one = run_program("run " + kModel + " --mesh tp=1" + prompts);
+  const ProgramResult one = run_program("run " + kOnDevices + " --mesh tp=1" + prompts);
   ASSERT_EQ(one.exit_code, 0) << one.output;
   const Json expected = parse_json(one.output, "output");
   for (const char* mesh : {"dp=2", "dp=2,tp=2"}) {
-    const ProgramResult run = run_program("run " + kModel + " --mesh " + mesh + prompts);
+    const ProgramResult run = run_program("run " + kOnDevices + " --mesh " + mesh + prompts);
     ASSERT_EQ(run.exit_code, 0) << run.output;
     const Json json = parse_json(run.output, "output");
     EXPECT_EQ(json.at("completions"), expected.at("completions")) << mesh;
