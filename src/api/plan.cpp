@@ -10,6 +10,7 @@
 #include "api/plan_options.h"
 #include "api/plan_pins.h"
 #include "partition/partition.h"
+#include "passes/near_f32_products.h"
 #include "passes/with_cache_dtype.h"
 #include "planner/explain/infeasible.h"
 #include "planner/explain/summary.h"
@@ -91,6 +92,12 @@ std::string profile_note(const plan::Plan& plan) {
          "are too long and nothing was kept; run partita calibrate when it rests\n";
 }
 
+// The graph of the same model for another type of its KV cache.
+ir::Graph graph_for_cache(const Model::Impl& model, DType cache) {
+  const ir::Graph graph = passes::with_cache_dtype(model.imported.graph, cache);
+  return model.requested.products == "near-f32" ? passes::near_f32_products(graph).graph : graph;
+}
+
 // Types smaller than the model's, as a load with them gives them. A partition has its type already,
 // and so have weights that are stored in blocks.
 std::vector<planner::SmallerWeights> smaller_weights(const Model& model) {
@@ -128,6 +135,9 @@ planner::PlanRequest checked_request(const Model& model,
                                .shared_weights = api::shared_weights_of(options),
                                .time_limit_s = options.time_limit_seconds};
   request.smaller_weights = smaller_weights(model);
+  if (model.kv_cache() == "f32" && !model.impl().partition) {
+    request.smaller_cache = [&model] { return graph_for_cache(model.impl(), DType::kF16); };
+  }
   return request;
 }
 
@@ -156,23 +166,22 @@ Decision decide(planner::PlanRequest request, const PlanOptions& options) {
 }
 
 // Before the decisions are read: those of another model would be refused by what they name first.
-void check_graph_hash(const Json& json, const ir::Graph& graph, const std::string& file) {
+void check_graph_hash(const Json& json, const Model::Impl& model, const std::string& file) {
   if (!json.is_object() || !json.contains("graph_hash")) return;  // refused by the reader
   const auto hash = json_get<std::string>(json, "graph_hash", file);
-  const std::string own = ir::hash_of(graph);
+  const std::string own = ir::hash_of(model.imported.graph);
   if (hash == own) return;
-  const std::string cache = plan::cache_dtype_of(graph);
   for (const DType other : {DType::kF32, DType::kBF16, DType::kF16}) {
-    if (ir::hash_of(passes::with_cache_dtype(graph, other)) != hash) continue;
+    if (ir::hash_of(graph_for_cache(model, other)) != hash) continue;
     throw Error(
         ErrorCode::kInvalidArgument,
         str("[plan] ", file, " is for a KV cache of ", to_string(other), ", that of this model is ",
-            cache, "; give --kv-cache ", to_string(other), " or plan again"));
+            model.kv_cache, "; give --kv-cache ", to_string(other), " or plan again"));
   }
-  throw Error(
-      ErrorCode::kInvalidArgument,
-      str("[plan] ", file, " is for graph ", hash, ", the graph of this model is ", own,
-          "; plan again or use the model, weights, products and block size the plan was made for"));
+  throw Error(ErrorCode::kInvalidArgument,
+              str("[plan] ", file, " is for graph ", hash, ", the graph of this model is ", own,
+                  "; plan again or use the model, weights, products, KV cache and block size the "
+                  "plan was made for"));
 }
 
 // Cuts the program of one rank per stage, as every rank will: so a strategy that its operator does
@@ -215,7 +224,7 @@ Plan Plan::make(const Model& model, const PlanOptions& given) {
 Plan Plan::read(const Model& model, const std::filesystem::path& file) {
   const ir::Graph& graph = model.impl().imported.graph;
   const Json json = read_json(file);
-  check_graph_hash(json, graph, file.string());
+  check_graph_hash(json, model.impl(), file.string());
   plan::Plan plan = plan::plan_from_json(json, graph, file.string());
   plan::validate(plan, graph);
   check_programs(plan, graph, file.string());

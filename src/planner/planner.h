@@ -79,16 +79,26 @@ struct PlanRequest {
   // The same model with smaller weights, largest first; asked for only when nothing fits, to see
   // whether it would. Empty: it cannot be run so, or is already.
   std::vector<SmallerWeights> smaller_weights = {};
+  // The same with KV caches of f16; null where they are as small already.
+  std::function<ir::Graph()> smaller_cache = nullptr;
 };
 
 // One change of a request that does not fit, after which it does.
 struct FitChange {
-  enum class Kind : uint8_t { kMemory, kContext, kConcurrency, kStepTokens, kWeights, kRanks };
+  enum class Kind : uint8_t {
+    kMemory,
+    kContext,
+    kConcurrency,
+    kStepTokens,
+    kWeights,
+    kCache,
+    kRanks
+  };
   Kind kind = Kind::kMemory;
-  int64_t value = 0;         // bytes per device, positions, sequences, tokens, none, ranks
-  std::string mesh;          // of kRanks
-  std::string text;          // for people: "20.0 GB of memory per device"
-  std::string weights = {};  // of kWeights: "bf16", "q8", "q4"
+  int64_t value = 0;       // bytes per device, positions, sequences, tokens, none, none, ranks
+  std::string mesh;        // of kRanks
+  std::string text;        // for people: "20.0 GB of memory per device"
+  std::string dtype = {};  // of kWeights: "bf16", "q8", "q4"; of kCache: "f16"
 };
 
 // No plan holds the bound on memory.

@@ -70,6 +70,7 @@ class FitSearch {
     try_concurrency();
     try_step();
     try_weights();
+    try_cache();
     try_ranks();
     return std::move(changes_);
   }
@@ -151,10 +152,19 @@ class FitSearch {
       if (!question_.again(changed, *graph).fits) continue;
       FitChange& change = changes_.emplace_back();
       change.kind = FitChange::Kind::kWeights;
-      change.weights = weights.name;
+      change.dtype = weights.name;
       change.text = weights.name + " weights";
       return;
     }
+  }
+
+  void try_cache() {
+    if (!request().smaller_cache) return;
+    if (!question_.again(request(), request().smaller_cache()).fits) return;
+    FitChange& change = changes_.emplace_back();
+    change.kind = FitChange::Kind::kCache;
+    change.dtype = "f16";
+    change.text = "an f16 KV cache";
   }
 
   // Nothing where the model has no weight that can be stored so.
@@ -265,6 +275,8 @@ const char* name_of(FitChange::Kind kind) {
       return "max_step_tokens";
     case FitChange::Kind::kWeights:
       return "weights";
+    case FitChange::Kind::kCache:
+      return "kv_cache";
     case FitChange::Kind::kRanks:
       return "ranks";
   }
@@ -306,8 +318,7 @@ Json to_json(const Infeasible& infeasible) {
   for (const FitChange& change : infeasible.changes) {
     Json entry;
     entry["change"] = name_of(change.kind);
-    const bool is_type = change.kind == FitChange::Kind::kWeights;
-    entry["value"] = is_type ? Json(change.weights) : Json(change.value);
+    entry["value"] = change.dtype.empty() ? Json(change.value) : Json(change.dtype);
     if (!change.mesh.empty()) entry["mesh"] = change.mesh;
     entry["text"] = change.text;
     json["changes_that_fit"].push_back(std::move(entry));

@@ -9,6 +9,7 @@
 
 #include "importer/importer.h"
 #include "passes/quantize_weights.h"
+#include "passes/with_cache_dtype.h"
 #include "support/error.h"
 
 namespace partita::planner {
@@ -44,6 +45,7 @@ PlanRequest tight_request(const ir::Graph& graph, int64_t memory) {
   request.smaller_weights = {{"bf16", "bf16", [] { return model(DType::kBF16); }},
                              {"q8", "q8_0", [] { return quantized(DType::kQ8_0); }},
                              {"q4", "q4_0", [] { return quantized(DType::kQ4_0); }}};
+  request.smaller_cache = [] { return passes::with_cache_dtype(model(DType::kF32), DType::kF16); };
   return request;
 }
 
@@ -51,9 +53,11 @@ PlanRequest tight_request(const ir::Graph& graph, int64_t memory) {
 bool fits_with(const PlanRequest& request, const FitChange& change, int64_t more) {
   ir::Graph smaller = model(DType::kF32);
   for (const SmallerWeights& weights : request.smaller_weights) {
-    if (weights.name == change.weights) smaller = weights.graph();
+    if (weights.name == change.dtype) smaller = weights.graph();
   }
-  PlanRequest changed = {.graph = change.kind == Kind::kWeights ? smaller : request.graph,
+  if (change.kind == Kind::kCache) smaller = request.smaller_cache();
+  const bool is_smaller = change.kind == Kind::kWeights || change.kind == Kind::kCache;
+  PlanRequest changed = {.graph = is_smaller ? smaller : request.graph,
                          .mesh = request.mesh,
                          .profile = request.profile,
                          .workload = request.workload};
@@ -73,6 +77,7 @@ bool fits_with(const PlanRequest& request, const FitChange& change, int64_t more
       changed.workload.max_step_tokens = change.value + more;
       break;
     case Kind::kWeights:
+    case Kind::kCache:
       break;
     case Kind::kRanks:
       changed.mesh = spec::Mesh({{"tp", change.value + more}});
@@ -94,12 +99,14 @@ TEST(Infeasible, EveryChangeListedFitsAndOneStepLessDoesNot) {
     const bool is_least = change.kind == Kind::kMemory || change.kind == Kind::kRanks;
     // The power of two is listed beside the least number of ranks.
     const bool is_second = change.kind == Kind::kRanks && change.value == 4;
-    if (change.kind != Kind::kWeights && !is_second) {
+    const bool has_steps = change.kind != Kind::kWeights && change.kind != Kind::kCache;
+    if (has_steps && !is_second) {
       EXPECT_FALSE(fits_with(request, change, is_least ? -1 : 1)) << change.text;
     }
   }
-  EXPECT_THAT(kinds, testing::ElementsAre(Kind::kMemory, Kind::kContext, Kind::kConcurrency,
-                                          Kind::kWeights, Kind::kRanks, Kind::kRanks));
+  EXPECT_THAT(
+      kinds, testing::ElementsAre(Kind::kMemory, Kind::kContext, Kind::kConcurrency, Kind::kWeights,
+                                  Kind::kCache, Kind::kRanks, Kind::kRanks));
 }
 
 // What is largest of the types that fit is said.
@@ -115,8 +122,8 @@ TEST(Infeasible, SmallerWeightsAreSaidByTheirType) {
     std::string weights;
     for (const FitChange& change : infeasible.changes) {
       if (change.kind != Kind::kWeights) continue;
-      weights += change.weights;
-      EXPECT_EQ(change.text, change.weights + " weights");
+      weights += change.dtype;
+      EXPECT_EQ(change.text, change.dtype + " weights");
       EXPECT_TRUE(fits_with(request, change, 0));
     }
     EXPECT_EQ(weights, expected) << memory;
