@@ -47,8 +47,9 @@ class KvCacheRun : public testing::TestWithParam<Case> {
 // A rounded value is off by `rounding` of itself at most, and so is an average of values. Rounded
 // keys move scores by that share of themselves; scores of about 3 then move probabilities by 3
 // roundings. That makes 4 in each of 2 layers, and as many again where units for bf16 round queries
-// and probabilities, were all of one sign: a third of these 8 is seen.
-constexpr double kRoundings = 8;
+// and probabilities, were all of one sign. Half of these 8 is allowed, a sixth
+// is seen.
+constexpr double kRoundings = 4;
 
 TEST_P(KvCacheRun, LogitsAreThoseOfF32WithinTheRounding) {
   const std::vector<float> expected = logits_of(load("f32"), whole("tp=1"));
@@ -58,13 +59,13 @@ TEST_P(KvCacheRun, LogitsAreThoseOfF32WithinTheRounding) {
       largest_difference(logits_of(model, whole("tp=1")), expected) / largest_of(expected);
   EXPECT_LT(share, kRoundings * GetParam().rounding);
   // Nor is it the cache of another type.
-  EXPECT_GT(share, GetParam().rounding / 4);
+  EXPECT_GT(share, GetParam().rounding / 8);
 }
 
 // Every number is rounded once, before it is read, wherever it is. Sums in another order differ in
-// their last places, which tips few numbers over to their other neighbour: one rounding in all (an
-// eighth of that is seen).
-constexpr double kTippedOver = 1;
+// their last places, which tips few numbers over to their other neighbour: half a rounding in
+// all (an eighth of that is seen).
+constexpr double kTippedOver = 0.5;
 
 TEST_P(KvCacheRun, ShardedEqualsUnsharded) {
   const Model model = load(GetParam().kv_cache);
@@ -108,8 +109,8 @@ TEST_P(KvCacheRun, PartsKeepTheCache) {
   }
 }
 
-constexpr double kBf16Rounding = 0x1p-9;
-constexpr double kF16Rounding = 0x1p-12;
+constexpr double kBf16Rounding = 0x1p-8;
+constexpr double kF16Rounding = 0x1p-11;
 INSTANTIATE_TEST_SUITE_P(Models,
                          KvCacheRun,
                          testing::Values(Case{"llama_bf16", small_llama, "bf16", kBf16Rounding},
@@ -226,6 +227,20 @@ TEST_F(KvCachePlan, IsReadBackAndHoldsForItsCacheOnly) {
   write_json(file, json);
   EXPECT_THAT(refusal_of([&] { (void)Plan::read(bf16, file); }),
               HasSubstr("cache_dtype is f16, but the KV cache layers.0.k_cache"));
+}
+
+// Attention says how exactly it multiplies beside a cache of bf16, and only there.
+TEST_F(KvCachePlan, IsNamedWithNearF32ProductsToo) {
+  const auto near = [&](const char* kv_cache) {
+    return Model::load(checkpoint(),
+                       {.dtype = "bf16", .products = "near-f32", .kv_cache = kv_cache});
+  };
+  const fs::path file = folder_.path() / "plan.json";
+  for (const auto& [planned, run] : {std::pair{"bf16", "f32"}, {"f32", "bf16"}, {"f16", "bf16"}}) {
+    Plan::make(near(planned), on_mesh("tp=2")).write(file);
+    EXPECT_THAT(refusal_of([&] { (void)Plan::read(near(run), file); }),
+                HasSubstr(str("give --kv-cache ", planned)));
+  }
 }
 
 // As plans were written before caches had types.

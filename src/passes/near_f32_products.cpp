@@ -20,6 +20,14 @@ bool reads_kept_bf16(const ir::Graph& graph, const ir::Node& node) {
   });
 }
 
+ir::Attributes without_products(const ir::Attributes& attributes) {
+  ir::Attributes result;
+  for (const auto& [name, value] : attributes.values()) {
+    if (name != ops::kProducts) result.set(name, value);
+  }
+  return result;
+}
+
 }  // namespace
 
 NearF32Graph near_f32_products(const ir::Graph& graph) {
@@ -27,10 +35,13 @@ NearF32Graph near_f32_products(const ir::Graph& graph) {
   Rewrite rewrite(graph);
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     ir::Node node = graph.nodes()[i];
-    if (!ops::has_products(node.op) || !reads_kept_bf16(graph, node)) continue;
-    node.attributes.set(std::string(ops::kProducts), std::string(ops::kNearF32));
+    if (!ops::has_products(node.op)) continue;
+    node.attributes = without_products(node.attributes);
+    if (reads_kept_bf16(graph, node)) {
+      node.attributes.set(std::string(ops::kProducts), std::string(ops::kNearF32));
+      ++result.products;
+    }
     rewrite.new_nodes[static_cast<ir::NodeId>(i)] = std::move(node);
-    ++result.products;
   }
   result.graph = rewrite.apply();
   ops::verify_types(result.graph);

@@ -14,7 +14,7 @@ struct NearF32Graph {
 };
 
 // Sets the attribute of ops/products.h on every node that multiplies activations with a bf16
-// weight or cache.
+// weight or cache, and takes it from all others.
 [[nodiscard]] NearF32Graph near_f32_products(const ir::Graph& graph);
 
 }  // namespace partita::passes

@@ -70,6 +70,15 @@ TEST(NearF32Products, CountTwiceInTheArithmetic) {
   EXPECT_DOUBLE_EQ(flops({}, bf16), 2.0 * 8 * 40 * 64);
   EXPECT_DOUBLE_EQ(flops(near, bf16), 2 * flops({}, bf16));
   EXPECT_DOUBLE_EQ(flops(near, f32), flops({}, f32));
+  const auto attention = [](const ir::Attributes& attributes, DType cache) {
+    const std::vector<ir::TensorType> types = {{DType::kF32, {1, 2, 16}}, {DType::kF32, {1, 2, 16}},
+                                               {DType::kF32, {1, 2, 16}}, {cache, {2, 8, 16, 16}},
+                                               {cache, {2, 8, 16, 16}},   {DType::kI32, {1}},
+                                               {DType::kI32, {1}},        {DType::kI32, {1, 8}}};
+    return ops::find_op("attention").flops({"attention", attributes, types}, {});
+  };
+  EXPECT_DOUBLE_EQ(attention(near, DType::kBF16), 2 * attention({}, DType::kBF16));
+  EXPECT_DOUBLE_EQ(attention(near, DType::kF32), attention({}, DType::kF32));
 }
 
 TEST(NearF32Products, HaveNoOtherValue) {
