@@ -63,16 +63,16 @@ struct KernelBenchOptions {
   // How the blocks of a sequence lie in the cache: in-order, as they do where there is room when a
   // request comes, or shuffled, as in a pool that is nearly full for long.
   std::vector<std::string> blocks = {"in-order", "shuffled"};
-  int64_t prompt = 512;    // tokens of a prompt, read in one step
+  int64_t prompt = 512;  // tokens of a prompt, read in one step
   int rounds = 11;
   double quiet_seconds = 20;  // how long to wait until other programs rest
 };
 
 // linear: multiplies x[rows, k] with weights that come from memory, as no cache holds them: several
-// copies take turns. attention: one token over a paged cache, whose blocks have 16 positions, beside a
-// read of as many bytes; and a whole prompt, beside the f32 peak. The kernels are those that models
-// run with. Throws kInvalidArgument for other operators, orders and dtypes, sizes below 1, and a k
-// that is no multiple of 32 for q8_0 and q4_0.
+// copies take turns. attention: one token over a paged cache, whose blocks have 16 positions,
+// beside a read of as many bytes; and a whole prompt, beside the f32 peak. The kernels are those
+// that models run with. Throws kInvalidArgument for other operators, orders and dtypes, sizes below
+// 1, and a k that is no multiple of 32 for q8_0 and q4_0.
 [[nodiscard]] std::vector<BenchReport> bench_kernels(const KernelBenchOptions& options);
 
 }  // namespace partita

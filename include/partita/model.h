@@ -19,13 +19,13 @@ struct LoadOptions {
   // are bf16 then (see Model::notes()); norms and biases keep their precision.
   std::string dtype = "auto";
 
-  // How activations meet bf16 weights: "fast" rounds them to bf16; "near-f32" takes them as they
-  // are (but for 2^-17), which costs more arithmetic and no more reading of weights. "auto" is as
-  // the partition was cut, else fast. Weights of other types know no difference.
+  // How activations meet bf16 weights and KV caches: "fast" rounds them to bf16; "near-f32" takes
+  // them as they are (but for 2^-17), which costs more arithmetic and no more reading of weights.
+  // "auto" is as the partition was cut, else fast. Other types know no difference.
   std::string products = "auto";
 
   // Element type of the KV cache: "f32", "bf16" or "f16"; keys and values are rounded to the
-  // nearest when they are written (f16 holds at most 65504, larger ones become infinite). "auto" is
+  // nearest when they are written (f16 holds at most 65504, which larger ones become). "auto" is
   // as the partition was cut, else by the weights: f32 for f32, bf16 for bf16 (f32 with near-f32
   // products, which would be for nothing otherwise), f16 for those in blocks.
   std::string kv_cache = "auto";

@@ -115,13 +115,16 @@ void add_weights_option(CLI::App& command, LoadOptions& load) {
       ->capture_default_str();
   command
       .add_option("--products", load.products,
-                  "Activations beside bf16 weights: fast (rounded to bf16), near-f32 (as they are; "
+                  "Activations beside bf16 weights and caches: fast (rounded to bf16), near-f32 "
+                  "(as they are; "
                   "more arithmetic), or auto (as partitioned, else fast)")
       ->capture_default_str();
   command
-      .add_option("--kv-cache", load.kv_cache,
-                  "Element type of the KV cache: f32, bf16, f16, or auto (as partitioned, else f32 "
-                  "for f32 weights, bf16 for bf16, f16 for q8 and q4)")
+      .add_option(
+          "--kv-cache", load.kv_cache,
+          "Element type of the KV cache: f32, bf16, f16, or auto (as partitioned, else f32 "
+          "for f32 weights and for near-f32 products with bf16 ones, bf16 for bf16, f16 for q8 "
+          "and q4)")
       ->capture_default_str();
 }
 

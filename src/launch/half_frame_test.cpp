@@ -168,13 +168,13 @@ TEST(HalfFrame, AMessageThatHasBegunMayEnd) {
     ranks.play([=] {
       Channel channel = greet(address, 1, 2);
       answer_in_part(channel, 1);
-      std::this_thread::sleep_for(milliseconds(100));  // over the deadline
+      std::this_thread::sleep_for(milliseconds(350));  // over the deadline
       const std::vector<std::byte> bytes = answer_bytes();
       send_bytes(channel, std::span(bytes).last(5));
       wait_for_end(channel);
     });
   });
-  options.step_timeout = milliseconds(50);
+  options.step_timeout = milliseconds(250);
   ProcessGroup group(std::move(options));
   group.submit(0, batch_of(0));
   EXPECT_EQ(group.wait().logits, (std::vector<float>{1, 2, 3}));

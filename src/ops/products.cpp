@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The attribute `products` of operators that multiply with weights.
+// The attribute `products` of operators that multiply with weights or caches.
 #include "ops/products.h"
 
 #include <algorithm>

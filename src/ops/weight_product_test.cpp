@@ -179,7 +179,7 @@ TEST_P(NearF32ProductOf, IsFarNearerToTheProductsOfXItself) {
     const std::vector<float> x = random_floats(rows * k_, 2);
     const double fast = error_of(x, multiply(x, rows), rows);
     const std::vector<float> y = run(packed, packed_.get(), x, rows);
-    // bf16 leaves errors up to 2^-9 of x, two numbers of it up to 2^-17.
+    // bf16 leaves errors up to 2^-8 of x, two numbers of it up to 2^-17.
     EXPECT_LT(error_of(x, y, rows), fast / 64) << rows;
     EXPECT_EQ(run(plain, plain_.data(), x, rows), y) << rows;
   }

@@ -78,7 +78,8 @@ double context(const OpCall& call, const ir::SymbolSizes& symbols) {
 double attention_flops(const OpCall& call, const ir::SymbolSizes& symbols) {
   const double queries = product_of_dims(call.inputs[kQuery], symbols);
   const double rotated = queries + product_of_dims(call.inputs[kKey], symbols);
-  return 4 * queries * context(call, symbols) + (has_rope(call.attributes) ? 3 * rotated : 0);
+  const double products = 4 * queries * context(call, symbols) * passes_over(call, kKeyCache);
+  return products + (has_rope(call.attributes) ? 3 * rotated : 0);
 }
 
 double attention_bytes(const OpCall& call, const ir::SymbolSizes& symbols) {

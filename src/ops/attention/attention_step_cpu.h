@@ -97,7 +97,7 @@ struct Step {
   Views inputs;
   Settings settings;
   StepRotation rotation;
-  // Rounds `count` numbers to the nearest f16.
+  // See BlockKernels.
   void (*to_f16)(const float* from, int64_t count, Float16* to) = nullptr;
   float* out;
   int64_t tokens, heads, head_dim, kv_heads, block_count, block_size, sequences,

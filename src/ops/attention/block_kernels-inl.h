@@ -190,15 +190,21 @@ void divide(const float* values, float weight, int64_t count, float* out) {
 }
 
 void to_f16(const float* x, int64_t count, Float16* out) {
+  constexpr float kMost = 65504;
   int64_t i = 0;
 #if defined(__F16C__)
+  const __m256 most = _mm256_set1_ps(kMost);
+  const __m256 lowest = _mm256_set1_ps(-kMost);
   for (; i + 8 <= count; i += 8) {
+    const __m256 bounded = _mm256_max_ps(lowest, _mm256_min_ps(most, _mm256_loadu_ps(x + i)));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
-                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+                     _mm256_cvtps_ph(bounded, _MM_FROUND_TO_NEAREST_INT));
   }
-  for (; i < count; ++i) out[i].bits = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
 #endif
-  for (; i < count; ++i) out[i] = Float16::from_float(x[i]);
+  for (; i < count; ++i) {
+    const float below = x[i] > kMost ? kMost : x[i];
+    out[i] = Float16::from_float(below < -kMost ? -kMost : below);
+  }
 }
 
 constexpr BlockKernels kBlockKernels = {attend, merge, divide, scale, to_f16};

@@ -64,7 +64,9 @@ struct BlockKernels {
   // out[i] = values[i] / weight, i < count
   void (*divide)(const float* values, float weight, int64_t count, float* out);
   void (*scale)(const float* x, float factor, int64_t count, float* out);  // out may be x
-  void (*to_f16)(const float* x, int64_t count, Float16* out);  // to nearest, ties to even
+  // To nearest, ties to even; beyond +-65504, the largest, to that one: weights of 0 times infinity
+  // would be NaN for tokens that do not even see it. NaN stays.
+  void (*to_f16)(const float* x, int64_t count, Float16* out);
 };
 
 extern const BlockKernels kBlockKernelsPortable;

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocked attention against the reference over shapes, types, pieces and lengths, with every level
 // of instructions; the same bits for every number of threads.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <numeric>
 
+#include "ops/cpu_kernel.h"
 #include "ops/declaration.h"
 #include "ops/evaluate.h"
 #include "support/error.h"
 
 namespace partita::ops {
 namespace {
+
+constexpr std::array kCacheTypes = {DType::kF32, DType::kBF16, DType::kF16};
 
 // Tokens of one sequence in a step: positions [begin, begin + count).
 struct Chunk {
@@ -183,7 +188,7 @@ TEST(BlockedAttention, OfHalfPrecisionCaches) {
   }
 }
 
-// Queries that are bf16 already, scaled by a power of two: only weights are rounded, by 2^-9 of
+// Queries that are bf16 already, scaled by a power of two: only weights are rounded, by 2^-8 of
 // themselves at most. They sum to 1, and no value is above 1.
 TEST(BlockedAttention, BesideBf16CachesWeightsAreRoundedToBf16AtMost) {
   const auto round_queries = [](std::vector<HostTensor>& inputs) {
@@ -197,7 +202,7 @@ TEST(BlockedAttention, BesideBf16CachesWeightsAreRoundedToBf16AtMost) {
           step_of({.kv_heads = 1, .group = group, .head_dim = 32, .cache = DType::kBF16},
                   {{length - 1, 1}, {0, std::min<int64_t>(length, 33)}});
       sample.attributes.set("scale", 0.25);
-      expect_like_reference(sample, str("group ", group, ", length ", length), 0x1p-9F,
+      expect_like_reference(sample, str("group ", group, ", length ", length), 0x1p-8F,
                             round_queries);
     }
   }
@@ -231,6 +236,16 @@ class Team {
   int before_;
 };
 
+void expect_same_with_any_threads(const OpSample& sample, std::string_view kernel) {
+  std::vector<HostTensor> outputs;
+  for (const int threads : {1, 2, 3, 5}) {
+    const Team team(threads);
+    std::vector<HostTensor> inputs = inputs_of(sample);
+    outputs.push_back(evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0]);
+    EXPECT_EQ(outputs.back(), outputs.front()) << kernel << ", " << threads << " threads";
+  }
+}
+
 TEST(BlockedAttention, GivesTheSameBitsWithAnyNumberOfThreads) {
   const std::vector<std::vector<Chunk>> steps = {
       {{2900, 1}},  // keys split among threads
@@ -238,60 +253,96 @@ TEST(BlockedAttention, GivesTheSameBitsWithAnyNumberOfThreads) {
       {{0, 300}, {2000, 30}, {5, 1}},
   };
   for (const std::vector<Chunk>& chunks : steps) {
-    const OpSample sample = step_of({.kv_heads = 1, .group = 4}, chunks);
-    for (const std::string_view kernel : usable_kernels_of("attention")) {
-      if (kernel == "reference") continue;
-      std::vector<HostTensor> outputs;
-      for (const int threads : {1, 2, 3, 5}) {
-        const Team team(threads);
-        std::vector<HostTensor> inputs = inputs_of(sample);
-        outputs.push_back(evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0]);
-        EXPECT_EQ(outputs.back(), outputs.front()) << kernel << ", " << threads << " threads";
+    for (const DType cache : kCacheTypes) {
+      const OpSample sample = step_of({.kv_heads = 1, .group = 4, .cache = cache}, chunks);
+      for (const std::string_view kernel : usable_kernels_of("attention")) {
+        if (kernel != "reference") expect_same_with_any_threads(sample, kernel);
       }
     }
   }
+}
+
+// The last token of a chunk of 80 and the same token alone.
+void expect_same_alone(const Shape& shape, std::string_view kernel) {
+  const OpSample sample = step_of(shape, {{1000, 80}});
+  const OpSample last = step_of(shape, {{1079, 1}});
+  std::vector<HostTensor> inputs = inputs_of(sample);
+  const std::vector<float> chunk =
+      evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0].floats();
+  std::vector<HostTensor> alone = inputs_of(last);
+  for (const size_t i : {0, 1, 2}) {
+    const std::vector<float> all = inputs[i].floats();
+    const auto width = static_cast<int64_t>(all.size()) / 80;
+    std::vector<int64_t> dims = alone[i].shape;
+    alone[i] = HostTensor::from_floats(dims, std::span(all).subspan(79 * width, width));
+  }
+  for (const size_t i : {3, 4}) alone[i] = inputs[i];
+  const std::vector<float> token =
+      evaluate("attention", last.attributes, alone, {.kernel = kernel})[0].floats();
+  const std::vector<float> expected(chunk.end() - shape.group * shape.head_dim, chunk.end());
+  EXPECT_EQ(token, expected) << kernel << ", " << to_string(shape.cache) << ", " << shape.head_dim;
 }
 
 TEST(BlockedAttention, ATokenAloneGetsTheBitsThatItGetsInAChunk) {
-  const OpSample sample = step_of({.kv_heads = 1, .group = 3, .head_dim = 40}, {{1000, 80}});
-  const OpSample last = step_of({.kv_heads = 1, .group = 3, .head_dim = 40}, {{1079, 1}});
   for (const std::string_view kernel : usable_kernels_of("attention")) {
-    std::vector<HostTensor> inputs = inputs_of(sample);
-    const std::vector<float> chunk =
-        evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0].floats();
-    std::vector<HostTensor> alone = inputs_of(last);
-    for (const size_t i : {0, 1, 2}) {
-      const std::vector<float> all = inputs[i].floats();
-      const auto width = static_cast<int64_t>(all.size()) / 80;
-      std::vector<int64_t> shape = alone[i].shape;
-      alone[i] = HostTensor::from_floats(shape, std::span(all).subspan(79 * width, width));
-    }
-    for (const size_t i : {3, 4}) alone[i] = inputs[i];
-    const std::vector<float> token =
-        evaluate("attention", last.attributes, alone, {.kernel = kernel})[0].floats();
-    EXPECT_EQ(token, std::vector<float>(chunk.end() - 3 * 40, chunk.end())) << kernel;
-  }
-}
-
-TEST(BlockedAttention, WhatIsBehindTheLastPositionDoesNotCount) {
-  const OpSample sample = step_of({}, {{20, 1}});
-  std::vector<HostTensor> inputs = inputs_of(sample);
-  std::vector<HostTensor> poisoned = inputs;
-  // Positions 21.. of the second block, and the block of no sequence.
-  const int64_t head_dim = 64;
-  for (int64_t kv_head = 0; kv_head < 2; ++kv_head) {
-    for (int64_t place = 5; place < 32; ++place) {
-      for (int64_t e = 0; e < head_dim; ++e) {
-        const int64_t block = (kv_head * 3 + 1 + place / 16) * 16 * head_dim;
-        poisoned[3].view().as<float>()[block + e * 16 + place % 16] = NAN;
-        poisoned[4].view().as<float>()[block + place % 16 * head_dim + e] = NAN;
+    for (const DType cache : kCacheTypes) {
+      for (const int64_t head_dim : {40, 64}) {
+        expect_same_alone({.kv_heads = 1, .group = 3, .head_dim = head_dim, .cache = cache},
+                          kernel);
       }
     }
   }
+}
+
+// NaN at positions 21.. of a sequence of 21, which has the blocks 0 and 1, and in block 2, the
+// block of no sequence.
+void poison(const Shape& shape, HostTensor& keys, HostTensor& values) {
+  visit_float_type(shape.cache, [&]<typename Cache>(Cache) {
+    Cache nan;
+    const float number = NAN;
+    convert_from_f32(&number, shape.cache, &nan, 1);
+    for (int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+      for (int64_t place = 5; place < 32; ++place) {
+        for (int64_t e = 0; e < shape.head_dim; ++e) {
+          const int64_t block = (kv_head * 3 + 1 + place / 16) * 16 * shape.head_dim;
+          keys.view().as<Cache>()[block + e * 16 + place % 16] = nan;
+          values.view().as<Cache>()[block + place % 16 * shape.head_dim + e] = nan;
+        }
+      }
+    }
+  });
+}
+
+TEST(BlockedAttention, WhatIsBehindTheLastPositionDoesNotCount) {
+  for (const DType cache : kCacheTypes) {
+    const Shape shape = {.cache = cache};
+    const OpSample sample = step_of(shape, {{20, 1}});
+    for (const std::string_view kernel : usable_kernels_of("attention")) {
+      std::vector<HostTensor> inputs = inputs_of(sample);
+      std::vector<HostTensor> poisoned = inputs;
+      poison(shape, poisoned[3], poisoned[4]);
+      EXPECT_EQ(evaluate("attention", sample.attributes, poisoned, {.kernel = kernel})[0],
+                evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0])
+          << kernel << ", " << to_string(cache);
+    }
+  }
+}
+
+// A weight of 0 times an infinite value would be NaN for the token before.
+TEST(BlockedAttention, LargeValuesBecomeTheLargestOfF16AndReachNoTokenBefore) {
+  const OpSample sample = step_of({.kv_heads = 1, .group = 1, .cache = DType::kF16}, {{0, 2}});
   for (const std::string_view kernel : usable_kernels_of("attention")) {
-    EXPECT_EQ(evaluate("attention", sample.attributes, poisoned, {.kernel = kernel})[0],
-              evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0])
-        << kernel;
+    std::vector<HostTensor> inputs = inputs_of(sample);
+    float* value = inputs[2].view().as<float>();
+    for (int64_t e = 0; e < 64; ++e) value[64 + e] = e % 2 == 0 ? 7e4F : -INFINITY;
+    const auto found = evaluate("attention", sample.attributes, inputs, {.kernel = kernel})[0];
+    for (int64_t e = 0; e < 64; ++e) {
+      EXPECT_NEAR(found.floats()[static_cast<size_t>(e)], value[e], 1e-3) << kernel;
+      EXPECT_TRUE(std::isfinite(found.floats()[static_cast<size_t>(64 + e)])) << kernel;
+    }
+    const std::vector<float> cached = inputs[4].floats();
+    EXPECT_THAT(cached, testing::Contains(65504.0F)) << kernel;
+    EXPECT_THAT(cached, testing::Contains(-65504.0F)) << kernel;
   }
 }
 

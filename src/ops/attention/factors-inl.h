@@ -72,7 +72,7 @@ struct Singles {
 
 #if defined(__AVX512BF16__)
 // Two bf16 elements at once, whose products are added to a sum in f32; factors are rounded to bf16
-// (relative error 2^-9).
+// (relative error 2^-8).
 struct Pairs {
   using Cache = BFloat16;
   using Factor = int32_t;

@@ -63,7 +63,7 @@ void score_step(const typename Arithmetic::Factor* a,
       }
       if constexpr (kAhead) {
         const int64_t line = e / kDepth * (kPanels == 1 ? 1 : 2) + panel % 2;
-        ahead[panel / 2].fetch(line);
+        ahead[panel / 2 * 2].fetch(line);
       }
     }
     for (int64_t row = 0; row < kRows; ++row) {

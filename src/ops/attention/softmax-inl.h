@@ -24,7 +24,8 @@ float weigh(float* scores, int64_t count, int64_t end, float highest) {
     store(scores + i, weight);
   }
   if (i < count) {
-    const Vector weight = exp_of_negative(load(scores + i) - offset);
+    const Vector rest = min(load_first(scores + i, count - i) - offset, broadcast(0));
+    const Vector weight = exp_of_negative(rest);
     store_first(scores + i, weight, count - i);
     sum = sum + load_first(scores + i, count - i);
   }

@@ -24,9 +24,9 @@ TEST(Linear, MultipliesEachRowByEachRowOfWeights) {
 }
 
 TEST(Linear, RoundsInputsToBf16ForBf16Weights) {
-  // 1 + 2^-9 lies halfway between two bf16 values and goes to the even one, 1.
+  // 1 + 2^-8 lies halfway between two bf16 values and goes to the even one, 1.
   std::vector<HostTensor> inputs = {
-      HostTensor::from_floats({2}, std::vector<float>{1.001953125F, 1.01F}),
+      HostTensor::from_floats({2}, std::vector<float>{1.00390625F, 1.01F}),
       HostTensor::from_floats({1, 2}, std::vector<float>{1, 0}, DType::kBF16)};
   for (const std::string_view kernel : accepting_kernels("linear", {}, inputs)) {
     const auto y = evaluate("linear", {}, inputs, {.kernel = kernel});

@@ -32,8 +32,9 @@ inline Vector exp(Vector x) {
   return where_less(x, low, broadcast(0.0F), power);
 }
 
-// The same for x <= 0 where 1e-38 serves as well as 0, which it is below -87.3.
-inline Vector exp_of_negative(Vector x) { return bounded_exp(max(broadcast(-87.3F), x)); }
+// The same for x <= 0 where 1e-26 serves as well as less, which it is below -60: no products of it
+// are so small that processors take long for them.
+inline Vector exp_of_negative(Vector x) { return bounded_exp(max(broadcast(-60.0F), x)); }
 
 // x / (1 + e^-x)
 inline Vector silu(Vector x) { return x / (broadcast(1.0F) + exp(broadcast(0.0F) - x)); }
