@@ -164,7 +164,8 @@ TEST(ProcessGroup, BrokenAnswersAreTheFailureOfTheirRank) {
       {Json::array(), "broken message"},
       {zero_blocks, "block_size is 0"},
   };
-  for (const auto& [answer, message] : rows) {
+  for (const auto& [given, message] : rows) {
+    const Json& answer = given;  // clang 14 captures no structured bindings
     const Refusal refusal = refusal_of([&](Players& ranks, const Address& address) {
       ranks.play_good_rank(address, 1);
       ranks.play_rank(address, 0,
