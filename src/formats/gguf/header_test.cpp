@@ -85,6 +85,17 @@ TEST(GgufHeader, GettersRefuseOtherTypesNamingTheKey) {
   EXPECT_EQ(metadata.integers("c"), nullptr);
 }
 
+TEST(GgufHeader, GettersWithADefaultReturnItForMissingKeysOnly) {
+  RawGguf raw = start(0, 2);
+  raw.key("a", 5).number<int32_t>(-1).text_pair("b", "x");
+  const GgufMetadata metadata = parse(raw.bytes()).metadata;
+  EXPECT_EQ(metadata.number_or("a", 4.5), -1);
+  EXPECT_EQ(metadata.number_or("c", 4.5), 4.5);
+  EXPECT_EQ(metadata.text_or("b", "y"), "x");
+  EXPECT_EQ(metadata.text_or("c", "y"), "y");
+  EXPECT_TRUE(metadata.flag_or("c", true));
+}
+
 TEST(GgufHeader, OtherAlignmentsMoveTheTensors) {
   RawGguf raw = start(2, 1);
   raw.u32_pair("general.alignment", 64).tensor("w", {1}, 0, 0).tensor("v", {1}, 0, 64).pad(64);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "support/error.h"
 
@@ -157,7 +158,7 @@ std::string GgufMetadata::text(std::string_view key) const {
 }
 
 std::string GgufMetadata::text_or(std::string_view key, std::string fallback) const {
-  return has(key) ? text(key) : fallback;
+  return has(key) ? text(key) : std::move(fallback);
 }
 
 bool GgufMetadata::flag_or(std::string_view key, bool fallback) const {
