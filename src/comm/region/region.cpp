@@ -23,8 +23,11 @@ int64_t lines_bytes(int ranks) { return round_up(ranks * int64_t{sizeof(RankLine
 
 int64_t slots_bytes(int ranks, int64_t slot_bytes) { return int64_t{2} * ranks * slot_bytes; }
 
+// Whole units of a ring's alignment, so that the ring behind one with an odd number of slots has it
+// as well.
 int64_t ring_bytes(const GroupShape& shape) {
-  return int64_t{sizeof(Ring)} + shape.ring_slots * int64_t{sizeof(Ring::Slot)};
+  const int64_t slots = shape.ring_slots * int64_t{sizeof(Ring::Slot)};
+  return round_up(int64_t{sizeof(Ring)} + slots, alignof(Ring));
 }
 
 void check_options(int ranks, const RegionOptions& options) {
