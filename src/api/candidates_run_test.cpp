@@ -37,7 +37,8 @@ std::vector<int32_t> generated(Engine& engine, GenerateOptions options) {
 int64_t gathered_bytes(Engine& engine, const GenerateOptions& options) {
   const auto bytes = [&] {
     int64_t sum = 0;
-    for (const CollectiveCost& cost : engine.report().ranks.front().collectives) {
+    const RunReport report = engine.report();
+    for (const CollectiveCost& cost : report.ranks.front().collectives) {
       if (cost.kind == "all_gather") sum += cost.payload_bytes;
     }
     return sum;
