@@ -3,9 +3,10 @@
 // memory.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <exception>
 #include <map>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,7 +55,8 @@ inline runtime::WeightReader memory_reader(const MemoryModel& model) {
     if (is_block_type(weight.type.dtype)) {
       CHECK(quantize(out, count, weight.type.dtype, to), weight.name, " cannot be quantised");
     } else {
-      std::memcpy(to, out, values.size() * sizeof(float));
+      const auto bytes = std::as_bytes(std::span(values));
+      std::copy(bytes.begin(), bytes.end(), to);  // a rank's part may be empty
     }
   };
 }
