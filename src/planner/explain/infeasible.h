@@ -22,8 +22,9 @@ struct FitQuestion {
 };
 
 // Larger memory per device, smaller context, fewer sequences, smaller steps (each by bisection),
-// smaller weights, a smaller KV cache, more ranks. Changes that do not help alone are left out. The answers hold for
-// the mesh of `smallest`; another one might do with a little less. Costs some 40 plans.
+// smaller weights, a smaller KV cache, more ranks. Changes that do not help alone are left out. The
+// answers hold for the mesh of `smallest`; another one might do with a little less. Costs some 40
+// plans.
 [[nodiscard]] Infeasible explain_infeasible(const FitQuestion& question);
 
 [[nodiscard]] Json to_json(const Infeasible& infeasible);
