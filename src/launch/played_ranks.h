@@ -50,6 +50,12 @@ inline std::optional<Frame> next_frame(Channel& channel) {
   return channel.receive(Clock::time_point::max());
 }
 
+// Hears everything and says nothing, until the channel ends.
+inline void stay_silent(Channel& channel) {
+  while (next_frame(channel)) {
+  }
+}
+
 inline void send_result(Channel& channel, std::span<const float> logits) {
   channel.send(result_frame(encode_result_head({.begin = 1, .end = 2}), logits));
 }
@@ -81,8 +87,7 @@ class Players {
       Channel channel = greet(address, rank, 2);
       if (!next_frame(channel)) return;
       answer(channel);
-      while (next_frame(channel)) {
-      }
+      stay_silent(channel);
     });
   }
 

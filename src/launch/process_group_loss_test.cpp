@@ -86,10 +86,7 @@ TEST(ProcessGroupLoss, ARankThatWasGoneBeforeItsStepEndsItsReplicaOnly) {
 
 TEST(ProcessGroupLoss, ARankThatHangsEndsItsReplicaOnly) {
   Players players;
-  ProcessGroupOptions options = two_replicas(players, [](Channel& channel) {
-    while (next_frame(channel)) {
-    }
-  });
+  ProcessGroupOptions options = two_replicas(players, stay_silent);
   options.step_timeout = std::chrono::milliseconds(300);
   ProcessGroup group(std::move(options));
   expect_first_is_lost(group, "did not answer within 300 ms");
@@ -99,10 +96,7 @@ TEST(ProcessGroupLoss, ARankThatHangsEndsItsReplicaOnly) {
 // Answers of others that are there to be read put off nothing.
 TEST(ProcessGroupLoss, ARankThatHangsIsFoundWhileOthersAnswer) {
   Players players;
-  ProcessGroupOptions options = two_replicas(players, [](Channel& channel) {
-    while (next_frame(channel)) {
-    }
-  });
+  ProcessGroupOptions options = two_replicas(players, stay_silent);
   options.step_timeout = std::chrono::milliseconds(200);
   ProcessGroup group(std::move(options));
   group.submit(0, batch_of(1));
@@ -123,8 +117,7 @@ TEST(ProcessGroupLoss, AnErrorOfARankEndsItsReplicaOnly) {
   ProcessGroup group(two_replicas(players, [](Channel& channel) {
     (void)next_frame(channel);
     channel.send_json(FrameType::kError, Json{{"code", "internal"}, {"message", "no such thing"}});
-    while (next_frame(channel)) {
-    }
+    stay_silent(channel);
   }));
   group.submit(0, batch_of(1));
   const engine::StepResult result = group.wait();
@@ -171,8 +164,7 @@ TEST(ProcessGroupLoss, WrongAnswersEndTheReplicaOnly) {
       (void)next_frame(channel);
       if (is_garbage) channel.send(FrameType::kStepDone, std::vector<std::byte>(9));
       if (!is_garbage) send_result(channel, std::vector<float>{1, 2});
-      while (next_frame(channel)) {
-      }
+      stay_silent(channel);
     }));
     group.submit(0, batch_of(1));
     const engine::StepResult result = group.wait();
